@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* effect.h - a job for the scripts, and what shall happen because of it.
+ *
+ * A job carries copies: what a script sees of the event, the conversation and
+ * the agents at that moment. Its effects are buffered and count only when the
+ * desk has committed them. fence is the conversation's at the time: a reply
+ * under an older fence is refused (I13).
+ */
+#pragma once
+#include "desk/event.h"
+#include <stdatomic.h>
+
+enum hook {
+    HOOK_MESSAGE,      /* on_message(conv, msg): a visitor's message */
+    HOOK_CONVERSATION, /* on_conversation(conv, what): created assigned closed */
+    HOOK_TIMER,        /* on_timer(conv|nil, name, data) */
+    HOOK_COUNT
+};
+const char *hook_name(enum hook h); /* "on_message" */
+
+enum effect_type {
+    EFFECT_REPLY,   /* body, text: a message by the bot */
+    EFFECT_NOTE,    /* text: a private note */
+    EFFECT_ASSIGN,  /* agent, or team, or neither = the queue; pick */
+    EFFECT_CLOSE,
+    EFFECT_TAG, EFFECT_UNTAG,     /* text */
+    EFFECT_PRIORITY,              /* number */
+    EFFECT_SET,     /* name, data: one attribute of the conversation */
+    EFFECT_SNOOZE,  /* number = until, ms */
+    EFFECT_ALARM,   /* name, data, number = due_at */
+    EFFECT_KV_SET,  /* name, data (JSON), number = expires_at */
+    EFFECT_KV_DEL   /* name */
+};
+
+struct effect {
+    struct effect *next;
+    enum effect_type type;
+    struct slice unit;  /* which script wanted it */
+    struct slice text, name, data;
+    struct slice body;  /* REPLY: JSON object {"kind":"text","text":…} */
+    struct slice pick;  /* ASSIGN: "least_busy" (default), "round_robin" */
+    uint64_t agent, team;
+    int64_t number;
+};
+
+/* What scripts may know of an agent. */
+struct agent_view {
+    uint64_t id;
+    struct slice name, email, skills;
+    enum agent_status status;
+    int32_t load, max_load;
+};
+struct team_view {
+    uint64_t id;
+    struct slice name;
+    const uint64_t *members;
+    size_t count;
+};
+/* A snapshot shared by many jobs; immutable, counted. */
+struct roster {
+    atomic_int refs;
+    struct arena *arena;
+    const struct agent_view *agents;
+    size_t count;
+    const struct team_view *teams;
+    size_t team_count;
+};
+void roster_free(struct roster *r); /* drops one ref; the last one frees */
+
+struct job {
+    struct mail mail;      /* must be first */
+    struct arena *arena;   /* owned; the job lies in it */
+    enum hook hook;
+    struct slice unit;     /* TIMER: only this one; "" = the whole pipeline */
+    struct event event;    /* MESSAGE: the message; its slices are copies */
+    struct slice text;     /* of the message */
+    struct slice kind;
+    struct slice what;     /* CONVERSATION: "created"; TIMER: its name */
+    struct slice data;     /* TIMER: JSON */
+    struct conversation conv; /* a copy; id 0 = none */
+    struct contact contact;
+    struct roster *roster; /* one ref */
+    uint32_t fence;
+    int64_t at;
+    /* answer */
+    int result;            /* 0, or ERR_CANCELLED when the house stops */
+    bool decided;          /* some rule ended the round */
+    struct effect *first, *last;
+    uint32_t count;
+    struct slice rule;     /* which one decided: "rules/20-refund" */
+    void (*done)(struct job *job); /* on the main loop, exactly once */
+    void *owner;           /* the maker's */
+    /* script's own */
+    uint32_t step;
+    void *task;
+};
+struct job *job_new(enum hook hook, void (*done)(struct job *), void *owner);
+void job_free(struct job *job);
+struct effect *job_effect(struct job *job, enum effect_type type); /* NULL when
+                                                    LIMIT_EFFECTS are there */

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* event.h - what came in or was decided, and what commits together.
+ *
+ * An event is one row of the journal (house §1). The store gives it pos, seq
+ * and at; until then they are 0. A `tx` is one transaction: events and record
+ * changes that become lasting together or not at all (I3).
+ *
+ * Wire shape: contract §3. Body is a JSON object with everything but id, seq,
+ * ref and at, which are columns; event_write_data puts them together.
+ */
+#pragma once
+#include "base/err.h"
+#include "base/mail.h"
+#include "desk/record.h"
+
+enum event_name {
+    EVENT_NONE,
+    EVENT_MESSAGE_CREATED = 1,
+    EVENT_MESSAGE_UPDATED = 2,
+    EVENT_MESSAGE_STATUS = 3,       /* body {"seq","status","by"} */
+    EVENT_CONVERSATION_CREATED = 10,
+    EVENT_CONVERSATION_UPDATED = 11,
+    EVENT_CONVERSATION_ASSIGNED = 12,
+    EVENT_CONVERSATION_CLOSED = 13,
+    EVENT_CONTACT_UPDATED = 20,
+    EVENT_AGENT_UPDATED = 30,
+    EVENT_CHANNEL_UPDATED = 40,
+    EVENT_TEAM_UPDATED = 41,
+    EVENT_HANDLED = 60, /* inside only: scripts handled `cause`, no effect */
+};
+const char *event_name_text(enum event_name n); /* "message.created" */
+bool event_is_public(enum event_name n);        /* false for HANDLED */
+
+enum {
+    EVENT_PRIVATE = 1,   /* an agents' note: never to visitors */
+    EVENT_DUPLICATE = 2, /* told by the store: this ref was stored before */
+};
+
+struct event {
+    struct event *next;   /* in its tx */
+    uint64_t pos;         /* rising, given by the store */
+    int64_t at;           /* ms, given by the store if 0 */
+    uint64_t conv;        /* 0 = of no conversation */
+    uint32_t seq;         /* messages only, given by the store */
+    enum event_name name;
+    enum role role;
+    uint64_t sender;      /* contact or agent id, 0 = the house */
+    uint64_t cause;       /* pos of the event whose handling made this one: the
+                             handled mark (I3); 0 = none */
+    unsigned flags;
+    struct slice ref;     /* messages: idempotency, unique per sender */
+    struct slice body;    /* JSON object */
+};
+
+/* A change of a record, in the same transaction. */
+enum put_kind {
+    PUT_CONVERSATION, PUT_CONTACT, PUT_AGENT, PUT_CHANNEL, PUT_TEAM, PUT_TOKEN,
+    PUT_ALARM, PUT_KV, /* insert or replace */
+    DEL_AGENT, DEL_CHANNEL, DEL_TEAM, DEL_TOKEN, DEL_ALARM, DEL_KV,
+    PUT_ANSWER /* first answer to an Idempotency-Key */
+};
+struct kv {
+    struct slice space; /* the unit's name, or "app" */
+    struct slice key, value; /* value: JSON */
+    int64_t expires_at;      /* 0 = never */
+};
+struct answer { /* contract §2, Idempotency-Key; kept 24 h */
+    struct slice key;             /* caller and key */
+    unsigned char digest[32];     /* of method, path, body */
+    int32_t status;
+    struct slice body;
+};
+struct put {
+    struct put *next;
+    enum put_kind kind;
+    uint64_t id; /* DEL_* by id */
+    union {
+        struct conversation *conversation;
+        struct contact *contact;
+        struct agent *agent;
+        struct channel *channel;
+        struct team *team;
+        struct token *token;
+        struct alarm *alarm;
+        struct kv *kv;
+        struct answer *answer;
+    };
+};
+
+/* One transaction. Everything in it lives in its arena. The owner of the tx
+ * frees it by tx_free. Given to the store, it comes back by done(tx) on the
+ * main loop, exactly once, with `result` 0 or ERR_*. If any message's
+ * (sender, ref) was stored before, nothing of the tx is committed: result is 0
+ * and that event has EVENT_DUPLICATE with the first one's conv, pos, seq, at. */
+struct tx {
+    struct mail mail;     /* must be first */
+    struct arena *arena;  /* owned; the tx itself lies in it */
+    struct event *first, *last;
+    struct put *puts, *puts_last;
+    uint32_t count;       /* of events */
+    int result;
+    struct err err;
+    int64_t begun_us;     /* when it was made (meters) */
+    void (*done)(struct tx *tx);
+    void *owner;          /* the maker's */
+    uint64_t token;       /* the maker's */
+    void *job;            /* the maker's */
+};
+struct tx *tx_new(void (*done)(struct tx *tx), void *owner);
+struct tx *tx_new_in(struct arena *a, void (*done)(struct tx *tx), void *owner);
+void tx_free(struct tx *tx);
+struct event *tx_event(struct tx *tx, enum event_name name); /* appended */
+struct put *tx_put(struct tx *tx, enum put_kind kind);
+
+/* The position outside: epoch and pos, opaque, text order = order. sub counts
+ * the backlog messages shown behind an assignment (0 = the event itself). */
+#define CURSOR_TEXT 40
+struct cursor {
+    uint64_t epoch, pos;
+    uint32_t sub;
+};
+struct slice cursor_text(char out[CURSOR_TEXT], struct cursor c);
+bool cursor_parse(struct slice text, struct cursor *out);
+
+/* {"id":…,"seq":…,"at":…,"ref":…, body…}: "data" of contract §3. */
+int event_write_data(struct buf *out, const struct event *ev);
+/* {"event":…,"cursor":…,"at":…,"conversation":…,"data":…}; with_type adds
+ * "type":"event" in front, the socket's frame. */
+int event_write(struct buf *out, const struct event *ev, struct cursor at,
+                bool with_type);
+/* The conversation object of contract §2, as in conversation.* events. */
+int conversation_write(struct buf *out, const struct conversation *c);

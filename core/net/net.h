@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* net.h - the face of the net: doors, sockets, requests, calls to others.
+ *
+ * Thread: main. Everything here is called on the loop's thread.
+ */
+#pragma once
+#include "desk/frame.h"
+#include "loop/loop.h"
+
+struct net;
+struct peer;      /* a WebSocket session, named by its id outside */
+struct http_req;  /* one REST request, until http_reply */
+
+struct net_conf {
+    struct loop *loop;        /* borrowed */
+    const char *listen;       /* "127.0.0.1:8080", port 0 = any, [::1]:80 */
+    const char *web_dir;      /* static files: dist of web/ (may be missing) */
+    int64_t connections, connections_per_address; /* 0 = no limit */
+    int64_t frames_per_s;     /* per visitor; agents ten times; 0 = no limit */
+    int64_t frame_bytes, body_bytes;
+    int64_t heartbeat_ms;     /* longest interval between pings */
+    void *arg;
+    /* A hello arrived. The handler answers later by peer_welcome or peer_close.
+     * a: the frame's arena, taken by the handler. cookie: value of
+     * yuelai_session if the upgrade request was same-origin, else "". */
+    void (*on_hello)(void *arg, uint64_t peer, struct frame *f,
+                     struct arena *a, struct slice cookie);
+    /* Any later frame; takes the arena (f lies in it). */
+    void (*on_frame)(void *arg, uint64_t peer, struct frame *f,
+                     struct arena *a);
+    void (*on_gone)(void *arg, uint64_t peer); /* after hello, exactly once */
+    /* A slow reader's buffer was given up; it was told to reconnect. */
+    /* A request below /api/v1, /metrics, /healthz, /readyz, /hooks, /files,
+     * /chat/<c>/config. Answer by http_reply, at once or later. */
+    void (*on_request)(void *arg, struct http_req *r);
+};
+int net_open(const struct net_conf *conf, struct err *e, struct net **out);
+/* New limits from a changed configuration. */
+void net_adjust(struct net *n, const struct net_conf *conf);
+int net_port(const struct net *n);
+const char *net_address(const struct net *n); /* "127.0.0.1:8080" */
+/* Drain: close the listening socket, tell every peer `reconnect` (jittered),
+ * finish what is being written, then closed(arg). */
+void net_drain(struct net *n, void (*closed)(void *arg), void *arg);
+void net_close(struct net *n); /* everything now; free after the loop ends */
+/* Credits: each event taken in needs one; none left = reading stops. */
+void net_set_credits(struct net *n, int64_t n_credits);
+void net_take_credit(struct net *n);
+void net_give_credits(struct net *n, int64_t count);
+
+/* Sends one notice; encoded for the peer's subprotocol (once per notice).
+ * false: no such peer, or it was given up for reading too slowly. Written at
+ * the end of the turn, one write per connection. */
+bool peer_send(struct net *n, uint64_t peer, struct notice *notice);
+/* Ends hello: kind decides limits. ping times are net's business. */
+void peer_accept(struct net *n, uint64_t peer, enum role role);
+void peer_close(struct net *n, uint64_t peer, int ws_code, const char *reason);
+const char *peer_address(struct net *n, uint64_t peer);
+struct slice peer_origin(struct net *n, uint64_t peer); /* Origin header */
+int64_t peer_rtt_ms(struct net *n, uint64_t peer); /* -1 = not known yet */
+
+struct http_header { struct slice name, value; };
+struct http_req {
+    struct slice method;   /* "GET" */
+    struct slice path;     /* decoded, normalised: "/api/v1/me" */
+    struct slice query;    /* raw, behind the ? */
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice body;
+    struct arena *arena;   /* the request's; freed after the reply is written */
+    char address[64];      /* of the peer */
+    bool secure;           /* X-Forwarded-Proto: https */
+    void *user;            /* the handler's */
+    uint64_t id;
+};
+struct slice http_header(const struct http_req *r, const char *name);
+/* Decoded value of a query parameter (in the arena); false if absent. */
+bool http_query(struct http_req *r, const char *name, struct slice *out);
+/* headers: "Name: value\r\n" lines or "". Takes the request; call once.
+ * The body is copied. If the client is gone, nothing happens. */
+void http_reply(struct http_req *r, int status, struct slice type,
+                struct slice headers, struct slice body);
+/* Is the client still there? (long polls) */
+bool http_is_live(const struct http_req *r);
+
+/* Calls to others (libcurl on the loop): per-host limit, time-outs, size cap.
+ * done comes exactly once, never from inside the call. */
+struct httpc_call {
+    struct slice method, url, body;
+    const struct slice *headers; /* name, value pairs */
+    size_t header_count;
+    int64_t connect_ms, total_ms;
+    size_t body_max;
+    struct arena *arena;   /* the caller's: answers are put here */
+    int result;            /* 0 or ERR_* */
+    struct err err;
+    int status;
+    struct slice answer_headers, answer;
+    void (*done)(struct httpc_call *c);
+    void *owner;
+};
+void httpc_start(struct net *n, struct httpc_call *c);
+void httpc_cancel(struct net *n, struct httpc_call *c); /* done comes */

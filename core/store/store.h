@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store.h - the face of the store: everything lasting, behind one thread.
+ *
+ * One writer thread drains its mailbox, puts all that is there into one SQL
+ * transaction (adaptive gather: idle at once, busy 1-3 ms), commits with
+ * synchronous=FULL and only then answers (I1). Readers have threads and
+ * connections of their own; a read first makes sure that everything acked is
+ * visible to it (the lazy projections are written out).
+ *
+ * Thread: main calls; all answers come on the home loop.
+ */
+#pragma once
+#include "desk/event.h"
+#include "loop/loop.h"
+
+struct store;
+struct store_conf {
+    const char *dir;       /* data directory; made if missing, mode 0700 */
+    struct loop *home;     /* borrowed */
+    int readers;           /* threads, default 2 when 0 */
+    int64_t refs_max;      /* 0 = LIMIT_REFS */
+    bool offline;          /* no threads: for verify, user, token commands */
+};
+/* Opens, locks (a second server gets ERR_CONFLICT with a sentence), migrates
+ * (a newer database: ERR_UNPROCESSABLE with a sentence), writes out what a
+ * crash left unprojected. Blocking: at start only. */
+int store_open(const struct store_conf *conf, struct err *e, struct store **out);
+/* Commits all that was given, answers it, then joins the threads. */
+void store_close(struct store *s);
+
+void store_commit(struct store *s, struct tx *tx); /* takes; tx->done comes */
+uint64_t store_epoch(const struct store *s); /* of this database */
+uint64_t store_pos(const struct store *s);   /* last committed, any thread */
+/* 32 bytes, made at first start, kept in the database: signs visitor tokens. */
+const unsigned char *store_key(const struct store *s);
+/* Bytes free for us? A failed commit (disk full) makes the next ones fail fast
+ * until a probe write succeeds (once a second). */
+bool store_is_healthy(const struct store *s);
+
+/* What main needs in memory at start (blocking, before the threads run). Each
+ * fn is called per row with slices valid during the call. */
+struct store_visit {
+    void *arg;
+    void (*channel)(void *arg, const struct channel *c);
+    void (*agent)(void *arg, const struct agent *a);
+    void (*team)(void *arg, const struct team *t);
+    void (*token)(void *arg, const struct token *t);
+    void (*conversation)(void *arg, const struct conversation *c,
+                         const struct contact *who); /* not closed ones */
+    void (*unhandled)(void *arg, const struct event *ev); /* visitors' messages
+                         whose rules have not run, in journal order */
+    void (*alarm)(void *arg, const struct alarm *a);
+};
+int store_visit(struct store *s, const struct store_visit *v, struct err *e);
+
+enum query_kind {
+    QUERY_MESSAGES,      /* conv; before | after seq; visitor -> json items */
+    QUERY_CONVERSATIONS, /* filters -> json items, total */
+    QUERY_CONVERSATION,  /* id -> conversation + contact (rows) */
+    QUERY_CONTACTS,      /* q, limit, offset -> json items, total */
+    QUERY_CONTACT,       /* id, or channel + identity -> contact */
+    QUERY_CHANGES,       /* after, limit, viewer -> events */
+    QUERY_RESUME,        /* after..upto, viewer -> events, recovered */
+    QUERY_BACKLOG,       /* conv, upto, skip, limit -> events: its messages */
+    QUERY_KV,            /* kv.space, kv.key -> text (JSON) */
+    QUERY_LOGIN,         /* email, password -> agent; argon2 happens here */
+    QUERY_HASH,          /* password -> text: argon2 of it */
+    QUERY_ANSWER         /* text = key -> answer */
+};
+/* Who looks: what they may see of the journal. */
+struct viewer {
+    enum role role;           /* VISITOR: contact's; AGENT */
+    uint64_t id;
+    enum agent_role agent_role; /* supervisors and admins see all */
+    const uint64_t *teams;    /* in the query's arena */
+    size_t team_count;
+};
+struct query {
+    struct mail mail;     /* must be first */
+    struct arena *arena;  /* owned; the query lies in it */
+    enum query_kind kind;
+    uint64_t id, conv, channel;
+    struct slice identity, email, password, text; /* text: q= */
+    struct viewer viewer;
+    uint64_t after_pos, upto_pos; /* (after, upto] */
+    uint32_t before_seq, after_seq, skip;
+    uint32_t limit, offset;
+    int state;            /* -1 = any, else enum conv_state */
+    bool by_assignee;     /* then assignee (0 = none) counts */
+    uint64_t assignee, team;
+    bool newest_first, waiting_first;
+    struct kv kv;
+    /* answer, all in the arena */
+    int result;           /* 0, ERR_NOT_FOUND, ... */
+    struct err err;
+    struct slice json;    /* "[...]" */
+    uint64_t total;
+    bool more;            /* there is a next page */
+    bool recovered;       /* RESUME: complete; false = start over */
+    struct event *events; /* chained by next, rising pos */
+    uint32_t count;
+    struct conversation *conversation;
+    struct contact *contact;
+    struct agent *agent;
+    struct answer *answer;
+    void (*done)(struct query *q); /* on the home loop, exactly once */
+    void *owner;
+    uint64_t token;       /* the asker's */
+};
+struct query *query_new(enum query_kind kind, void (*done)(struct query *q),
+                        void *owner);
+void query_free(struct query *q);
+void store_read(struct store *s, struct query *q); /* takes; q->done comes */
+
+/* Offline: checks chain, seq, projections, SQLite's own integrity. Prints
+ * findings to out. 0 = all well. Progress by fn (may be NULL). */
+int store_verify(const char *dir, struct buf *out,
+                 void (*fn)(void *arg, uint64_t done, uint64_t total),
+                 void *arg, struct err *e);
