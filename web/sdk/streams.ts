@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fleeting things of one conversation: who types, and a bot's growing answer.
+import type { DeltaFrame, Who } from './types.ts';
+
+const TYPING_MS = 6_000;
+
+export interface Typing {
+  who: Who;
+  text?: string;
+}
+
+export class TypingBoard {
+  private rows = new Map<string, Map<string, { typing: Typing; until: number }>>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private changed: () => void) {}
+
+  set(conversation: string, who: Who, text?: string): void {
+    let row = this.rows.get(conversation);
+    if (!row) this.rows.set(conversation, (row = new Map()));
+    row.set(who.role + who.id, { typing: { who, text }, until: Date.now() + TYPING_MS });
+    this.arm();
+    this.changed();
+  }
+
+  clear(conversation: string, who: Who): void {
+    if (this.rows.get(conversation)?.delete(who.role + who.id)) this.changed();
+  }
+
+  of(conversation: string): Typing[] {
+    const now = Date.now();
+    const out: Typing[] = [];
+    this.rows.get(conversation)?.forEach((r) => {
+      if (r.until > now) out.push(r.typing);
+    });
+    return out;
+  }
+
+  private arm(): void {
+    if (this.timer !== undefined) return;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      const now = Date.now();
+      let left = 0;
+      this.rows.forEach((row) =>
+        row.forEach((r, key) => {
+          if (r.until <= now) row.delete(key);
+          else left++;
+        }),
+      );
+      if (left) this.arm();
+      this.changed();
+    }, 1_000);
+  }
+}
+
+export interface Stream {
+  id: string;
+  text: string;
+  at: number;
+}
+
+/** Deltas may come twice or out of order after a resume: kept by index. */
+export class Streams {
+  private parts = new Map<string, { conversation: string; at: number; text: string[] }>();
+
+  apply(d: DeltaFrame): void {
+    let s = this.parts.get(d.stream);
+    if (!s) this.parts.set(d.stream, (s = { conversation: d.conversation, at: Date.now(), text: [] }));
+    s.text[d.index] = d.text;
+  }
+
+  end(stream: string | undefined): void {
+    if (stream !== undefined) this.parts.delete(stream);
+  }
+
+  of(conversation: string | undefined): Stream[] {
+    const out: Stream[] = [];
+    this.parts.forEach((s, id) => {
+      if (s.conversation === conversation) out.push({ id, at: s.at, text: s.text.join('') });
+    });
+    return out;
+  }
+
+  clear(): void {
+    this.parts.clear();
+  }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// The contract's words as types: frames of `/ws`, events, and REST objects.
+
+export type Role = 'visitor' | 'agent' | 'bot' | 'system';
+export type AgentStatus = 'online' | 'busy' | 'away' | 'offline';
+export type ConvState = 'bot' | 'queued' | 'open' | 'snoozed' | 'closed';
+export type MessageKind = 'text' | 'image' | 'file' | 'audio' | 'video' | 'location' | 'card' | 'event';
+
+export interface Who {
+  role: Role;
+  id: string;
+  name?: string;
+}
+
+export interface Message {
+  id: string;
+  seq: number;
+  kind: MessageKind | string;
+  text?: string;
+  sender: Who;
+  ref?: string;
+  at: number;
+  conversation?: string;
+  private?: boolean;
+  reply_to?: string;
+  stream?: string;
+  status?: 'delivered' | 'read';
+  recalled?: boolean;
+  options?: { text: string; value?: string }[];
+}
+
+export interface Conversation {
+  id: string;
+  channel: string;
+  channel_type: string;
+  contact: string;
+  contact_name: string;
+  state: ConvState;
+  assignee: string | null;
+  team: string | null;
+  priority?: number;
+  tags: string[];
+  last_seq: number;
+  unread: number;
+  waiting_since_at: number | null;
+  created_at: number;
+  updated_at: number;
+  preview: string;
+}
+
+export interface Agent {
+  id: string;
+  name: string;
+  email?: string;
+  role: 'admin' | 'supervisor' | 'agent';
+  status: AgentStatus;
+  max_load?: number;
+  load?: number;
+}
+
+export interface Contact {
+  id: string;
+  name: string;
+  email?: string | null;
+  phone?: string | null;
+  tier?: string | null;
+  tags?: string[];
+  attributes?: Record<string, unknown>;
+  created_at?: number;
+}
+
+export interface Channel {
+  id: string;
+  name: string;
+  type: string;
+  enabled?: boolean;
+  state?: string;
+}
+
+export interface ScriptError {
+  file?: string;
+  line?: number;
+  message: string;
+  at?: number;
+}
+
+export interface Script {
+  name: string;
+  kind?: string;
+  state: string;
+  version?: string | number;
+  loaded_at?: number | null;
+  errors?: (ScriptError | string)[];
+}
+
+export interface Page<T> {
+  items: T[];
+  total?: number;
+  next?: string | null;
+}
+
+export interface Limits {
+  text_bytes: number;
+  file_bytes: number;
+  frames_per_s: number;
+}
+
+export interface Queue {
+  position: number;
+  eta_ms?: number;
+}
+
+export interface PageInfo {
+  url?: string;
+  title?: string;
+  referrer?: string;
+}
+
+export interface SendBody {
+  ref: string;
+  conversation?: string;
+  kind: string;
+  text?: string;
+  file?: string;
+  private?: boolean;
+  reply_to?: string;
+}
+
+export type ClientFrame =
+  | { type: 'hello'; channel?: string; token?: string; identity?: unknown; page?: PageInfo; locale?: string; resume?: string; status?: AgentStatus }
+  | ({ type: 'send' } & SendBody)
+  | { type: 'typing'; conversation?: string; text?: string }
+  | { type: 'read'; conversation?: string; seq: number }
+  | { type: 'ping'; ref?: string }
+  | { type: 'status'; status: AgentStatus }
+  | { type: 'history'; ref: string; conversation?: string; before?: number; limit?: number };
+
+export interface Welcome {
+  type: 'welcome';
+  session: string;
+  you: Who;
+  token?: string;
+  conversation?: { id: string; state: ConvState; last_seq: number; queue?: Queue };
+  cursor?: string;
+  recovered: boolean;
+  heartbeat_ms: number;
+  server_at: number;
+  limits: Limits;
+}
+
+export interface Ack {
+  type: 'ack';
+  ref: string;
+  conversation: string;
+  id: string;
+  seq: number;
+  at: number;
+  cursor?: string;
+  duplicate?: boolean;
+}
+
+export interface StatusData {
+  seq: number;
+  status: 'read' | 'delivered';
+  by: Who;
+}
+
+export interface EventFrame {
+  type: 'event';
+  event: string;
+  cursor: string;
+  at: number;
+  conversation?: string;
+  data: unknown;
+}
+
+export interface HistoryFrame {
+  type: 'history';
+  ref: string;
+  conversation?: string;
+  items: Message[];
+  more: boolean;
+}
+
+export interface ErrorFrame {
+  type: 'error';
+  ref?: string;
+  code: string;
+  message: string;
+  retry_after_ms?: number;
+}
+
+export interface DeltaFrame {
+  type: 'delta';
+  conversation: string;
+  stream: string;
+  index: number;
+  text: string;
+}
+
+export type ServerFrame =
+  | Welcome
+  | Ack
+  | EventFrame
+  | HistoryFrame
+  | ErrorFrame
+  | DeltaFrame
+  | { type: 'typing'; conversation: string; who: Who; text?: string }
+  | ({ type: 'queue'; conversation: string } & Queue)
+  | { type: 'presence'; agent: string; status: AgentStatus }
+  | { type: 'reconnect'; after_ms: number; reason?: string }
+  | { type: 'pong'; ref?: string };
