@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* desk.h - the conductor: who talks with whom, and what happens next.
+ *
+ * Pure: it knows no socket, no SQL, no Lua and no clock; it asks for them
+ * through ports, so that it runs in tests under virtual time. Everything that
+ * lasts is committed first and told afterwards (I1); what it keeps in memory
+ * can be built again from the store by desk_restore_*.
+ *
+ * Thread: main.   Owns: live peers, agents' presence, open conversations.
+ */
+#pragma once
+#include "base/wheel.h"
+#include "desk/effect.h"
+#include "desk/frame.h"
+#include "desk/query.h"
+
+struct desk;
+
+struct desk_ports {
+    void *arg;
+    int64_t (*now)(void *arg);   /* wall ms */
+    uint64_t (*id)(void *arg);   /* a new id */
+    /* Take their argument; answered by its done, never from inside. */
+    void (*commit)(void *arg, struct tx *tx);
+    void (*run)(void *arg, struct job *job);
+    void (*read)(void *arg, struct query *q);
+    bool (*wants)(void *arg, const struct job *job); /* any hook for this? */
+    /* false: the peer is gone. */
+    bool (*send)(void *arg, uint64_t peer, struct notice *n);
+    void (*accept)(void *arg, uint64_t peer, enum role role);
+    void (*close)(void *arg, uint64_t peer, int ws_code, const char *reason);
+    /* How many events are done with (credits, net.h). */
+    void (*give_credits)(void *arg, int64_t n);
+};
+
+struct desk_conf {
+    struct desk_ports ports;
+    uint64_t epoch, pos;       /* of the store, at start */
+    int64_t agent_grace_ms;    /* a dropped agent keeps presence that long */
+    int64_t heartbeat_ms;      /* told in welcome */
+    uint32_t text_bytes, file_bytes, frames_per_s; /* told in welcome */
+};
+struct desk *desk_new(const struct desk_conf *conf);
+void desk_free(struct desk *d);
+void desk_adjust(struct desk *d, const struct desk_conf *conf); /* limits only */
+/* Moves time on; call at least every 100 ms or at desk_next. */
+void desk_tick(struct desk *d);
+int64_t desk_next(const struct desk *d); /* ms until a tick is due, -1 none */
+
+/* --- what is known, from store_visit and after committed changes --- */
+void desk_put_channel(struct desk *d, const struct channel *c);   /* copies */
+void desk_del_channel(struct desk *d, uint64_t id);
+void desk_put_agent(struct desk *d, const struct agent *a);       /* copies */
+void desk_del_agent(struct desk *d, uint64_t id);
+void desk_put_team(struct desk *d, const struct team *t);         /* copies */
+void desk_del_team(struct desk *d, uint64_t id);
+void desk_put_contact(struct desk *d, const struct contact *c);   /* if alive */
+void desk_restore_conversation(struct desk *d, const struct conversation *c,
+                               const struct contact *who);
+void desk_restore_event(struct desk *d, const struct event *ev);
+void desk_restore_alarm(struct desk *d, const struct alarm *a);
+/* All is restored: starts what was left unhandled. */
+void desk_start(struct desk *d);
+
+const struct channel *desk_channel(const struct desk *d, uint64_t id);
+/* text: "ch_..." or "default" = the oldest enabled web channel; else NULL. */
+const struct channel *desk_find_channel(const struct desk *d, struct slice text);
+const struct channel *desk_next_channel(const struct desk *d, size_t *i);
+const struct agent *desk_agent(const struct desk *d, uint64_t id);
+const struct agent *desk_find_agent(const struct desk *d, struct slice email);
+const struct agent *desk_next_agent(const struct desk *d, size_t *i);
+enum agent_status desk_presence(const struct desk *d, uint64_t agent);
+int32_t desk_load(const struct desk *d, uint64_t agent); /* open conversations */
+const struct team *desk_team(const struct desk *d, uint64_t id);
+const struct team *desk_next_team(const struct desk *d, size_t *i);
+/* The contact if it is alive (connected or in an open conversation). */
+const struct contact *desk_contact(const struct desk *d, uint64_t id);
+/* May this agent see a conversation with this assignee and team? */
+bool desk_may_see(const struct desk *d, uint64_t agent,
+                  const struct conversation *c);
+/* An open conversation, or NULL. */
+const struct conversation *desk_conversation(const struct desk *d, uint64_t id);
+/* Fills viewer for an agent; teams in the arena. */
+void desk_viewer(const struct desk *d, uint64_t agent, struct arena *a,
+                 struct viewer *out);
+
+/* --- peers; the roof has checked who they are --- */
+struct join {
+    uint64_t peer;
+    struct slice token;     /* visitors: goes into welcome */
+    bool has_resume;        /* the peer sent one */
+    bool resume_valid;      /* and it is well-formed and of this epoch */
+    struct cursor resume;
+};
+/* c: borrowed; stored = it has a row already; changed = write it now (a signed
+ * identity brought news). */
+void desk_join_visitor(struct desk *d, const struct join *j, uint64_t channel,
+                       const struct contact *c, bool stored, bool changed);
+/* status: AGENT_OFFLINE = as last chosen. */
+void desk_join_agent(struct desk *d, const struct join *j, uint64_t agent,
+                     enum agent_status status);
+/* Takes the arena, f lies in it. */
+void desk_frame(struct desk *d, uint64_t peer, struct frame *f,
+                struct arena *a);
+void desk_gone(struct desk *d, uint64_t peer);
+void desk_set_status(struct desk *d, uint64_t agent, enum agent_status s);
+
+/* --- what people do to a conversation, by frame or by REST --- */
+enum act_kind {
+    ACT_SEND,    /* frame: kind, body, text, is_private, ref */
+    ACT_ASSIGN,  /* agent, or team, or neither = queue; note */
+    ACT_CLOSE, ACT_REOPEN,
+    ACT_SNOOZE,  /* until */
+    ACT_UPDATE,  /* tags, priority (has_*) */
+    ACT_READ     /* seq */
+};
+struct act {
+    struct act *next;
+    struct arena *arena;  /* owned; the act lies in it */
+    enum act_kind kind;
+    enum role role;       /* of the actor: AGENT, VISITOR, SYSTEM, BOT */
+    uint64_t actor;       /* agent or contact id */
+    uint64_t peer;        /* the socket it came by, 0 = REST */
+    uint64_t conv;
+    struct frame *frame;
+    uint64_t agent, team;
+    struct slice note, tags; /* tags: JSON array */
+    int64_t until;
+    int32_t priority;
+    bool has_tags, has_priority;
+    uint32_t seq;
+    /* answer: result, err; SEND: the stored event; the conversation as it is */
+    int result;
+    struct err err;
+    struct event event;
+    const struct conversation *conversation; /* borrowed, during done */
+    void (*done)(struct act *act); /* exactly once; may come from inside
+                                      desk_act. The act is the caller's again */
+    void *owner;
+};
+struct act *act_new(enum act_kind kind, void (*done)(struct act *), void *owner);
+void act_free(struct act *act);
+void desk_act(struct desk *d, struct act *act); /* takes */
+
+/* --- figures --- */
+struct desk_figures {
+    size_t peers, visitors, agents_online, conversations, queued, bot, open;
+    size_t jobs, pending, held;
+    int64_t oldest_wait_ms;
+};
+void desk_measure(const struct desk *d, struct desk_figures *out);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* query.h - a question to what is lasting, and its answer (desk words).
+ *
+ * Asked through a port, answered once. What was acknowledged before the
+ * question was asked is visible to it.
+ */
+#pragma once
+#include "desk/event.h"
+
+enum query_kind {
+    QUERY_MESSAGES,      /* conv; before | after seq; visitor -> json items */
+    QUERY_CONVERSATIONS, /* filters -> json items, total */
+    QUERY_CONVERSATION,  /* id -> conversation + contact (rows) */
+    QUERY_CONTACTS,      /* q, limit, offset -> json items, total */
+    QUERY_CONTACT,       /* id, or channel + identity -> contact */
+    QUERY_CHANGES,       /* after, limit, viewer -> events */
+    QUERY_RESUME,        /* after..upto, viewer -> events, recovered */
+    QUERY_BACKLOG,       /* conv, upto, skip, limit -> events: its messages */
+    QUERY_KV,            /* kv.space, kv.key -> text (JSON) */
+    QUERY_LOGIN,         /* email, password -> agent; argon2 happens here */
+    QUERY_HASH,          /* password -> text: argon2 of it */
+    QUERY_ANSWER         /* text = key -> answer */
+};
+/* Who looks: what they may see of the journal. */
+struct viewer {
+    enum role role;           /* VISITOR: contact's; AGENT */
+    uint64_t id;
+    enum agent_role agent_role; /* supervisors and admins see all */
+    const uint64_t *teams;    /* in the query's arena */
+    size_t team_count;
+};
+struct query {
+    struct mail mail;     /* must be first */
+    struct arena *arena;  /* owned; the query lies in it */
+    enum query_kind kind;
+    uint64_t id, conv, channel;
+    struct slice identity, email, password, text; /* text: q= */
+    struct viewer viewer;
+    uint64_t after_pos, upto_pos; /* (after, upto] */
+    uint32_t before_seq, after_seq, skip;
+    uint32_t limit, offset;
+    int state;            /* -1 = any, else enum conv_state */
+    bool by_assignee;     /* then assignee (0 = none) counts */
+    uint64_t assignee, team;
+    bool newest_first, waiting_first;
+    struct kv kv;
+    /* answer, all in the arena */
+    int result;           /* 0, ERR_NOT_FOUND, ... */
+    struct err err;
+    struct slice json;    /* "[...]" */
+    uint64_t total;
+    bool more;            /* there is a next page */
+    bool recovered;       /* RESUME: complete; false = start over */
+    struct event *events; /* chained by next, rising pos */
+    uint32_t count;
+    struct conversation *conversation;
+    struct contact *contact;
+    struct agent *agent;
+    struct answer *answer;
+    void (*done)(struct query *q); /* on the home loop, exactly once */
+    void *owner;
+    uint64_t token;       /* the asker's */
+};
+struct query *query_new(enum query_kind kind, void (*done)(struct query *q),
+                        void *owner);
+void query_free(struct query *q);
