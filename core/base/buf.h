@@ -21,7 +21,7 @@ static inline struct slice slice_of(const char *text)
 static inline bool slice_is(struct slice s, const char *text)
 {
     size_t n = strlen(text);
-    return s.len == n && memcmp(s.at, text, n) == 0;
+    return s.len == n && (n == 0 || memcmp(s.at, text, n) == 0);
 }
 static inline bool slice_eq(struct slice a, struct slice b)
 {

@@ -2,8 +2,8 @@
 /* json.h - a thin face over the JSON library (the only includer is json.c).
  *
  * Reading gives a tree in an arena. Depth, size and UTF-8 are checked; NUL in
- * strings is allowed; duplicate keys: the last one counts. Integers that fit
- * int64 stay integers. Writing appends to a buf.
+ * strings is allowed; of duplicate keys json_get gives the last. Integers that
+ * fit int64 stay integers. Writing appends to a buf.
  */
 #pragma once
 #include "base/buf.h"
@@ -61,10 +61,11 @@ void jsonw_bool(struct jsonw *w, bool b);
 void jsonw_null(struct jsonw *w);
 void jsonw_raw(struct jsonw *w, struct slice json); /* already JSON */
 void jsonw_value(struct jsonw *w, const struct json *j); /* a whole tree */
-/* key and value in one; the text of a NULL char * is null. */
+/* key and value in one; a slice whose .at is NULL is null. */
 void jsonw_put_text(struct jsonw *w, const char *key, struct slice s);
 void jsonw_put_int(struct jsonw *w, const char *key, int64_t n);
 void jsonw_put_bool(struct jsonw *w, const char *key, bool b);
 void jsonw_put_raw(struct jsonw *w, const char *key, struct slice json);
-/* Appends s quoted and escaped; control characters as \u00XX. */
+/* Appends s quoted and escaped (\n \r \t \b \f, other controls \u00XX), or
+ * changes nothing. Other bytes pass: s is UTF-8 by the time it comes here. */
 int json_quote(struct buf *out, struct slice s);

@@ -7,6 +7,8 @@
 #pragma once
 #include "base/buf.h"
 
+#define LOG_RING 200
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 

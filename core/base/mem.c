@@ -36,12 +36,12 @@
 #define poison(p, n) ASAN_POISON_MEMORY_REGION((p), (n))
 #define unpoison(p, n) ASAN_UNPOISON_MEMORY_REGION((p), (n))
 #define GAP 8
-#define CACHED(class) 0
+#define CACHED_BYTES 0
 #else
 #define poison(p, n) ((void)0)
 #define unpoison(p, n) ((void)0)
 #define GAP 0
-#define CACHED(class) (128u >> (class)) /* chunks: 256 KB a class */
+#define CACHED_BYTES (256u * 1024) /* per class and thread */
 #endif
 
 #define ARENA_MAGIC 0xA2E4A001u
@@ -167,7 +167,7 @@ static void chunk_free(struct chunk *k)
 {
     int class = class_of(k->size);
     unpoison(k + 1, k->size - sizeof *k);
-    if (class < 0 || cache.count[class] >= CACHED(class)) {
+    if (class < 0 || (cache.count[class] + 1) * k->size > CACHED_BYTES) {
         free(k);
         return;
     }
