@@ -42,6 +42,15 @@ struct frame {
     struct hello *hello;
 };
 
+struct json;
+/* The one place where a message from outside is checked, from a socket (JSON or
+ * Protobuf turned into a tree) or by REST: kind, its fields, private, reply_to,
+ * ref (required unless ref_optional). Fills those of out (kind body text
+ * is_private ref); body is a fresh JSON object without unknown fields, in the
+ * arena. ERR_BAD_REQUEST / ERR_TOOBIG with the field at fault. (message.c) */
+int frame_check_message(const struct json *in, bool ref_optional,
+                        struct arena *a, struct frame *out, struct err *e);
+
 enum notice_type {
     NOTICE_WELCOME, NOTICE_ACK, NOTICE_EVENT, NOTICE_TYPING, NOTICE_QUEUE,
     NOTICE_PRESENCE, NOTICE_DELTA, NOTICE_ERROR, NOTICE_RECONNECT, NOTICE_PONG,
