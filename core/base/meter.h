@@ -20,7 +20,8 @@ struct meter {
     double scale;       /* exported = stored * scale; 0 means 1 (us -> s: 1e-6)*/
     const char *labels; /* {a="b"} or NULL */
     atomic_llong value;         /* histogram: sum */
-    atomic_llong bucket[METER_BUCKETS]; /* powers of 2 from 1, in units */
+    /* powers of 2 from 1, in units; the last one is what is above them */
+    atomic_llong bucket[METER_BUCKETS + 1];
     atomic_bool listed;
     struct meter *next;
 };

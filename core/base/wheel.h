@@ -19,7 +19,9 @@ void timer_init(struct timer *t, void (*fn)(struct timer *t));
 bool timer_is_running(const struct timer *t);
 void timer_start(struct wheel *w, struct timer *t, int64_t due_ms); /* again = moves */
 void timer_stop(struct wheel *w, struct timer *t); /* harmless if not running */
-/* Fires everything due, in order of due_ms up to the same ms. */
+/* Fires everything due, in order of due_ms up to the same ms. A timer started
+ * for the wheel's present or past counts as due now and fires first in the
+ * next turn, never in the one that runs. */
 void wheel_turn(struct wheel *w, int64_t now_ms);
 /* ms until something may be due (0 = now), -1 = nothing running. May be
  * early (a slot boundary), never late. */
