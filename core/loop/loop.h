@@ -14,8 +14,12 @@ struct loop;
 typedef struct uv_loop_s uv_loop_t;
 
 int loop_new(const char *name, struct loop **out);
-void loop_free(struct loop *l);    /* after loop_run returned */
-void loop_run(struct loop *l);     /* until loop_stop; runs closed-callbacks */
+/* After loop_run returned and every handle on it was closed; mail that came in
+ * between is run in here. */
+void loop_free(struct loop *l);
+/* Until loop_stop; then the mail that is left is run, the at-end functions
+ * once more, and the callbacks of what was closed by then. */
+void loop_run(struct loop *l);
 void loop_stop(struct loop *l);    /* from its own thread or any other */
 void loop_post(struct loop *l, struct mail *m); /* any thread; takes m */
 void loop_post_chain(struct loop *l, struct mail *first, struct mail *last,
@@ -26,7 +30,8 @@ int64_t loop_now(struct loop *l);     /* monotonic ms of this turn: the wheel's 
 /* fn(arg) at the end of every turn, in order of registration. */
 void loop_at_end(struct loop *l, void (*fn)(void *arg), void *arg);
 size_t loop_depth(struct loop *l);    /* mail waiting */
-/* A thread that runs fn(arg); name shows in top -H. */
+/* A thread that runs fn(arg); name (15 bytes of it) shows in top -H. Its stack
+ * is 1 MB; signals sent to the process do not come to it. */
 struct thread;
 int thread_start(const char *name, void (*fn)(void *arg), void *arg,
                  struct thread **out);

@@ -14,7 +14,8 @@ struct mailbox;
 typedef void (*mailbox_wake_fn)(void *arg); /* any thread; may come too often */
 
 struct mailbox *mailbox_new(mailbox_wake_fn wake, void *arg); /* wake may be NULL */
-void mailbox_free(struct mailbox *b); /* must be empty */
+/* Must be empty, and its pushers gone (joined) or silent for good. */
+void mailbox_free(struct mailbox *b);
 void mailbox_push(struct mailbox *b, struct mail *m); /* takes m */
 /* A chain linked by ->next, first to last, n of them. One lock, one wake. */
 void mailbox_push_chain(struct mailbox *b, struct mail *first,
