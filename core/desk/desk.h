@@ -105,6 +105,11 @@ void desk_frame(struct desk *d, uint64_t peer, struct frame *f,
 void desk_gone(struct desk *d, uint64_t peer);
 void desk_set_status(struct desk *d, uint64_t agent, enum agent_status s);
 
+/* An event the roof committed itself (agent.updated, contact.updated, ...):
+ * told to the agents' sockets. Call for every event of a tx that was not made
+ * by the desk, in order; a: where the encoding may live during the call. */
+void desk_announce(struct desk *d, const struct event *ev, struct arena *a);
+
 /* --- what people do to a conversation, by frame or by REST --- */
 enum act_kind {
     ACT_SEND,    /* frame: kind, body, text, is_private, ref */

@@ -5,6 +5,7 @@
  * clean JSON object is made of them. Failure: the first field at fault is
  * named. Unknown fields are dropped (contract §4).
  */
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "desk/frame.h"

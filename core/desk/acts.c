@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* acts.c - what people do to a conversation, by frame or by REST.
+ *
+ * Happy path: the right is checked, the change waits for its turn in the
+ * conversation's lane, is decided on what is committed by then, committed, and
+ * answered. A plain message of the holder or the visitor changes no state and
+ * is committed at once, beside the lane. Failure: a sentence and a code; a
+ * closed conversation is loaded first.
+ */
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "desk/inner.h"
+
+/* --- answers -------------------------------------------------------------- */
+
+struct act *act_new(enum act_kind kind, void (*done)(struct act *),
+                    void *owner)
+{
+    struct arena *a = arena_new();
+    struct act *act = arena_one(a, struct act);
+    act->arena = a;
+    act->kind = kind;
+    act->done = done;
+    act->owner = owner;
+    return act;
+}
+
+void act_free(struct act *act)
+{
+    arena_free(act->arena);
+}
+
+void act_fail(struct act *act, int code, const char *why)
+{
+    act->result = err_set(&act->err, code, "%s", why);
+    act->conversation = NULL;
+    act->done(act);
+}
+
+void act_finish(struct act *act, const struct conv *c)
+{
+    act->conversation = &c->rec;
+    act->done(act);
+}
+
+/* A frame that failed is answered by an error frame; then it is over. */
+static void on_frame_act(struct act *act)
+{
+    struct desk *d = act->owner;
+    struct desk_peer *p = map_get(&d->peers, act->peer);
+    if (p && act->result) {
+        struct notice n = {.type = NOTICE_ERROR, .code = act->result,
+                           .text = slice_of(act->err.text),
+                           .ref = act->frame ? act->frame->ref
+                                             : (struct slice){0},
+                           .arena = act->arena, .conv = act->conv};
+        if (act->result == ERR_UNAVAILABLE) {
+            n.after_ms = 1000;
+        }
+        d->conf.ports.send(d->conf.ports.arg, p->id, &n);
+    }
+    if (act->role != ROLE_SYSTEM) {
+        d->conf.ports.give_credits(d->conf.ports.arg, 1);
+    }
+    act_free(act);
+}
+
+struct act *act_of_frame(enum act_kind kind, struct desk_peer *p,
+                         struct frame *f, struct arena *a)
+{
+    struct act *act = arena_one(a, struct act);
+    act->arena = a;
+    act->kind = kind;
+    act->done = on_frame_act;
+    act->role = p->role;
+    act->peer = p->id;
+    act->frame = f;
+    act->conv = f->conv;
+    act->seq = f->seq;
+    act->actor = p->role == ROLE_AGENT ? p->agent->rec.id : p->person->id;
+    return act;
+}
+
+/* --- messages ------------------------------------------------------------- */
+
+void put_contact(struct desk *d, struct tx *tx, struct person *p, int64_t now)
+{
+    struct contact *row = arena_one(tx->arena, struct contact);
+    if (p->rec) {
+        *row = *p->rec;
+        row->identity = slice_dup(tx->arena, p->rec->identity);
+        row->name = slice_dup(tx->arena, p->rec->name);
+        row->email = slice_dup(tx->arena, p->rec->email);
+        row->phone = slice_dup(tx->arena, p->rec->phone);
+        row->tier = slice_dup(tx->arena, p->rec->tier);
+        row->tags = slice_dup(tx->arena, p->rec->tags);
+        row->attributes = slice_dup(tx->arena, p->rec->attributes);
+    }
+    row->id = p->id;
+    row->channel = p->channel;
+    row->created_at = row->created_at ? row->created_at : now;
+    row->updated_at = now;
+    tx_put(tx, PUT_CONTACT)->contact = row;
+    (void)d;
+}
+
+static void send_message(struct tx *tx, struct step *s, struct act *act)
+{
+    struct slice name = act->role == ROLE_VISITOR ? person_name(s->conv->person)
+                                                  : (struct slice){0};
+    struct event *ev = conv_tx_message(tx, s, act->role, act->actor, name,
+                                       act->frame->body);
+    ev->ref = act->frame->ref;
+    if (act->frame->is_private) {
+        ev->flags |= EVENT_PRIVATE;
+    }
+    s->act = act;
+    s->text = act->frame->text;
+    s->kind = act->frame->kind;
+}
+
+/* The tx borrows the act's arena for its texts: the act lives until done. */
+static void send_plain(struct desk *d, struct conv *c, struct act *act)
+{
+    struct step *s;
+    struct tx *tx = conv_tx(d, c, &s);
+    send_message(tx, s, act);
+    conv_commit(d, tx);
+}
+
+/* A message that changes the state with it: creates, wakes, takes over. */
+static void send_changing(struct desk *d, struct conv *c, struct act *act)
+{
+    struct step *s;
+    struct tx *tx = conv_tx(d, c, &s);
+    int64_t now = d->conf.ports.now(d->conf.ports.arg);
+    if (!c->stored) {
+        s->creates = true;
+        conv_tx_change(tx, s, EVENT_CONVERSATION_CREATED, act->role, act->actor,
+                       0);
+        if (!c->person->stored) {
+            put_contact(d, tx, c->person, now);
+        }
+    } else if (act->role == ROLE_VISITOR) { /* snoozed */
+        conv_set_holder(&s->next, CONV_OPEN, c->rec.assignee, now);
+        conv_tx_change(tx, s, EVENT_CONVERSATION_UPDATED, act->role, act->actor,
+                       0);
+    } else {
+        conv_set_holder(&s->next, CONV_OPEN, act->actor, now);
+        conv_tx_change(tx, s, EVENT_CONVERSATION_ASSIGNED, act->role,
+                       act->actor, 0);
+    }
+    send_message(tx, s, act);
+    conv_commit(d, tx);
+}
+
+/* 0 = may answer as it is, 1 = takes the conversation by answering, or an
+ * error. Only the holder answers in public (I13). */
+static int may_answer(struct desk *d, struct conv *c, struct act *act)
+{
+    const struct agent *a = desk_agent(d, act->actor);
+    if (!a) {
+        return ERR_FORBIDDEN;
+    }
+    if (act->frame->is_private) {
+        return 0;
+    }
+    switch (c->rec.state) {
+    case CONV_OPEN:
+    case CONV_SNOOZED:
+        if (c->rec.assignee == act->actor) {
+            return c->rec.state == CONV_SNOOZED;
+        }
+        return a->role == AGENT_ROLE_AGENT ? ERR_FORBIDDEN : 1;
+    case CONV_BOT:
+    case CONV_QUEUED:
+        return 1;
+    default:
+        return ERR_CONFLICT;
+    }
+}
+
+/* The lane's turn of a message. */
+static void send_begin(struct desk *d, struct conv *c, void *what)
+{
+    struct act *act = what;
+    c->lane_sends--;
+    int how = 0;
+    if (act->role == ROLE_VISITOR) {
+        how = !c->stored || c->rec.state == CONV_SNOOZED;
+    } else {
+        how = may_answer(d, c, act);
+    }
+    if (how == 1) {
+        send_changing(d, c, act);
+        return; /* the turn ends when it is committed */
+    }
+    if (how == 0) {
+        send_plain(d, c, act);
+    } else {
+        act_fail(act, how, how == ERR_CONFLICT
+                               ? "the conversation is closed"
+                               : "another agent holds this conversation");
+    }
+    conv_change_end(d, c);
+}
+
+static void send_in(struct desk *d, struct conv *c, struct act *act)
+{
+    bool plain = c->stored && c->lane_sends == 0;
+    if (act->role == ROLE_VISITOR) {
+        plain = plain && c->rec.state != CONV_SNOOZED;
+    } else {
+        plain = plain && may_answer(d, c, act) == 0;
+        /* Deciding on what is about to change would be blind (I13). */
+        plain = plain && !c->changing && !c->changes;
+    }
+    if (plain) {
+        send_plain(d, c, act);
+    } else {
+        c->lane_sends++;
+        conv_change(d, c, send_begin, act);
+    }
+}
+
+static void visitor_send(struct desk *d, struct act *act)
+{
+    struct person *p = map_get(&d->persons, act->actor);
+    if (!p) {
+        act_fail(act, ERR_NOT_FOUND, "this visitor is not connected");
+        return;
+    }
+    struct conv *c = p->conv;
+    if (!c) {
+        int64_t now = d->conf.ports.now(d->conf.ports.arg);
+        struct conversation rec = {
+            .id = d->conf.ports.id(d->conf.ports.arg), .channel = p->channel,
+            .contact = p->id, .state = CONV_BOT, .tags = SLICE("[]"),
+            .attributes = SLICE("{}"), .fence = 1, .created_at = now,
+            .updated_at = now};
+        c = conv_new(d, &rec, p, false);
+    }
+    send_in(d, c, act);
+}
+
+/* --- the other acts ------------------------------------------------------- */
+
+/* Who shall hold it now; fills next. */
+static enum event_name choose_holder(struct desk *d, struct step *s,
+                                     uint64_t agent, uint64_t team)
+{
+    int64_t now = d->conf.ports.now(d->conf.ports.arg);
+    uint64_t was = s->next.assignee;
+    s->next.team = team;
+    struct agent_live *a =
+        agent ? agent_of(d, agent) : queue_pick(d, team, SLICE(""));
+    if (a) {
+        s->reserved = a->rec.id;
+        a->reserved++;
+        conv_set_holder(&s->next, CONV_OPEN, a->rec.id, now);
+        return EVENT_CONVERSATION_ASSIGNED;
+    }
+    conv_set_holder(&s->next, CONV_QUEUED, 0, now);
+    return was ? EVENT_CONVERSATION_ASSIGNED : EVENT_CONVERSATION_UPDATED;
+}
+
+static void add_note(struct tx *tx, struct step *s, struct act *act)
+{
+    if (!act->note.len) {
+        return;
+    }
+    struct buf out;
+    buf_init(&out, LIMIT_AGENT_FRAME_BYTES);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '{');
+    jsonw_put_text(&w, "kind", SLICE("text"));
+    jsonw_put_text(&w, "text", act->note);
+    jsonw_put_bool(&w, "private", true);
+    jsonw_close(&w, '}');
+    if (!w.failed) {
+        struct event *ev = conv_tx_message(tx, s, act->role, act->actor,
+                                           (struct slice){0}, buf_slice(&out));
+        ev->flags |= EVENT_PRIVATE;
+    }
+    buf_fini(&out);
+}
+
+static const char *refuse(struct desk *d, const struct conv *c,
+                          const struct act *act)
+{
+    bool closed = c->rec.state == CONV_CLOSED;
+    if (act->note.len > LIMIT_TEXT_BYTES || act->tags.len > LIMIT_TEXT_BYTES) {
+        return "the note or the tags are too long";
+    }
+    switch (act->kind) {
+    case ACT_ASSIGN:
+        if (closed) {
+            return "the conversation is closed; reopen it first";
+        }
+        return act->agent && !agent_of(d, act->agent)->rec.enabled
+                   ? "this agent is disabled"
+                   : NULL;
+    case ACT_CLOSE:
+        return closed ? "the conversation is closed already" : NULL;
+    case ACT_REOPEN:
+        if (!closed) {
+            return "the conversation is not closed";
+        }
+        return c->person->conv ? "the visitor has a newer conversation" : NULL;
+    case ACT_SNOOZE:
+        return c->rec.state == CONV_OPEN || c->rec.state == CONV_SNOOZED
+                   ? NULL
+                   : "only an open conversation can be snoozed";
+    default:
+        return NULL;
+    }
+}
+
+static enum event_name apply(struct desk *d, struct conv *c, struct act *act,
+                             struct step *s)
+{
+    int64_t now = d->conf.ports.now(d->conf.ports.arg);
+    switch (act->kind) {
+    case ACT_ASSIGN:
+        return choose_holder(d, s, act->agent, act->team);
+    case ACT_CLOSE:
+        conv_set_holder(&s->next, CONV_CLOSED, c->rec.assignee, now);
+        return EVENT_CONVERSATION_CLOSED;
+    case ACT_REOPEN: {
+        struct agent_live *a = agent_of(d, c->rec.assignee);
+        uint64_t back = a && agent_is_free(a) ? a->rec.id : 0;
+        s->next.assignee = 0;
+        return choose_holder(d, s, back, c->rec.team);
+    }
+    case ACT_SNOOZE:
+        conv_set_holder(&s->next, CONV_SNOOZED, c->rec.assignee, now);
+        s->next.snoozed_until = act->until;
+        return EVENT_CONVERSATION_UPDATED;
+    default:
+        if (act->has_tags) {
+            s->next.tags = act->tags;
+        }
+        if (act->has_priority) {
+            s->next.priority = act->priority;
+        }
+        return EVENT_CONVERSATION_UPDATED;
+    }
+}
+
+static void act_begin(struct desk *d, struct conv *c, void *what)
+{
+    struct act *act = what;
+    const char *no = refuse(d, c, act);
+    /* The house puts back what somebody else took meanwhile: leave it. */
+    if (!no && act->role == ROLE_SYSTEM && act->kind == ACT_ASSIGN &&
+        c->rec.state != CONV_OPEN && c->rec.state != CONV_SNOOZED) {
+        no = "not held any more";
+    }
+    if (no) {
+        act_fail(act, ERR_CONFLICT, no);
+        conv_change_end(d, c);
+        return;
+    }
+    struct step *s;
+    struct tx *tx = conv_tx(d, c, &s);
+    s->act = act;
+    enum event_name name = apply(d, c, act, s);
+    add_note(tx, s, act);
+    conv_tx_change(tx, s, name, act->role, act->actor, 0);
+    conv_commit(d, tx);
+}
+
+static void act_read(struct desk *d, struct conv *c, struct act *act)
+{
+    bool visitor = act->role == ROLE_VISITOR;
+    uint32_t *upto = visitor ? &c->rec.visitor_read : &c->rec.agent_read;
+    if (act->seq > c->rec.last_seq) {
+        act->seq = c->rec.last_seq;
+    }
+    if (act->seq <= *upto || !c->stored) {
+        act_finish(act, c); /* only forward */
+        return;
+    }
+    struct step *s;
+    struct tx *tx = conv_tx(d, c, &s);
+    s->act = act;
+    *upto = act->seq; /* the next one need not be written again */
+    struct event *ev = tx_event(tx, EVENT_MESSAGE_STATUS);
+    ev->conv = c->rec.id;
+    ev->role = act->role;
+    ev->sender = act->actor;
+    struct buf out;
+    buf_init(&out, 512);
+    must(buf_addf(&out, "{\"seq\":%u,\"status\":\"read\",\"by\":",
+                  act->seq) == 0);
+    char id[ID_TEXT];
+    must(buf_addf(&out, "{\"role\":\"%s\",\"id\":\"%s\"}}",
+                  role_name(act->role),
+                  id_text(id, visitor ? ID_CONTACT : ID_AGENT, act->actor)
+                      .at) == 0);
+    ev->body = slice_dup(tx->arena, buf_slice(&out));
+    buf_fini(&out);
+    conv_commit(d, tx);
+}
+
+/* --- the door ------------------------------------------------------------- */
+
+static void on_loaded(struct query *q)
+{
+    struct desk *d = q->owner;
+    struct act *act = (struct act *)(uintptr_t)q->token;
+    if (q->result || !q->conversation) {
+        int code = q->result ? q->result : ERR_NOT_FOUND;
+        act_fail(act, code, code == ERR_NOT_FOUND
+                                ? "there is no such conversation"
+                                : q->err.text);
+    } else {
+        if (!conv_of(d, act->conv)) { /* somebody else may have loaded it */
+            struct person *p = person_get(d, q->conversation->contact,
+                                          q->conversation->channel);
+            p->stored = true;
+            if (q->contact && !p->rec) {
+                person_know(p, q->contact);
+            }
+            conv_new(d, q->conversation, p, true);
+        }
+        desk_act(d, act);
+        struct conv *c = conv_of(d, q->conv);
+        if (c) {
+            conv_settle(d, c);
+        }
+    }
+    query_free(q);
+}
+
+static void load_first(struct desk *d, struct act *act)
+{
+    struct query *q = query_new(QUERY_CONVERSATION, on_loaded, d);
+    q->id = act->conv;
+    q->conv = act->conv;
+    q->token = (uint64_t)(uintptr_t)act;
+    d->conf.ports.read(d->conf.ports.arg, q);
+}
+
+static bool may_touch(struct desk *d, const struct conv *c,
+                      const struct act *act)
+{
+    if (act->role == ROLE_SYSTEM || act->role == ROLE_BOT) {
+        return true;
+    }
+    if (act->role == ROLE_VISITOR) {
+        return c->rec.contact == act->actor;
+    }
+    return desk_may_see(d, act->actor, &c->rec);
+}
+
+void desk_act(struct desk *d, struct act *act)
+{
+    if (act->role == ROLE_VISITOR && act->kind == ACT_SEND) {
+        visitor_send(d, act);
+        return;
+    }
+    struct conv *c = conv_of(d, act->conv);
+    if (!c && act->conv) {
+        load_first(d, act);
+    } else if (!c) {
+        act_fail(act, ERR_BAD_REQUEST, "which conversation?");
+    } else if (!may_touch(d, c, act)) {
+        act_fail(act, ERR_FORBIDDEN, "this conversation is not yours to see");
+    } else if (act->kind == ACT_SEND) {
+        send_in(d, c, act);
+    } else if (act->kind == ACT_READ) {
+        act_read(d, c, act);
+    } else if (act->kind == ACT_ASSIGN && act->agent &&
+               !agent_of(d, act->agent)) {
+        act_fail(act, ERR_UNPROCESSABLE, "there is no such agent");
+    } else if (act->kind == ACT_ASSIGN && act->team &&
+               !desk_team(d, act->team)) {
+        act_fail(act, ERR_UNPROCESSABLE, "there is no such team");
+    } else {
+        conv_change(d, c, act_begin, act);
+    }
+}

@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* delivery.c - from the journal to the sockets, in order.
+ *
+ * Happy path: a committed event becomes one notice, encoded once, appended to
+ * the sockets of everyone who sees the conversation. A peer that comes back or
+ * begins to see a conversation first gets what came before: while that is read
+ * the newer notices wait in its `held` queue, so that cursors rise.
+ * Failure: a queue that grows too long is given up: the peer is told to start
+ * over from its cursor; a read that fails makes `recovered` false.
+ */
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "desk/inner.h"
+
+/* --- one peer ------------------------------------------------------------- */
+
+static void held_go(struct desk *d, struct desk_peer *p);
+static void resume_finish(struct desk *d, struct desk_peer *p);
+
+struct notice notice_of(const struct desk *d, enum notice_type type,
+                        const struct event *ev, struct arena *a)
+{
+    return (struct notice){.type = type, .event = ev, .conv = ev->conv,
+                           .ref = ev->ref, .arena = a,
+                           .cursor = {d->conf.epoch, ev->pos, 0}};
+}
+
+void held_start(struct desk *d, struct desk_peer *p)
+{
+    if (!p->held) {
+        p->held = mem_alloc(sizeof *p->held);
+        d->held++;
+    }
+}
+
+void held_free(struct desk *d, struct desk_peer *p)
+{
+    if (!p->held) {
+        return;
+    }
+    for (struct held_item *i = p->held->first, *next; i; i = next) {
+        next = i->next;
+        arena_free(i->arena);
+    }
+    if (p->held->after) {
+        query_free(p->held->after);
+    }
+    mem_free(p->held);
+    p->held = NULL;
+    d->held--;
+}
+
+static void held_give_up(struct desk *d, struct desk_peer *p)
+{
+    struct arena *a = arena_new();
+    struct notice n = {.type = NOTICE_RECONNECT, .after_ms = 1000,
+                       .text = SLICE("behind"), .arena = a};
+    d->conf.ports.send(d->conf.ports.arg, p->id, &n);
+    d->conf.ports.close(d->conf.ports.arg, p->id, 1001, "behind");
+    arena_free(a);
+}
+
+static struct held_item *held_add(struct desk *d, struct desk_peer *p,
+                                  const struct notice *n)
+{
+    held_start(d, p);
+    if (p->held->count >= LIMIT_RESUME_EVENTS) {
+        held_give_up(d, p);
+        return NULL;
+    }
+    struct arena *a = arena_new();
+    struct held_item *i = arena_one(a, struct held_item);
+    i->arena = a;
+    i->notice = *n;
+    i->notice.arena = a;
+    i->notice.as_json = i->notice.as_pb = (struct slice){0};
+    i->notice.ref = slice_dup(a, n->ref);
+    i->notice.text = slice_dup(a, n->text);
+    if (n->event) {
+        i->event = *n->event;
+        i->event.ref = slice_dup(a, n->event->ref);
+        i->event.body = slice_dup(a, n->event->body);
+        i->event.next = NULL;
+        i->notice.event = &i->event;
+    }
+    if (p->held->last) {
+        p->held->last->next = i;
+    } else {
+        p->held->first = i;
+    }
+    p->held->last = i;
+    p->held->count++;
+    return i;
+}
+
+static struct held_item *held_take(struct held *h)
+{
+    struct held_item *i = h->first;
+    if (i) {
+        h->first = i->next;
+        if (!i->next) {
+            h->last = NULL;
+        }
+        h->count--;
+    }
+    return i;
+}
+
+/* Visitors get of a conversation what concerns them: not its tags, its team or
+ * what rules remember. The event is written anew in the notice's arena. */
+static const struct event *for_visitor(const struct event *ev, struct arena *a)
+{
+    static const char *const shown[] = {"id",       "channel",  "state",
+                                        "assignee", "last_seq", "created_at",
+                                        "updated_at"};
+    struct json *body;
+    if (json_parse(a, ev->body, NULL, &body)) {
+        return NULL;
+    }
+    struct buf out;
+    buf_init(&out, LIMIT_FRAME_BYTES);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '{');
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        struct json *v = json_get(body, shown[i]);
+        if (v) {
+            jsonw_key(&w, shown[i]);
+            jsonw_value(&w, v);
+        }
+    }
+    jsonw_close(&w, '}');
+    struct event *copy = arena_one(a, struct event);
+    *copy = *ev;
+    copy->body = slice_dup(a, buf_slice(&out));
+    buf_fini(&out);
+    return copy;
+}
+
+static bool is_conversation(enum event_name n)
+{
+    return n >= EVENT_CONVERSATION_CREATED && n <= EVENT_CONVERSATION_CLOSED;
+}
+
+static bool visitor_may_have(const struct event *ev)
+{
+    return !(ev->flags & EVENT_PRIVATE) && ev->conv && event_is_public(ev->name);
+}
+
+static void send_now(struct desk *d, struct desk_peer *p, struct notice *n)
+{
+    d->conf.ports.send(d->conf.ports.arg, p->id, n);
+}
+
+void tell_peer(struct desk *d, struct desk_peer *p, struct notice *n)
+{
+    if (p->held) {
+        held_add(d, p, n);
+    } else {
+        send_now(d, p, n);
+    }
+}
+
+/* --- what came before ----------------------------------------------------- */
+
+static void send_events(struct desk *d, struct desk_peer *p, struct query *q,
+                        bool backlog)
+{
+    uint32_t sub = q->skip;
+    for (struct event *ev = q->events; ev; ev = ev->next) {
+        if (p->role == ROLE_VISITOR && !visitor_may_have(ev)) {
+            continue;
+        }
+        const struct event *shown = ev;
+        if (p->role == ROLE_VISITOR && is_conversation(ev->name)) {
+            shown = for_visitor(ev, q->arena);
+        }
+        if (!shown) {
+            continue;
+        }
+        struct notice n = notice_of(d, NOTICE_EVENT, shown, q->arena);
+        if (backlog) {
+            n.cursor.pos = q->token; /* of the event it stands behind */
+            n.cursor.sub = ++sub;
+            if (ev->pos <= q->after_pos) {
+                continue;
+            }
+        }
+        send_now(d, p, &n);
+    }
+}
+
+static struct desk_peer *peer_back(struct query *q, struct desk **d)
+{
+    *d = q->owner;
+    return map_get(&(*d)->peers, q->id); /* NULL: it went away meanwhile */
+}
+
+static void on_backlog(struct query *q)
+{
+    struct desk *d;
+    struct desk_peer *p = peer_back(q, &d);
+    if (p && p->held) {
+        if (q->result == 0) {
+            send_events(d, p, q, true);
+        } else {
+            log_warn("desk", "backlog not read: %s", q->err.text);
+        }
+        resume_finish(d, p);
+    }
+    query_free(q);
+}
+
+/* The last messages of a conversation with above < pos < below, to be shown
+ * behind the event at `at`; the first `skip` of them were shown before. */
+static void ask_backlog(struct desk *d, struct desk_peer *p, uint64_t conv,
+                        uint64_t at, uint64_t above, uint64_t below,
+                        uint32_t skip)
+{
+    struct query *q = query_new(QUERY_BACKLOG, on_backlog, d);
+    q->id = p->id;
+    q->conv = conv;
+    q->after_pos = above;
+    q->upto_pos = below - 1;
+    q->skip = skip;
+    q->limit = LIMIT_BACKLOG_EVENTS;
+    q->token = at;
+    held_start(d, p);
+    p->held->waiting = true;
+    d->conf.ports.read(d->conf.ports.arg, q);
+}
+
+static void held_go(struct desk *d, struct desk_peer *p)
+{
+    while (p->held && !p->held->waiting) {
+        struct held_item *i = held_take(p->held);
+        if (!i) {
+            held_free(d, p);
+            return;
+        }
+        send_now(d, p, &i->notice);
+        if (i->backlog) {
+            ask_backlog(d, p, i->event.conv, i->event.pos, i->above, i->below,
+                        0);
+        }
+        arena_free(i->arena);
+    }
+}
+
+/* An event after which the peer must get the messages below `below`. */
+static void tell_with_backlog(struct desk *d, struct desk_peer *p,
+                              struct notice *n, uint64_t above, uint64_t below)
+{
+    if (p->held) {
+        struct held_item *i = held_add(d, p, n);
+        if (i) {
+            i->backlog = true;
+            i->above = above;
+            i->below = below;
+        }
+        return;
+    }
+    send_now(d, p, n);
+    ask_backlog(d, p, n->event->conv, n->event->pos, above, below, 0);
+}
+
+/* --- coming back ---------------------------------------------------------- */
+
+/* The events of a resume, once all that stands before them was sent. */
+static void resume_finish(struct desk *d, struct desk_peer *p)
+{
+    struct query *q = p->held->after;
+    if (q) {
+        p->held->after = NULL;
+        send_events(d, p, q, false);
+        query_free(q);
+    }
+    p->held->waiting = false;
+    held_go(d, p);
+}
+
+/* The event behind whose backlog the peer stopped: the rest of that first. */
+static void on_resume_at(struct query *q)
+{
+    struct desk *d;
+    struct desk_peer *p = peer_back(q, &d);
+    if (p && p->held) {
+        struct event *at = q->result == 0 ? q->events : NULL;
+        if (at && at->conv) {
+            ask_backlog(d, p, at->conv, at->pos, 0, at->pos, p->held->sub);
+        } else {
+            resume_finish(d, p);
+        }
+    }
+    query_free(q);
+}
+
+static void resume_behind(struct desk *d, struct desk_peer *p,
+                          struct query *resumed)
+{
+    struct query *q = query_new(QUERY_RESUME, on_resume_at, d);
+    q->id = p->id;
+    q->after_pos = resumed->after_pos - 1;
+    q->upto_pos = resumed->after_pos;
+    q->limit = 1;
+    desk_viewer(d, p->agent->rec.id, q->arena, &q->viewer);
+    p->held->after = resumed;
+    d->conf.ports.read(d->conf.ports.arg, q);
+}
+
+static void on_resume(struct query *q)
+{
+    struct desk *d;
+    struct desk_peer *p = peer_back(q, &d);
+    if (!p || !p->held) {
+        query_free(q);
+        return;
+    }
+    struct held_item *w = held_take(p->held); /* the welcome waits there */
+    w->notice.recovered = q->result == 0 && q->recovered;
+    if (!w->notice.recovered) {
+        w->notice.cursor = (struct cursor){d->conf.epoch, p->start_pos, 0};
+    }
+    send_now(d, p, &w->notice);
+    bool all = w->notice.recovered;
+    arena_free(w->arena);
+    if (all && p->held->sub && q->after_pos && p->agent) {
+        resume_behind(d, p, q);
+        return;
+    }
+    if (all) {
+        p->held->after = q;
+    } else {
+        query_free(q);
+    }
+    resume_finish(d, p);
+}
+
+/* The welcome is copied for later: what it points at must last. */
+static void hold_welcome(struct desk *d, struct desk_peer *p,
+                         struct notice *welcome)
+{
+    struct held_item *i = held_add(d, p, welcome);
+    must(i != NULL);
+    i->notice.token = slice_dup(i->arena, welcome->token);
+    i->notice.who_name = slice_dup(i->arena, welcome->who_name);
+    if (welcome->conversation) {
+        struct conversation *c = arena_one(i->arena, struct conversation);
+        *c = (struct conversation){.id = welcome->conversation->id,
+                                   .state = welcome->conversation->state,
+                                   .last_seq = welcome->conversation->last_seq};
+        i->notice.conversation = c;
+    }
+}
+
+void resume_peer(struct desk *d, struct desk_peer *p, const struct join *j,
+                 struct notice *welcome)
+{
+    struct query *q = query_new(QUERY_RESUME, on_resume, d);
+    q->id = p->id;
+    q->after_pos = j->resume.pos;
+    q->upto_pos = p->start_pos;
+    q->limit = LIMIT_RESUME_EVENTS;
+    if (p->role == ROLE_AGENT) {
+        desk_viewer(d, p->agent->rec.id, q->arena, &q->viewer);
+    } else {
+        q->viewer = (struct viewer){.role = ROLE_VISITOR, .id = p->person->id};
+    }
+    welcome->cursor = j->resume;
+    welcome->recovered = true;
+    hold_welcome(d, p, welcome);
+    p->held->waiting = true;
+    p->held->sub = p->role == ROLE_AGENT ? j->resume.sub : 0;
+    d->conf.ports.read(d->conf.ports.arg, q);
+}
+
+/* --- everyone who sees a conversation ------------------------------------- */
+
+static void tell_visitors(struct desk *d, struct conv *c, struct notice *n,
+                          uint64_t except)
+{
+    list_each(&c->person->peers, l) {
+        struct desk_peer *p = container_of(l, struct desk_peer, link);
+        if (p->id != except && (!n->event || n->event->pos > p->start_pos)) {
+            tell_peer(d, p, n);
+        }
+    }
+}
+
+static void tell_one_agent(struct desk *d, struct agent_live *a,
+                           struct notice *n, uint64_t except)
+{
+    list_each(&a->peers, l) {
+        struct desk_peer *p = container_of(l, struct desk_peer, link);
+        if (p->id != except && (!n->event || n->event->pos > p->start_pos)) {
+            tell_peer(d, p, n);
+        }
+    }
+}
+
+void tell_message(struct desk *d, struct conv *c, const struct event *ev,
+                  struct arena *a, uint64_t except)
+{
+    struct notice n = notice_of(d, NOTICE_EVENT, ev, a);
+    if (visitor_may_have(ev)) {
+        tell_visitors(d, c, &n, except);
+    }
+    if (c->rec.state == CONV_BOT) {
+        return;
+    }
+    struct agent_live *agent;
+    for (size_t i = 0; (agent = map_next(&d->agents, &i)) != NULL;) {
+        if (!list_empty(&agent->peers) && agent_sees(d, agent, &c->rec)) {
+            tell_one_agent(d, agent, &n, except);
+        }
+    }
+}
+
+static struct shown *shown_find(struct conv *c, uint64_t peer)
+{
+    for (uint32_t i = 0; i < c->shown_count; i++) {
+        if (c->shown[i].peer == peer) {
+            return &c->shown[i];
+        }
+    }
+    return NULL;
+}
+
+/* Peers that are gone leave their place to new ones. */
+static void shown_set(struct desk *d, struct conv *c, uint64_t peer,
+                      uint64_t told)
+{
+    struct shown *s = shown_find(c, peer);
+    for (uint32_t i = 0; !s && i < c->shown_count; i++) {
+        if (!map_get(&d->peers, c->shown[i].peer)) {
+            s = &c->shown[i];
+        }
+    }
+    if (!s) {
+        c->shown = mem_resize(c->shown, sizeof *s * (c->shown_count + 1));
+        s = &c->shown[c->shown_count++];
+    }
+    *s = (struct shown){peer, told};
+}
+
+/* One peer of an agent that saw the conversation before, sees it now, or both.
+ * What it has not been shown: all, if it begins to see it; if it is given a
+ * conversation it could see, what is older than its session. */
+static void tell_change_peer(struct desk *d, struct desk_peer *p,
+                             struct conv *c, struct notice *n, bool saw,
+                             bool given)
+{
+    bool sees = agent_sees(d, p->agent, &c->rec);
+    struct shown *s = shown_find(c, p->id);
+    uint64_t pos = n->event->pos, above = s ? s->told : 0, below = pos;
+    bool backlog = c->rec.last_seq && sees && (!saw || (given && !s));
+    if (saw) {
+        below = p->start_pos + 1;
+    }
+    if (backlog && above + 1 < below) {
+        tell_with_backlog(d, p, n, above, below);
+    } else {
+        tell_peer(d, p, n);
+    }
+    if (backlog || (saw && !sees)) {
+        shown_set(d, c, p->id, pos);
+    }
+}
+
+static void tell_change_to(struct desk *d, struct agent_live *agent,
+                           struct conv *c, struct notice *n,
+                           const struct conversation *before)
+{
+    bool saw = agent_sees(d, agent, before);
+    bool given = c->rec.assignee == agent->rec.id &&
+                 before->assignee != agent->rec.id;
+    if (!saw && !agent_sees(d, agent, &c->rec)) {
+        return;
+    }
+    list_each(&agent->peers, l) {
+        struct desk_peer *p = container_of(l, struct desk_peer, link);
+        if (n->event->pos > p->start_pos) {
+            tell_change_peer(d, p, c, n, saw, given);
+        }
+    }
+}
+
+void tell_change(struct desk *d, struct conv *c, const struct event *ev,
+                 struct arena *a, const struct conversation *before)
+{
+    struct notice n = notice_of(d, NOTICE_EVENT, ev, a);
+    const struct event *shown = for_visitor(ev, a);
+    if (shown && !list_empty(&c->person->peers)) {
+        struct notice v = notice_of(d, NOTICE_EVENT, shown, a);
+        tell_visitors(d, c, &v, 0);
+    }
+    struct agent_live *agent;
+    for (size_t i = 0; (agent = map_next(&d->agents, &i)) != NULL;) {
+        if (!list_empty(&agent->peers)) {
+            tell_change_to(d, agent, c, &n, before);
+        }
+    }
+}
+
+/* Typing: fleeting, so a peer that waits for older things does without. */
+void tell_fleeting(struct desk *d, struct conv *c, struct notice *n,
+                   uint64_t except)
+{
+    if (n->who_role != ROLE_VISITOR) {
+        list_each(&c->person->peers, l) {
+            struct desk_peer *p = container_of(l, struct desk_peer, link);
+            if (p->id != except && !p->held) {
+                send_now(d, p, n);
+            }
+        }
+    }
+    struct agent_live *agent = agent_of(d, c->rec.assignee);
+    if (!agent || c->rec.state == CONV_BOT) {
+        return;
+    }
+    list_each(&agent->peers, l) {
+        struct desk_peer *p = container_of(l, struct desk_peer, link);
+        if (p->id != except && !p->held) {
+            send_now(d, p, n);
+        }
+    }
+}
+
+void tell_agents(struct desk *d, struct notice *n)
+{
+    struct agent_live *agent;
+    for (size_t i = 0; (agent = map_next(&d->agents, &i)) != NULL;) {
+        list_each(&agent->peers, l) {
+            struct desk_peer *p = container_of(l, struct desk_peer, link);
+            if (!n->event || n->event->pos > p->start_pos) {
+                tell_peer(d, p, n);
+            }
+        }
+    }
+}
+
+void tell_queue(struct desk *d, struct conv *c, uint32_t position)
+{
+    if (list_empty(&c->person->peers)) {
+        return;
+    }
+    struct arena *a = arena_new();
+    struct notice n = {.type = NOTICE_QUEUE, .conv = c->rec.id,
+                       .position = position, .arena = a,
+                       .eta_ms = d->eta_ms * position};
+    list_each(&c->person->peers, l) {
+        struct desk_peer *p = container_of(l, struct desk_peer, link);
+        if (!p->held) {
+            send_now(d, p, &n);
+        }
+    }
+    arena_free(a);
+}
+
+void desk_announce(struct desk *d, const struct event *ev, struct arena *a)
+{
+    if (ev->pos > d->pos) {
+        d->pos = ev->pos;
+    }
+    if (!event_is_public(ev->name) || ev->conv) {
+        return;
+    }
+    struct notice n = notice_of(d, NOTICE_EVENT, ev, a);
+    tell_agents(d, &n);
+}

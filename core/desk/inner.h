@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inner.h - what the desk's own files share; nobody else includes it.
+ *
+ * Who owns what: the desk owns agents, teams, channels, persons (live
+ * contacts), peers and convs. A person lives while it has a peer or a conv; a
+ * conv while it is not closed or something of it is still under way.
+ *
+ * Two lanes of a conversation. Jobs: one at a time, in journal order (I2).
+ * Changes of state: one transaction at a time, so that each is decided on what
+ * is committed; a slow script never holds this lane, which is how a person can
+ * take over from it (I13).
+ */
+#pragma once
+#include "desk/desk.h"
+
+#define CONV_MAGIC 0x636f6e76u
+#define PEER_MAGIC 0x70656572u
+
+struct team_live {
+    struct team rec;
+    uint64_t *members;
+    size_t count;
+};
+
+struct agent_live {
+    struct agent rec;
+    struct list peers;       /* of struct desk_peer */
+    enum agent_status chosen, shown; /* shown: what others were told */
+    int32_t load;            /* open and snoozed conversations held */
+    int32_t reserved;        /* being assigned right now */
+    int64_t last_taken;      /* counter: who got one last */
+    struct timer grace;
+    struct desk *desk;
+};
+
+/* A live contact. rec is NULL while nothing is known of it but its id. */
+struct person {
+    uint64_t id, channel;
+    struct contact *rec;
+    struct conv *conv;       /* not closed; NULL = none */
+    struct list peers;
+    bool stored;             /* has a row */
+};
+
+struct held_item {
+    struct held_item *next;
+    struct arena *arena;
+    struct notice notice;
+    struct event event;      /* what notice.event points at */
+    bool backlog;            /* then the messages before it follow */
+    uint64_t above, below;   /* those with above < pos < below */
+};
+
+/* While a peer waits for something older, what is newer waits here, so that
+ * its cursors rise. */
+struct held {
+    struct held_item *first, *last;
+    uint32_t count;
+    bool waiting;            /* a query is under way */
+    struct query *after;     /* a resume's events, behind a rest of backlog */
+    uint32_t sub;            /* where in that backlog the peer stopped */
+};
+
+struct desk_peer {
+    unsigned magic;
+    enum role role;
+    uint64_t id;
+    union {
+        struct person *person;
+        struct agent_live *agent;
+    };
+    struct list link;        /* in its owner's peers */
+    uint64_t start_pos;      /* told of what is newer only */
+    struct held *held;       /* NULL = nothing waits */
+};
+
+/* What an agent's peer has been shown of a conversation it lost sight of, or
+ * that it began to see in the middle: everything with pos <= told. */
+struct shown {
+    uint64_t peer, told;
+};
+
+struct conv;
+struct change {
+    struct change *next;
+    void (*begin)(struct desk *d, struct conv *c, void *what);
+    void *what;
+};
+
+struct conv {
+    unsigned magic;
+    struct conversation rec; /* slices are the conv's own copies */
+    struct desk *desk;
+    struct person *person;
+    struct list queue_link;  /* in desk->queue when queued */
+    bool stored;             /* its creation is committed */
+    bool changing;           /* a change's tx is under way */
+    bool taking;             /* the queue is giving it to somebody */
+    struct change *changes, *changes_last;
+    uint32_t lane_sends;     /* sends waiting in the lane: others queue up too */
+    uint32_t under_way;      /* txs, jobs, queries that point here */
+    struct job *jobs, *jobs_last; /* waiting; linked by mail.next */
+    uint32_t job_count;
+    bool job_running;
+    struct job *retry;       /* its effects could not be written */
+    struct timer wake;       /* snooze */
+    struct timer again;      /* retry of a job */
+    struct shown *shown;     /* by agents' peers, count of them */
+    uint32_t shown_count;
+    bool handled_dirty;      /* rec.handled is ahead of the store's */
+    struct list dirty_link;
+};
+
+struct alarm_live {
+    struct alarm rec;
+    struct timer timer;
+    struct desk *desk;
+};
+
+struct desk {
+    struct desk_conf conf;
+    struct wheel *wheel;
+    uint64_t pos;            /* last event told */
+    struct map peers, persons, convs, agents, teams, channels, alarms;
+    struct list queue;       /* of conv, in the order they are served */
+    size_t queued;
+    struct list dirty;       /* convs with handled_dirty */
+    struct roster *roster;   /* NULL = to be built */
+    int64_t taken;           /* counter for last_taken */
+    int64_t eta_ms;          /* average time between two takings */
+    int64_t last_take_at;
+    bool queue_moved;        /* positions changed since they were told */
+    bool started, draining;
+    struct timer second;     /* the once-a-second round */
+    size_t jobs, pending, held;
+};
+
+/* What a transaction of ours does when it is done; lies in its arena. */
+struct step {
+    struct desk *desk;
+    struct conv *conv;
+    struct act *act;         /* answered then; may be NULL */
+    struct job *job;         /* whose effects these are; may be NULL */
+    bool changes;            /* next becomes the record; ends the lane's turn */
+    bool creates;
+    uint64_t reserved;       /* agent with one reserved, 0 = none */
+    struct conversation next;
+    struct slice text, kind; /* of the message, for the rules */
+};
+
+/* inner words, by file. people.c */
+void text_own(struct slice *dst, struct slice src); /* frees dst, copies src */
+void text_free(struct slice *s);
+struct agent_live *agent_of(const struct desk *d, uint64_t id);
+bool agent_sees(const struct desk *d, const struct agent_live *a,
+                const struct conversation *c); /* live: state bot is unseen */
+bool agent_is_free(const struct agent_live *a); /* online with room */
+void agent_refresh(struct desk *d, struct agent_live *a); /* tells presence */
+void agent_shift(struct desk *d, uint64_t agent, int by); /* load */
+bool team_has(const struct desk *d, uint64_t team, uint64_t agent);
+struct roster *roster_now(struct desk *d); /* one ref for the caller */
+void roster_spoil(struct desk *d);
+struct person *person_get(struct desk *d, uint64_t id, uint64_t channel);
+void person_know(struct person *p, const struct contact *c);
+void person_release(struct desk *d, struct person *p); /* frees if alone */
+struct slice person_name(const struct person *p);
+/* {"role":…,"id":…,"name":…} */
+void sender_write(const struct desk *d, struct buf *out, enum role role,
+                  uint64_t id, struct slice name);
+
+/* delivery.c: from the journal to the sockets */
+void tell_peer(struct desk *d, struct desk_peer *p, struct notice *n);
+/* To everyone who sees the conversation, but not to peer `except`. */
+void tell_message(struct desk *d, struct conv *c, const struct event *ev,
+                  struct arena *a, uint64_t except);
+/* before: the record as it was, so that who begins to see it gets what came
+ * before. */
+void tell_change(struct desk *d, struct conv *c, const struct event *ev,
+                 struct arena *a, const struct conversation *before);
+void tell_fleeting(struct desk *d, struct conv *c, struct notice *n,
+                   uint64_t except);
+void tell_agents(struct desk *d, struct notice *n);
+void tell_queue(struct desk *d, struct conv *c, uint32_t position);
+struct notice notice_of(const struct desk *d, enum notice_type type,
+                        const struct event *ev, struct arena *a);
+void held_start(struct desk *d, struct desk_peer *p);
+void held_free(struct desk *d, struct desk_peer *p);
+void resume_peer(struct desk *d, struct desk_peer *p, const struct join *j,
+                 struct notice *welcome);
+
+/* conv.c */
+struct conv *conv_new(struct desk *d, const struct conversation *rec,
+                      struct person *p, bool stored);
+struct conv *conv_of(const struct desk *d, uint64_t id);
+void conv_free(struct desk *d, struct conv *c);
+void conv_take(struct desk *d, struct conv *c, const struct conversation *next);
+void conv_change(struct desk *d, struct conv *c,
+                 void (*begin)(struct desk *d, struct conv *c, void *what),
+                 void *what);
+void conv_change_end(struct desk *d, struct conv *c);
+void conv_settle(struct desk *d, struct conv *c); /* free it if it is over */
+struct tx *conv_tx(struct desk *d, struct conv *c, struct step **out);
+/* Appends the conversation.* event for step->next and its PUT. */
+void conv_tx_change(struct tx *tx, struct step *s, enum event_name name,
+                    enum role role, uint64_t actor, uint64_t cause);
+/* A message; body: JSON object, the sender is added. */
+struct event *conv_tx_message(struct tx *tx, struct step *s, enum role role,
+                              uint64_t sender, struct slice name,
+                              struct slice body);
+void conv_set_holder(struct conversation *next, enum conv_state state,
+                     uint64_t assignee, int64_t now); /* raises the fence */
+void conv_commit(struct desk *d, struct tx *tx);
+
+/* acts.c */
+void put_contact(struct desk *d, struct tx *tx, struct person *p, int64_t now);
+void act_fail(struct act *act, int code, const char *why);
+void act_finish(struct act *act, const struct conv *c);
+struct act *act_of_frame(enum act_kind kind, struct desk_peer *p,
+                         struct frame *f, struct arena *a);
+
+/* jobs.c */
+void job_for_message(struct desk *d, struct conv *c, const struct event *ev,
+                     struct slice text, struct slice kind);
+void job_for_change(struct desk *d, struct conv *c, const struct event *ev);
+void jobs_go(struct desk *d, struct conv *c); /* run the next, if any */
+void job_retry(struct desk *d, struct conv *c, struct job *job);
+void jobs_drop(struct desk *d, struct conv *c);
+void alarm_add(struct desk *d, const struct alarm *a);
+void handled_flush(struct desk *d);
+
+/* queue.c */
+void queue_add(struct desk *d, struct conv *c);
+void queue_remove(struct desk *d, struct conv *c);
+void queue_drain(struct desk *d); /* gives what can be given */
+uint32_t queue_position(const struct desk *d, const struct conv *c); /* 1.. */
+/* Who shall have it: an agent with room, or NULL. team 0 = anybody. */
+struct agent_live *queue_pick(struct desk *d, uint64_t team, struct slice how);
+void queue_tell(struct desk *d); /* positions, when they moved */
