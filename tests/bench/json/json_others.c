@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json_others.c - jansson (allocating from an arena of its own, freed at once)
  * and cJSON. A file of its own because jansson's names are also ours. */
+#define _GNU_SOURCE /* memmem */
 #include "json_others.h"
 #include <cjson/cJSON.h>
 #include <jansson.h>
@@ -32,14 +33,19 @@ bool run_jansson(struct slice text)
     return j != NULL;
 }
 
-/* Asked to keep int64 and NUL, it must give back what it read. */
+/* A number beyond 2^53 or a text with NUL in it does not come back whole. */
+static bool came_back(const cJSON *j, struct slice text)
+{
+    if (cJSON_IsNumber(j))
+        return j->valuedouble < 9007199254740992.0 &&
+               j->valuedouble > -9007199254740992.0;
+    return !cJSON_IsString(j) || !memmem(text.at, text.len, "\\u0000", 6);
+}
+
 bool run_cjson(struct slice text)
 {
     cJSON *j = cJSON_ParseWithLength(text.at, text.len);
-    bool kept = j && (!cJSON_IsNumber(j) ||
-                      j->valuedouble < 9007199254740992.0) &&
-                (!cJSON_IsNumber(j) || j->valuedouble > -9007199254740992.0) &&
-                (!cJSON_IsString(j) || !memchr(text.at, '\\', text.len));
+    bool good = j && came_back(j, text);
     cJSON_Delete(j);
-    return kept;
+    return good;
 }
