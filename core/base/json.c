@@ -397,12 +397,14 @@ void jsonw_real(struct jsonw *w, double n)
         jsonw_null(w);
         return;
     }
-    /* The shorter of two texts that reads back as the same number, and one
-     * that shows it is no integer. */
+    /* The shortest text that reads back as the same number, and one that
+     * shows it is no integer. */
     char text[40];
-    snprintf(text, sizeof text - 2, "%.15g", n);
-    if (strtod(text, NULL) != n)
-        snprintf(text, sizeof text - 2, "%.17g", n);
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text - 2, "%.*g", digits, n);
+        if (strtod(text, NULL) == n)
+            break;
+    }
     if (!strpbrk(text, ".e"))
         strcat(text, ".0");
     jsonw_raw(w, slice_of(text));
