@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oracle.c - what must be true at each hop: jobs, commits, and what is told.
+ *
+ * Happy path: nothing is said. A violation names its invariant and the ids.
+ */
+#include "oracle.h"
+#include "world.h"
+
+typedef unsigned long long ull;
+
+void oracle_fini(struct world *w)
+{
+    mem_free(w->oracle.runs);
+}
+
+/* --- jobs: I2 ------------------------------------------------------------- */
+
+static struct run *find_run(struct world *w, uint64_t conv, uint64_t pos)
+{
+    for (size_t i = w->oracle.count; i-- > 0;)
+        if (w->oracle.runs[i].conv == conv && w->oracle.runs[i].pos == pos)
+            return &w->oracle.runs[i];
+    return NULL;
+}
+
+void oracle_on_run(struct world *w, const struct job *job)
+{
+    struct oracle *o = &w->oracle;
+    uint64_t conv = job->conv.id;
+    uint64_t pos = job->event.pos;
+    if (pos && !fakestore_event(w, pos))
+        world_fail(w, "I1: a job for pos %llu, which is not durable", (ull)pos);
+    if (conv && !fakestore_conv(w, conv))
+        world_fail(w, "I1: a job of conversation %llu without a row",
+                   (ull)conv);
+    for (size_t i = 0; conv && i < o->count; i++) {
+        struct run *r = &o->runs[i];
+        if (r->conv == conv && r->running)
+            world_fail(w, "I2: jobs of conversation %llu overlap: pos %llu "
+                          "while %llu runs", (ull)conv, (ull)pos, (ull)r->pos);
+        if (r->conv == conv && pos && r->pos > pos)
+            world_fail(w, "I2: job pos %llu after pos %llu in conversation "
+                          "%llu", (ull)pos, (ull)r->pos, (ull)conv);
+    }
+    if (o->count == o->cap) {
+        o->cap = o->cap ? o->cap * 2 : 64;
+        o->runs = mem_resize(o->runs, o->cap * sizeof(*o->runs));
+    }
+    o->runs[o->count++] =
+        (struct run){conv, pos, job->fence, job->hook, true};
+}
+
+void oracle_on_ran(struct world *w, const struct job *job)
+{
+    for (size_t i = 0; i < w->oracle.count; i++) {
+        struct run *r = &w->oracle.runs[i];
+        if (r->conv == job->conv.id && r->pos == job->event.pos)
+            r->running = false;
+    }
+}
+
+void oracle_on_crash(struct world *w)
+{
+    w->oracle.count = 0;
+}
+
+/* --- commits: I3, I13 ----------------------------------------------------- */
+
+void oracle_on_given(struct world *w, const struct tx *tx)
+{
+    if (!tx->done)
+        world_fail(w, "a transaction without done");
+    for (const struct event *ev = tx->first; ev; ev = ev->next)
+        if (ev->pos || ev->seq)
+            world_fail(w, "a new event with pos or seq");
+}
+
+static const struct conversation *put_of(const struct tx *tx, uint64_t conv)
+{
+    for (const struct put *p = tx->puts; p; p = p->next)
+        if (p->kind == PUT_CONVERSATION && p->conversation->id == conv)
+            return p->conversation;
+    return NULL;
+}
+
+static void check_cause(struct world *w, const struct event *ev)
+{
+    struct event *why = fakestore_event(w, ev->cause);
+    struct conv_row *row = fakestore_conv(w, ev->conv);
+    if (!why || why->conv != ev->conv) {
+        world_fail(w, "I3: cause %llu is no event of the conversation",
+                   (ull)ev->cause);
+    } else if (ev->name != EVENT_HANDLED && row &&
+               ev->cause <= row->c.handled) {
+        world_fail(w, "I3: effects of pos %llu, which is handled (up to %llu)",
+                   (ull)ev->cause, (ull)row->c.handled);
+    }
+}
+
+/* A bot may speak and hand over only under the fence its job was given. */
+static void check_bot(struct world *w, const struct tx *tx,
+                      const struct event *ev)
+{
+    struct run *run = find_run(w, ev->conv, ev->cause);
+    struct conv_row *row = fakestore_conv(w, ev->conv);
+    const struct conversation *put = put_of(tx, ev->conv);
+    if (!row || ev->role != ROLE_BOT)
+        return;
+    bool speaks = ev->name == EVENT_MESSAGE_CREATED &&
+                  !(ev->flags & EVENT_PRIVATE);
+    bool moves = put && (put->assignee != row->c.assignee ||
+                         put->state != row->c.state);
+    if (ev->cause && !run)
+        world_fail(w, "effects of pos %llu, whose job did not run here",
+                   (ull)ev->cause);
+    else if (run && (speaks || moves) && run->fence != row->c.fence)
+        world_fail(w, "I13: a bot acts in conversation %llu under fence %u, "
+                      "it is at %u", (ull)ev->conv, run->fence, row->c.fence);
+}
+
+static void check_put(struct world *w, const struct conversation *next)
+{
+    struct conv_row *row = fakestore_conv(w, next->id);
+    if (!row)
+        return;
+    const struct conversation *was = &row->c;
+    bool moved = next->assignee != was->assignee ||
+                 (next->state == CONV_BOT) != (was->state == CONV_BOT);
+    if (next->fence < was->fence || (moved && next->fence == was->fence))
+        world_fail(w, "I13: conversation %llu changes hands, fence %u -> %u",
+                   (ull)next->id, was->fence, next->fence);
+    if (was->state == CONV_CLOSED && next->state != CONV_CLOSED &&
+        next->fence == was->fence)
+        world_fail(w, "I13: conversation %llu reopens under the old fence",
+                   (ull)next->id);
+}
+
+void oracle_before_write(struct world *w, const struct tx *tx)
+{
+    for (const struct event *ev = tx->first; ev; ev = ev->next) {
+        if (ev->cause)
+            check_cause(w, ev);
+        check_bot(w, tx, ev);
+    }
+    for (const struct put *p = tx->puts; p; p = p->next)
+        if (p->kind == PUT_CONVERSATION)
+            check_put(w, p->conversation);
+}
+
+/* Only the holder answers; who takes over does so in the same transaction. */
+static void check_answer(struct world *w, const struct event *ev)
+{
+    struct conv_row *row = fakestore_conv(w, ev->conv);
+    if (ev->name != EVENT_MESSAGE_CREATED || ev->role != ROLE_AGENT ||
+        (ev->flags & EVENT_PRIVATE) || !row)
+        return;
+    if (row->c.assignee != ev->sender || row->c.state != CONV_OPEN)
+        world_fail(w, "I13: agent %llu answers in conversation %llu, which is "
+                      "%s with %llu", (ull)ev->sender, (ull)ev->conv,
+                   conv_state_name(row->c.state), (ull)row->c.assignee);
+}
+
+static void check_row(struct world *w, const struct conversation *c)
+{
+    bool held = c->state == CONV_OPEN || c->state == CONV_SNOOZED;
+    struct agent *a = fakestore_agent(w, c->assignee);
+    if (held && !a)
+        world_fail(w, "conversation %llu is %s with agent %llu, who is not "
+                      "there", (ull)c->id, conv_state_name(c->state),
+                   (ull)c->assignee);
+    if (!held && c->state != CONV_CLOSED && c->assignee)
+        world_fail(w, "conversation %llu is %s and has an assignee",
+                   (ull)c->id, conv_state_name(c->state));
+    if ((c->state == CONV_QUEUED) != (c->queued_at != 0))
+        world_fail(w, "conversation %llu is %s, queued_at %lld", (ull)c->id,
+                   conv_state_name(c->state), (long long)c->queued_at);
+    for (size_t i = 0; i < w->store.convs.count; i++) {
+        struct conv_row *r = w->store.convs.at[i];
+        if (r->c.id != c->id && r->c.contact == c->contact &&
+            r->c.state != CONV_CLOSED && c->state != CONV_CLOSED)
+            world_fail(w, "contact %llu has two conversations, %llu and %llu",
+                       (ull)c->contact, (ull)r->c.id, (ull)c->id);
+    }
+}
+
+/* A visitor's word in a closed conversation opens it again at once or in the
+ * next transaction; it is not left there (checked at rest). */
+void oracle_after_write(struct world *w, const struct tx *tx)
+{
+    for (const struct event *ev = tx->first; ev; ev = ev->next)
+        check_answer(w, ev);
+    for (const struct put *p = tx->puts; p; p = p->next)
+        if (p->kind == PUT_CONVERSATION)
+            check_row(w, &fakestore_conv(w, p->conversation->id)->c);
+}
+
+/* --- what is told: I1, I4 ------------------------------------------------- */
+
+static int compare(struct cursor a, struct cursor b)
+{
+    if (a.pos != b.pos)
+        return a.pos < b.pos ? -1 : 1;
+    return a.sub < b.sub ? -1 : a.sub > b.sub;
+}
+
+static void check_same(struct world *w, struct client *c,
+                       const struct event *ev)
+{
+    struct event *row = fakestore_event(w, ev->pos);
+    if (!row) {
+        world_fail(w, "I4: client %d is told of pos %llu, which is not durable",
+                   c->index, (ull)ev->pos);
+        return;
+    }
+    bool rewritten = c->role == ROLE_VISITOR &&
+                     row->name >= EVENT_CONVERSATION_CREATED &&
+                     row->name <= EVENT_CONVERSATION_CLOSED;
+    if (row->conv != ev->conv || row->seq != ev->seq || row->at != ev->at ||
+        row->name != ev->name || row->sender != ev->sender ||
+        row->role != ev->role || !slice_eq(row->ref, ev->ref) ||
+        (!rewritten && !slice_eq(row->body, ev->body)))
+        world_fail(w, "I4: what client %d is told of pos %llu is not what is "
+                      "in the journal", c->index, (ull)ev->pos);
+}
+
+static void viewer_of(struct world *w, struct client *c, struct viewer *v,
+                      uint64_t teams[WORLD_TEAMS])
+{
+    struct agent *a = fakestore_agent(w, c->id);
+    *v = (struct viewer){.role = c->role, .id = c->id, .teams = teams};
+    if (a)
+        v->agent_role = a->role;
+    for (size_t i = 0; c->role == ROLE_AGENT && i < WORLD_TEAMS; i++)
+        if (world_team_has(i, c->id, w))
+            teams[v->team_count++] = w->teams[i];
+}
+
+static void check_may_know(struct world *w, struct client *c,
+                           const struct notice *n)
+{
+    uint64_t teams[WORLD_TEAMS];
+    struct viewer v;
+    viewer_of(w, c, &v, teams);
+    const struct event *ev = n->event;
+    bool sees;
+    if (n->cursor.sub) { /* backlog: what it stands behind is the door */
+        struct event *door = fakestore_event(w, n->cursor.pos);
+        struct event as_if = *ev;
+        as_if.pos = n->cursor.pos;
+        sees = door && door->conv == ev->conv && ev->pos < door->pos &&
+               fakestore_sees(w, &v, &as_if);
+        w->did.backlog++;
+    } else {
+        sees = n->cursor.pos == ev->pos && fakestore_sees(w, &v, ev);
+    }
+    if (!sees)
+        world_fail(w, "I4: client %d (%s) is told of pos %llu (cursor %llu.%u),"
+                      " which is not for it", c->index, role_name(c->role),
+                   (ull)ev->pos, (ull)n->cursor.pos, n->cursor.sub);
+}
+
+static void move_cursor(struct world *w, struct client *c,
+                        const struct notice *n)
+{
+    if (n->cursor.epoch != WORLD_EPOCH || compare(n->cursor, c->last) <= 0)
+        world_fail(w, "client %d: cursor %llu.%u after %llu.%u", c->index,
+                   (ull)n->cursor.pos, n->cursor.sub, (ull)c->last.pos,
+                   c->last.sub);
+    c->last = n->cursor;
+}
+
+static void check_event(struct world *w, struct client *c,
+                        const struct notice *n)
+{
+    const struct event *ev = n->event;
+    w->did.events++;
+    check_same(w, c, ev);
+    check_may_know(w, c, n);
+    move_cursor(w, c, n);
+    if (marks_has(&c->told, ev->pos))
+        world_fail(w, "client %d is told of pos %llu twice in a session",
+                   c->index, (ull)ev->pos);
+    for (size_t i = 0; ev->seq && i < c->told.count; i++)
+        if (c->told.at[i].conv == ev->conv && c->told.at[i].seq >= ev->seq)
+            world_fail(w, "client %d: seq %u after %u in conversation %llu",
+                       c->index, ev->seq, c->told.at[i].seq, (ull)ev->conv);
+    marks_add(&c->told, ev->conv, ev->pos, ev->seq);
+}
+
+static void check_ack(struct world *w, struct client *c, const struct notice *n)
+{
+    struct event *row = fakestore_event(w, n->event->pos);
+    if (!row || row->name != EVENT_MESSAGE_CREATED || row->sender != c->id ||
+        row->conv != n->event->conv || row->seq != n->event->seq ||
+        !slice_eq(row->ref, n->ref)) {
+        world_fail(w, "I1: client %d gets an ack for ref %.*s, pos %llu: not "
+                      "durable as such", c->index, SLICE_FMT(n->ref),
+                   (ull)n->event->pos);
+        return;
+    }
+    if (n->duplicate)
+        return;
+    if (marks_has(&c->told, row->pos))
+        world_fail(w, "client %d gets pos %llu as event and as ack", c->index,
+                   (ull)row->pos);
+    move_cursor(w, c, n);
+    marks_add(&c->told, row->conv, row->pos, row->seq);
+}
+
+static void check_welcome(struct world *w, struct client *c,
+                          const struct notice *n)
+{
+    if (c->welcomed)
+        world_fail(w, "client %d is welcomed twice", c->index);
+    if (n->recovered && !c->has_cursor)
+        world_fail(w, "client %d recovers without a cursor", c->index);
+    if (n->conversation && n->conversation->contact &&
+        n->conversation->contact != c->id)
+        world_fail(w, "client %d is welcomed to somebody else's conversation",
+                   c->index);
+    c->welcomed = true;
+    c->last = n->recovered ? c->cursor : n->cursor;
+    c->from = c->last.pos;
+}
+
+void oracle_on_tell(struct world *w, struct client *c, const struct notice *n)
+{
+    if (!c->accepted && n->type != NOTICE_ERROR)
+        world_fail(w, "client %d is told something before accept", c->index);
+    if (!c->welcomed && n->type != NOTICE_WELCOME && n->type != NOTICE_ERROR &&
+        n->type != NOTICE_RECONNECT)
+        world_fail(w, "client %d hears notice %d before welcome", c->index,
+                   (int)n->type);
+    switch (n->type) {
+    case NOTICE_WELCOME:
+        check_welcome(w, c, n);
+        break;
+    case NOTICE_EVENT:
+        check_event(w, c, n);
+        break;
+    case NOTICE_ACK:
+        check_ack(w, c, n);
+        break;
+    case NOTICE_PRESENCE:
+        if (c->role != ROLE_AGENT)
+            world_fail(w, "a visitor hears of agents' presence");
+        break;
+    default:
+        break;
+    }
+}
+
+void oracle_viewer(struct world *w, struct client *c, struct viewer *v,
+                   uint64_t *teams)
+{
+    viewer_of(w, c, v, teams);
+}
