@@ -216,8 +216,7 @@ void loop_run(struct loop *l)
     l->turn_from_us = clock_mono_us();
     uv_run(&l->uv, UV_RUN_DEFAULT);
     drain(l);
-    run_at_end(l);
-    /* What was closed by then gets its callback. */
+    /* The last turn: at-end functions, callbacks of what was closed. */
     uv_run(&l->uv, UV_RUN_NOWAIT);
     atomic_store(&l->stop, false);
 }
