@@ -85,6 +85,7 @@ struct conv *conv_new(struct desk *d, const struct conversation *rec,
     c->magic = CONV_MAGIC;
     c->desk = d;
     c->person = p;
+    p->convs++;
     c->stored = stored;
     list_init(&c->queue_link);
     list_init(&c->dirty_link);
@@ -118,6 +119,7 @@ void conv_free(struct desk *d, struct conv *c)
     if (c->person->conv == c) {
         c->person->conv = NULL;
     }
+    c->person->convs--;
     person_release(d, c->person);
     text_free(&c->rec.tags);
     text_free(&c->rec.attributes);

@@ -38,6 +38,7 @@ struct person {
     uint64_t id, channel;
     struct contact *rec;
     struct conv *conv;       /* not closed; NULL = none */
+    uint32_t convs;          /* all that point here, closing ones too */
     struct list peers;
     bool stored;             /* has a row */
 };

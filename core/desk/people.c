@@ -502,7 +502,7 @@ static void contact_free(struct contact *r)
 
 void person_release(struct desk *d, struct person *p)
 {
-    if (p->conv || !list_empty(&p->peers)) {
+    if (p->conv || p->convs || !list_empty(&p->peers)) {
         return;
     }
     map_take(&d->persons, p->id);
