@@ -72,6 +72,7 @@ static void free_people(struct desk *d)
     }
     struct alarm_live *al;
     for (size_t i = 0; (al = map_next(&d->alarms, &i)) != NULL;) {
+        timer_stop(d->wheel, &al->timer);
         text_free(&al->rec.unit);
         text_free(&al->rec.name);
         text_free(&al->rec.data);
