@@ -31,8 +31,7 @@ void test_add(const char *name, const char *file, int line, test_fn fn);
     __attribute__((constructor)) static void TEST_JOIN(test_add_,              \
                                                        __LINE__)(void)         \
     {                                                                          \
-        test_add(sentence, __FILE__, __LINE__,                                 \
-                 TEST_JOIN(test_at_, __LINE__));                               \
+        test_add(sentence, __FILE__, __LINE__, TEST_JOIN(test_at_, __LINE__)); \
     }                                                                          \
     static void TEST_JOIN(test_at_, __LINE__)(void)
 
