@@ -54,7 +54,9 @@ uint64_t id_new(void)
 {
     int64_t ms = clock_ms();
     uint64_t now = ms > 0 ? (uint64_t)ms << COUNTER_BITS & INT64_MAX : 1;
-    uint64_t last = atomic_load_explicit(&last_id, memory_order_relaxed), id;
+    unsigned long long id;
+    unsigned long long last =
+        atomic_load_explicit(&last_id, memory_order_relaxed);
     do {
         id = now > last ? now : last + 1;
     } while (!atomic_compare_exchange_weak_explicit(

@@ -55,8 +55,8 @@ static EVP_MD_CTX *own_ctx(void)
     return ctx;
 }
 
-static void digest(EVP_MD_CTX *ctx, const EVP_MD *md,
-                   const struct slice *parts, size_t n, unsigned char *out)
+static void digest(EVP_MD_CTX *ctx, const EVP_MD *md, const struct slice *parts,
+                   size_t n, unsigned char *out)
 {
     must(EVP_DigestInit_ex2(ctx, md, NULL));
     for (size_t i = 0; i < n; i++)

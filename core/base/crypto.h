@@ -27,9 +27,9 @@ bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 int password_hash(struct slice password, char out[128]);
 bool password_is(struct slice password, const char *encoded);
 
-int base64_add(struct buf *out, struct slice data);        /* RFC 4648, padded */
-int base64url_add(struct buf *out, struct slice data);     /* no padding */
-int base64url_decode(struct buf *out, struct slice text);  /* ERR_BAD_REQUEST */
+int base64_add(struct buf *out, struct slice data);       /* RFC 4648, padded */
+int base64url_add(struct buf *out, struct slice data);    /* no padding */
+int base64url_decode(struct buf *out, struct slice text); /* ERR_BAD_REQUEST */
 int hex_add(struct buf *out, const unsigned char *p, size_t n);
 /* Exactly n bytes of hex, either case. */
 bool hex_decode(struct slice text, unsigned char *out, size_t n);

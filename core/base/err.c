@@ -74,8 +74,10 @@ static void trim_utf8(char *text, size_t room, int wanted)
         text[start - 1] = '\0';
 }
 
-__attribute__((format(printf, 3, 0))) static void
-fill(struct err *e, int code, const char *fmt, va_list args)
+static void fill(struct err *e, int code, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static void fill(struct err *e, int code, const char *fmt, va_list args)
 {
     e->code = code;
     e->field[0] = '\0';

@@ -9,14 +9,14 @@
 #include <stdbool.h>
 
 enum {
-    ERR_BAD_REQUEST = -1,  /* 400 the peer said something we cannot read */
-    ERR_UNAUTHORIZED = -2, /* 401 */
-    ERR_FORBIDDEN = -3,    /* 403 */
-    ERR_NOT_FOUND = -4,    /* 404 */
-    ERR_CONFLICT = -5,     /* 409 */
-    ERR_GONE = -6,         /* 410 */
-    ERR_TOOBIG = -7,       /* 413 "too_large": a named maximum was reached */
-    ERR_UNSUPPORTED = -8,  /* 415 */
+    ERR_BAD_REQUEST = -1,   /* 400 the peer said something we cannot read */
+    ERR_UNAUTHORIZED = -2,  /* 401 */
+    ERR_FORBIDDEN = -3,     /* 403 */
+    ERR_NOT_FOUND = -4,     /* 404 */
+    ERR_CONFLICT = -5,      /* 409 */
+    ERR_GONE = -6,          /* 410 */
+    ERR_TOOBIG = -7,        /* 413 "too_large": a named maximum was reached */
+    ERR_UNSUPPORTED = -8,   /* 415 */
     ERR_UNPROCESSABLE = -9, /* 422 well-formed, but wrong */
     ERR_RATE_LIMITED = -10, /* 429 */
     ERR_INTERNAL = -11,     /* 500 a bug, or a library's surprise */
@@ -39,15 +39,14 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 int err_field(struct err *e, int code, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-const char *err_code(int code);   /* "not_found", never NULL */
-int err_status(int code);         /* HTTP status; 200 for 0 */
-bool err_may_retry(int code);     /* trying the same again may help */
+const char *err_code(int code); /* "not_found", never NULL */
+int err_status(int code);       /* HTTP status; 200 for 0 */
+bool err_may_retry(int code);   /* trying the same again may help */
 
 /* Bugs end the program, always: prints place, sentence and the log's last
  * lines to stderr, then aborts. */
 _Noreturn void must_fail(const char *file, int line, const char *what);
-#define must(cond)                                                             \
-    ((cond) ? (void)0 : must_fail(__FILE__, __LINE__, #cond))
+#define must(cond) ((cond) ? (void)0 : must_fail(__FILE__, __LINE__, #cond))
 /* A void * that crosses a border points at a struct whose first member is
  * `unsigned magic`. */
 #define must_be(p, m) must((p) != NULL && *(const unsigned *)(p) == (m))

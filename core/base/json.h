@@ -21,9 +21,9 @@ enum json_type {
 
 struct json {
     enum json_type type;
-    uint32_t count;     /* of children */
-    struct slice key;   /* inside an object */
-    struct json *next;  /* sibling, in order */
+    uint32_t count;    /* of children */
+    struct slice key;  /* inside an object */
+    struct json *next; /* sibling, in order */
     union {
         bool boolean;
         int64_t integer;
@@ -59,7 +59,7 @@ void jsonw_int(struct jsonw *w, int64_t n);
 void jsonw_real(struct jsonw *w, double n); /* NaN, Inf -> null */
 void jsonw_bool(struct jsonw *w, bool b);
 void jsonw_null(struct jsonw *w);
-void jsonw_raw(struct jsonw *w, struct slice json); /* already JSON */
+void jsonw_raw(struct jsonw *w, struct slice json);      /* already JSON */
 void jsonw_value(struct jsonw *w, const struct json *j); /* a whole tree */
 /* key and value in one; a slice whose .at is NULL is null. */
 void jsonw_put_text(struct jsonw *w, const char *key, struct slice s);

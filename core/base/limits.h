@@ -4,46 +4,46 @@
 #pragma once
 
 #define LIMIT_JSON_DEPTH 32
-#define LIMIT_FRAME_BYTES (64 * 1024)        /* a visitor's frame (setting) */
+#define LIMIT_FRAME_BYTES (64 * 1024) /* a visitor's frame (setting) */
 #define LIMIT_AGENT_FRAME_BYTES (256 * 1024)
-#define LIMIT_TEXT_BYTES (16 * 1024)         /* text of a message */
+#define LIMIT_TEXT_BYTES (16 * 1024) /* text of a message */
 #define LIMIT_REF_BYTES 64
-#define LIMIT_NAME_BYTES 200                 /* any name a person types */
-#define LIMIT_HEADER_BYTES (16 * 1024)       /* all headers of one request */
+#define LIMIT_NAME_BYTES 200           /* any name a person types */
+#define LIMIT_HEADER_BYTES (16 * 1024) /* all headers of one request */
 #define LIMIT_HEADER_COUNT 64
-#define LIMIT_BODY_BYTES (1024 * 1024)       /* REST body (setting) */
+#define LIMIT_BODY_BYTES (1024 * 1024) /* REST body (setting) */
 #define LIMIT_URL_BYTES 4096
-#define LIMIT_HEADER_MS 10000                /* to send the request's head */
+#define LIMIT_HEADER_MS 10000 /* to send the request's head */
 #define LIMIT_BODY_MS 30000
-#define LIMIT_IDLE_MS 60000                  /* keep-alive without a request */
-#define LIMIT_HELLO_MS 10000                 /* to say hello after /ws */
-#define LIMIT_OUT_BYTES (1024 * 1024)        /* unsent to one peer, then: resume */
-#define LIMIT_PIPELINE 16                    /* requests ahead on one socket */
-#define LIMIT_CONNECTIONS 60000              /* (setting) */
-#define LIMIT_CONNECTIONS_PER_ADDRESS 2000   /* (setting) 0 = no limit */
-#define LIMIT_FRAMES_PER_S 100               /* (setting) 0 = no limit */
-#define LIMIT_LOGINS_PER_MIN 30              /* per address (setting) */
-#define LIMIT_CREDITS 20000                  /* events in flight (setting) */
-#define LIMIT_CONV_BACKLOG 256               /* events waiting in one conversation */
-#define LIMIT_EFFECTS 50                     /* of one job */
-#define LIMIT_RESUME_EVENTS 1000             /* replayed at most, then start over */
-#define LIMIT_RESUME_SCAN 20000              /* journal rows read for one resume */
-#define LIMIT_RESUMES 500                    /* under way at once */
-#define LIMIT_BACKLOG_EVENTS 50              /* shown at an assignment */
+#define LIMIT_IDLE_MS 60000           /* keep-alive without a request */
+#define LIMIT_HELLO_MS 10000          /* to say hello after /ws */
+#define LIMIT_OUT_BYTES (1024 * 1024) /* unsent to one peer, then: resume */
+#define LIMIT_PIPELINE 16             /* requests ahead on one socket */
+#define LIMIT_CONNECTIONS 60000       /* (setting) */
+#define LIMIT_CONNECTIONS_PER_ADDRESS 2000 /* (setting) 0 = no limit */
+#define LIMIT_FRAMES_PER_S 100             /* (setting) 0 = no limit */
+#define LIMIT_LOGINS_PER_MIN 30            /* per address (setting) */
+#define LIMIT_CREDITS 20000                /* events in flight (setting) */
+#define LIMIT_CONV_BACKLOG 256   /* events waiting in one conversation */
+#define LIMIT_EFFECTS 50         /* of one job */
+#define LIMIT_RESUME_EVENTS 1000 /* replayed at most, then start over */
+#define LIMIT_RESUME_SCAN 20000  /* journal rows read for one resume */
+#define LIMIT_RESUMES 500        /* under way at once */
+#define LIMIT_BACKLOG_EVENTS 50  /* shown at an assignment */
 #define LIMIT_LIST 100
 #define LIMIT_LIST_DEFAULT 20
-#define LIMIT_REFS 4000000                   /* remembered refs (setting) */
+#define LIMIT_REFS 4000000 /* remembered refs (setting) */
 #define LIMIT_REF_MS (24LL * 3600 * 1000)
 #define LIMIT_METER_SERIES 4000
-#define LIMIT_SCRIPT_BYTES (256 * 1024)      /* one script file */
+#define LIMIT_SCRIPT_BYTES (256 * 1024) /* one script file */
 #define LIMIT_SCRIPTS 1000
-#define LIMIT_SCRIPT_CPU_MS 50               /* between awaits (setting) */
+#define LIMIT_SCRIPT_CPU_MS 50 /* between awaits (setting) */
 #define LIMIT_SCRIPT_LOAD_MS 500
 #define LIMIT_SCRIPT_WALL_MS 30000
 #define LIMIT_SCRIPT_MEMORY (32 * 1024 * 1024) /* (setting) */
-#define LIMIT_TASKS 10000                    /* suspended, per unit */
-#define LIMIT_HTTP_BODY (1024 * 1024)        /* answer to a script's http call */
+#define LIMIT_TASKS 10000                      /* suspended, per unit */
+#define LIMIT_HTTP_BODY (1024 * 1024) /* answer to a script's http call */
 #define LIMIT_KV_VALUE (64 * 1024)
 #define LIMIT_TAGS 30
 #define LIMIT_TAG_BYTES 64
-#define LIMIT_TURN_US 20000                  /* a longer loop turn is logged (I5) */
+#define LIMIT_TURN_US 20000 /* a longer loop turn is logged (I5) */

@@ -17,7 +17,7 @@ void log_setup(enum log_level least, enum log_format format);
 void log_event(uint64_t pos);
 void log_line(enum log_level level, const char *module, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void log_tail(int fd);            /* writes the ring; async-signal-safe */
+void log_tail(int fd); /* writes the ring; async-signal-safe */
 uint64_t log_count(enum log_level level); /* lines so far, for metrics */
 
 #define log_debug(m, ...) log_line(LOG_DEBUG, m, __VA_ARGS__)

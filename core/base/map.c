@@ -114,8 +114,8 @@ static size_t seek_number(const struct map *m, uint64_t hash, uint64_t key)
 static size_t seek_text(const struct map *m, uint64_t hash, struct slice key)
 {
     size_t i = hash & (m->cap - 1);
-    while (m->slots[i].value && (m->slots[i].hash != hash ||
-                                 !slice_eq(m->slots[i].key.text, key)))
+    while (m->slots[i].value &&
+           (m->slots[i].hash != hash || !slice_eq(m->slots[i].key.text, key)))
         i = (i + 1) & (m->cap - 1);
     return i;
 }

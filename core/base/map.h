@@ -40,8 +40,8 @@ struct map {
     size_t count, cap;
 };
 void map_init(struct map *m);
-void map_fini(struct map *m); /* values are the caller's */
-void *map_get(const struct map *m, uint64_t key);      /* borrows, or NULL */
+void map_fini(struct map *m);                     /* values are the caller's */
+void *map_get(const struct map *m, uint64_t key); /* borrows, or NULL */
 void *map_get_text(const struct map *m, struct slice key);
 void map_put(struct map *m, uint64_t key, void *value); /* replaces */
 void map_put_text(struct map *m, struct slice key, void *value);

@@ -230,8 +230,8 @@ static char *take_slow(struct arena *a, size_t n)
 {
     must(n < SIZE_MAX / 2);
     if (n + GAP + sizeof(struct chunk) > a->grow / 2)
-        return chunk_add(a, (n + GAP + sizeof(struct chunk) + 15) &
-                                ~(size_t)15);
+        return chunk_add(a,
+                         (n + GAP + sizeof(struct chunk) + 15) & ~(size_t)15);
     char *p = chunk_add(a, a->grow);
     a->at = p + n + GAP;
     a->end = p + a->grow - sizeof(struct chunk);

@@ -13,14 +13,14 @@
 #include <stdint.h>
 
 void mem_setup(void); /* first thing in main(): malloc's settings, small RSS */
-void *mem_alloc(size_t n);              /* zeroed, never NULL */
-void *mem_resize(void *p, size_t n);    /* never NULL for n > 0 */
-void mem_free(void *p);                 /* NULL is fine */
+void *mem_alloc(size_t n);           /* zeroed, never NULL */
+void *mem_resize(void *p, size_t n); /* never NULL for n > 0 */
+void mem_free(void *p);              /* NULL is fine */
 char *mem_strdup(const char *s);
 
 struct arena;
 struct arena *arena_new(void);
-void arena_free(struct arena *a);       /* NULL is fine */
+void arena_free(struct arena *a);             /* NULL is fine */
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, 16-aligned */
 /* Not zeroed, 1-aligned: for text. */
 char *arena_text(struct arena *a, size_t n);
@@ -31,4 +31,4 @@ int64_t arena_live(void);                  /* arenas alive in the process */
 #define arena_many(a, type, n)                                                 \
     ((type *)arena_alloc((a), sizeof(type) * (size_t)(n)))
 #define container_of(p, type, member)                                          \
-    ((type *)((char *)(p) - offsetof(type, member)))
+    ((type *)((char *)(p)-offsetof(type, member)))

@@ -113,8 +113,7 @@ static struct meter *find(const char *name, const char *labels)
 }
 
 struct meter *meter_labelled(enum meter_kind kind, const char *name,
-                             const char *help, double scale,
-                             const char *labels)
+                             const char *help, double scale, const char *labels)
 {
     pthread_mutex_lock(&lock);
     if (!labelled.slots)

@@ -14,12 +14,12 @@ enum meter_kind { METER_COUNTER, METER_GAUGE, METER_HISTOGRAM };
 #define METER_BUCKETS 20
 
 struct meter {
-    const char *name;   /* yuelai_messages_in_total */
+    const char *name; /* yuelai_messages_in_total */
     const char *help;
     enum meter_kind kind;
-    double scale;       /* exported = stored * scale; 0 means 1 (us -> s: 1e-6)*/
+    double scale; /* exported = stored * scale; 0 means 1 (us -> s: 1e-6)*/
     const char *labels; /* {a="b"} or NULL */
-    atomic_llong value;         /* histogram: sum */
+    atomic_llong value; /* histogram: sum */
     /* powers of 2 from 1, in units; the last one is what is above them */
     atomic_llong bucket[METER_BUCKETS + 1];
     atomic_bool listed;
@@ -28,8 +28,8 @@ struct meter {
 #define METER(var, kind_, name_, help_)                                        \
     static struct meter var = {.name = name_, .help = help_, .kind = kind_}
 #define METER_US(var, name_, help_) /* histogram fed in us, exported in s */   \
-    static struct meter var = {.name = name_, .help = help_,                   \
-                               .kind = METER_HISTOGRAM, .scale = 1e-6}
+    static struct meter var = {                                                \
+        .name = name_, .help = help_, .kind = METER_HISTOGRAM, .scale = 1e-6}
 
 void meter_add(struct meter *m, int64_t n);  /* counter, gauge */
 void meter_set(struct meter *m, int64_t n);  /* gauge */

@@ -8,7 +8,7 @@
 #include "base/map.h"
 
 struct timer {
-    struct list link;  /* alone when not running */
+    struct list link; /* alone when not running */
     int64_t due_ms;
     void (*fn)(struct timer *t); /* the timer is stopped before the call */
 };
@@ -17,7 +17,8 @@ struct wheel *wheel_new(int64_t now_ms);
 void wheel_free(struct wheel *w); /* running timers are forgotten */
 void timer_init(struct timer *t, void (*fn)(struct timer *t));
 bool timer_is_running(const struct timer *t);
-void timer_start(struct wheel *w, struct timer *t, int64_t due_ms); /* again = moves */
+/* A running one is moved. */
+void timer_start(struct wheel *w, struct timer *t, int64_t due_ms);
 void timer_stop(struct wheel *w, struct timer *t); /* harmless if not running */
 /* Fires everything due, in order of due_ms up to the same ms. A timer started
  * for the wheel's present or past counts as due now and fires first in the

@@ -134,9 +134,9 @@ static void make_meters(struct loop *l)
 {
     char labels[NAME_BYTES + 16];
     snprintf(labels, sizeof labels, "{loop=\"%s\"}", l->name);
-    l->turns = meter_labelled(METER_HISTOGRAM, "yuelai_loop_turn_seconds",
-                              "Work of one loop turn, without sleep.", 1e-6,
-                              labels);
+    l->turns =
+        meter_labelled(METER_HISTOGRAM, "yuelai_loop_turn_seconds",
+                       "Work of one loop turn, without sleep.", 1e-6, labels);
     l->slow = meter_labelled(METER_COUNTER, "yuelai_loop_slow_turns_total",
                              "Loop turns over 20 ms.", 0, labels);
 }

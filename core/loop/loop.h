@@ -20,19 +20,20 @@ void loop_free(struct loop *l);
 /* Until loop_stop; then the mail that is left is run, the at-end functions
  * once more, and the callbacks of what was closed by then. */
 void loop_run(struct loop *l);
-void loop_stop(struct loop *l);    /* from its own thread or any other */
+void loop_stop(struct loop *l); /* from its own thread or any other */
 void loop_post(struct loop *l, struct mail *m); /* any thread; takes m */
 void loop_post_chain(struct loop *l, struct mail *first, struct mail *last,
                      size_t n);
-uv_loop_t *loop_uv(struct loop *l);   /* for net only */
+uv_loop_t *loop_uv(struct loop *l); /* for net only */
 struct wheel *loop_wheel(struct loop *l);
-int64_t loop_now(struct loop *l);     /* monotonic ms of this turn: the wheel's time */
+int64_t loop_now(
+    struct loop *l); /* monotonic ms of this turn: the wheel's time */
 /* fn(arg) at the end of every turn, in order of registration. */
 void loop_at_end(struct loop *l, void (*fn)(void *arg), void *arg);
-size_t loop_depth(struct loop *l);    /* mail waiting */
+size_t loop_depth(struct loop *l); /* mail waiting */
 /* A thread that runs fn(arg); name (15 bytes of it) shows in top -H. Its stack
  * is 1 MB; signals sent to the process do not come to it. */
 struct thread;
 int thread_start(const char *name, void (*fn)(void *arg), void *arg,
                  struct thread **out);
-void thread_join(struct thread *t);   /* frees it */
+void thread_join(struct thread *t); /* frees it */

@@ -10,10 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct mailbox; 
+struct mailbox;
 typedef void (*mailbox_wake_fn)(void *arg); /* any thread; may come too often */
 
-struct mailbox *mailbox_new(mailbox_wake_fn wake, void *arg); /* wake may be NULL */
+struct mailbox *mailbox_new(mailbox_wake_fn wake,
+                            void *arg); /* wake may be NULL */
 /* Must be empty, and its pushers gone (joined) or silent for good. */
 void mailbox_free(struct mailbox *b);
 void mailbox_push(struct mailbox *b, struct mail *m); /* takes m */

@@ -55,7 +55,7 @@ struct watch {
     int fd;
     uv_poll_t poll;
     struct timer quiet, retry;
-    int64_t since_ms; /* the first change not told yet */
+    int64_t since_ms;   /* the first change not told yet */
     struct map folders; /* wd -> struct folder */
     struct map files;   /* path -> struct file */
     struct list changed;

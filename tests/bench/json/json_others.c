@@ -27,8 +27,8 @@ bool run_jansson(struct slice text)
 {
     json_error_t e;
     pool = arena_new();
-    json_t *j = json_loadb(text.at, text.len,
-                           JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
+    json_t *j =
+        json_loadb(text.at, text.len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
     arena_free(pool);
     return j != NULL;
 }

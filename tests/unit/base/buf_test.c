@@ -68,11 +68,11 @@ static bool is_utf8_by_decoding(const unsigned char *p, size_t n)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     for (size_t i = 0; i < n;) {
-        size_t len = p[i] < 0x80           ? 1
-                     : (p[i] >> 5) == 6    ? 2
-                     : (p[i] >> 4) == 14   ? 3
-                     : (p[i] >> 3) == 30   ? 4
-                                           : 0;
+        size_t len = p[i] < 0x80         ? 1
+                     : (p[i] >> 5) == 6  ? 2
+                     : (p[i] >> 4) == 14 ? 3
+                     : (p[i] >> 3) == 30 ? 4
+                                         : 0;
         if (len == 0 || i + len > n)
             return false;
         uint32_t c = len == 1 ? p[i] : p[i] & (0x7Fu >> len);
@@ -81,8 +81,8 @@ static bool is_utf8_by_decoding(const unsigned char *p, size_t n)
                 return false;
             c = c << 6 | (p[i + k] & 0x3F);
         }
-        if (len > 1 && (c < least[len] || c > 0x10FFFF ||
-                        (c >= 0xD800 && c <= 0xDFFF)))
+        if (len > 1 &&
+            (c < least[len] || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)))
             return false;
         i += len;
     }
@@ -100,10 +100,9 @@ TEST("UTF-8 is told from what is not, for all pairs and many longer texts")
                 is_utf8_by_decoding(t, 2))
                 FAIL("%02x %02x", a, b);
         }
-    static const unsigned char edges[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F,
-                                          0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
-                                          0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF,
-                                          0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
+    static const unsigned char edges[] = {
+        0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
+        0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
     enum { E = sizeof edges };
     for (unsigned n = 0; n < E * E * E * E; n++) {
         t[0] = edges[n % E];

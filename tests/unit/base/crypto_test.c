@@ -19,11 +19,13 @@ TEST("digests are those of the standards")
 {
     unsigned char out[SHA256_BYTES];
     sha256_of(SLICE("abc"), out);
-    check_hex(out, 32, "ba7816bf8f01cfea414140de5dae2223"
-                       "b00361a396177a9cb410ff61f20015ad");
+    check_hex(out, 32,
+              "ba7816bf8f01cfea414140de5dae2223"
+              "b00361a396177a9cb410ff61f20015ad");
     sha256_of((struct slice){0}, out);
-    check_hex(out, 32, "e3b0c44298fc1c149afbf4c8996fb924"
-                       "27ae41e4649b934ca495991b7852b855");
+    check_hex(out, 32,
+              "e3b0c44298fc1c149afbf4c8996fb924"
+              "27ae41e4649b934ca495991b7852b855");
     sha1_of(SLICE("abc"), out);
     check_hex(out, 20, "a9993e364706816aba3e25717850c26c9cd0d89d");
 }
@@ -48,17 +50,20 @@ TEST("HMAC-SHA256 is that of RFC 4231, long keys too")
     char key[131];
     memset(key, 0x0b, 20);
     hmac_sha256((struct slice){key, 20}, SLICE("Hi There"), out);
-    check_hex(out, 32, "b0344c61d8db38535ca8afceaf0bf12b"
-                       "881dc200c9833da726e9376c2e32cff7");
+    check_hex(out, 32,
+              "b0344c61d8db38535ca8afceaf0bf12b"
+              "881dc200c9833da726e9376c2e32cff7");
     hmac_sha256(SLICE("Jefe"), SLICE("what do ya want for nothing?"), out);
-    check_hex(out, 32, "5bdcc146bf60754e6a042426089575c7"
-                       "5a003f089d2739839dec58b964ec3843");
+    check_hex(out, 32,
+              "5bdcc146bf60754e6a042426089575c7"
+              "5a003f089d2739839dec58b964ec3843");
     memset(key, 0xaa, sizeof key);
     hmac_sha256((struct slice){key, sizeof key},
                 SLICE("Test Using Larger Than Block-Size Key - Hash Key First"),
                 out);
-    check_hex(out, 32, "60e431591ee0b67f0d8a26aacbf5b77f"
-                       "8e0bc6213728c5140546040f0ee37f54");
+    check_hex(out, 32,
+              "60e431591ee0b67f0d8a26aacbf5b77f"
+              "8e0bc6213728c5140546040f0ee37f54");
 }
 
 static void *hash_much(void *arg)
@@ -99,9 +104,8 @@ TEST("a password is known by its hash, and no other one is")
 
 TEST("base64 is that of RFC 4648")
 {
-    static const char *const std[] = {"",         "Zg==",     "Zm8=",
-                                      "Zm9v",     "Zm9vYg==", "Zm9vYmE=",
-                                      "Zm9vYmFy"};
+    static const char *const std[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
+                                      "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
     struct buf b;
     buf_init(&b, 100);
     for (size_t n = 0; n <= 6; n++) {
@@ -132,8 +136,8 @@ TEST("base64url comes back whole, and only one text means it")
         CHECK_EQ_INT(base64url_decode(&back, buf_slice(&text)), 0);
         CHECK_EQ_MEM(back.data, back.len, bytes, n);
     }
-    static const char *const bad[] = {"A",    "AB==", "AB=",  "A+BC", "A/BC",
-                                      "AB C", "AB\n", "Zh",   "Zm9",  "Zm9vA"};
+    static const char *const bad[] = {"A",    "AB==", "AB=", "A+BC", "A/BC",
+                                      "AB C", "AB\n", "Zh",  "Zm9",  "Zm9vA"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         buf_clear(&back);
         buf_add_text(&back, "kept");

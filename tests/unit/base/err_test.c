@@ -43,8 +43,9 @@ TEST("setting an error gives its code back, with or without a place for it")
 {
     struct err e;
     CHECK_EQ_INT(err_set(NULL, ERR_GONE, "x"), ERR_GONE);
-    CHECK_EQ_INT(err_field(&e, ERR_UNPROCESSABLE, "config.appid", "%d is odd", 3),
-                 ERR_UNPROCESSABLE);
+    CHECK_EQ_INT(
+        err_field(&e, ERR_UNPROCESSABLE, "config.appid", "%d is odd", 3),
+        ERR_UNPROCESSABLE);
     CHECK_EQ_INT(e.code, ERR_UNPROCESSABLE);
     CHECK_EQ_STR(e.text, "3 is odd");
     CHECK_EQ_STR(e.field, "config.appid");

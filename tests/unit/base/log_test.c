@@ -14,7 +14,8 @@ static int real_stderr = -1;
 static void catch_stderr(void)
 {
     real_stderr = dup(STDERR_FILENO);
-    int fd = open(test_path("err"), O_CREAT | O_TRUNC | O_RDWR | O_APPEND, 0600);
+    int fd =
+        open(test_path("err"), O_CREAT | O_TRUNC | O_RDWR | O_APPEND, 0600);
     dup2(fd, STDERR_FILENO);
     close(fd);
 }
@@ -29,7 +30,8 @@ static char *caught(void)
     return test_read_file(test_path("err"));
 }
 
-TEST("a text line has time, level, module and sentence, the event if there is one")
+TEST("a text line has time, level, module and sentence, the event if there is "
+     "one")
 {
     catch_stderr();
     errno = ENOENT;
@@ -146,7 +148,8 @@ static void *talk(void *arg)
 {
     log_event((uint64_t)(uintptr_t)arg);
     for (int i = 0; i < 200; i++)
-        log_info("thread", "%d said %d, a sentence of some length", (int)(uintptr_t)arg, i);
+        log_info("thread", "%d said %d, a sentence of some length",
+                 (int)(uintptr_t)arg, i);
     return NULL;
 }
 

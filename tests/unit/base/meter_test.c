@@ -52,8 +52,8 @@ TEST("counters and gauges are written with help, type and value")
 
 TEST("a histogram counts each value in the bucket whose edge holds it")
 {
-    static const int64_t values[] = {-5, 0, 1, 2, 3, 4, 5, 524288, 524289,
-                                     1000000000};
+    static const int64_t values[] = {-5, 0, 1,      2,      3,
+                                     4,  5, 524288, 524289, 1000000000};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         meter_note(&sizes, values[i]);
     char *text = written();
@@ -83,8 +83,9 @@ TEST("series of one family stand together under one head")
 {
     struct meter *a = meter_labelled(METER_COUNTER, "yuelai_test_calls_total",
                                      "Calls.", 0, "{script=\"a\"}");
-    struct meter *h = meter_labelled(METER_HISTOGRAM, "yuelai_test_call_seconds",
-                                     "Call.", 1e-6, "{script=\"a\"}");
+    struct meter *h =
+        meter_labelled(METER_HISTOGRAM, "yuelai_test_call_seconds", "Call.",
+                       1e-6, "{script=\"a\"}");
     struct meter *b = meter_labelled(METER_COUNTER, "yuelai_test_calls_total",
                                      "Calls.", 0, "{script=\"b\"}");
     CHECK(a != b);
@@ -109,8 +110,9 @@ TEST("series of one family stand together under one head")
 static void *count(void *arg)
 {
     for (int i = 0; i < 10000; i++) {
-        struct meter *m = meter_labelled(METER_COUNTER, "yuelai_test_threads",
-                                         "T.", 0, i % 2 ? "{a=\"1\"}" : "{a=\"0\"}");
+        struct meter *m =
+            meter_labelled(METER_COUNTER, "yuelai_test_threads", "T.", 0,
+                           i % 2 ? "{a=\"1\"}" : "{a=\"0\"}");
         meter_add(m, 1);
         meter_note(arg, i);
     }

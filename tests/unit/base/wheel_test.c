@@ -7,7 +7,7 @@
 /* The model: a timer knows when it must fire, and time passes in jumps. */
 struct one {
     struct timer timer;
-    int64_t due;   /* -1 = not running */
+    int64_t due; /* -1 = not running */
     int fired;   /* times */
 };
 
@@ -27,10 +27,10 @@ static void on_fire(struct timer *t)
     struct one *o = container_of(t, struct one, timer);
     firings++;
     wrong |= timer_is_running(t);
-    wrong |= o->due < 0;         /* was stopped */
-    wrong |= o->due > now;       /* too early */
-    wrong |= o->due <= before;   /* should have fired before */
-    wrong |= o->due < last_due;  /* out of order */
+    wrong |= o->due < 0;        /* was stopped */
+    wrong |= o->due > now;      /* too early */
+    wrong |= o->due <= before;  /* should have fired before */
+    wrong |= o->due < last_due; /* out of order */
     last_due = o->due;
     o->due = -1;
     o->fired++;

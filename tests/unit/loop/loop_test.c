@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "loop/loop.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/meter.h"
+#include "loop/loop.h"
 #include "test.h"
 #include <pthread.h>
 #include <signal.h>
@@ -287,9 +287,9 @@ static void work_long(struct mail *m)
 TEST("a turn over the limit is counted")
 {
     begin();
-    struct meter *slow = meter_labelled(METER_COUNTER,
-                                        "yuelai_loop_slow_turns_total", "", 0,
-                                        "{loop=\"test\"}");
+    struct meter *slow =
+        meter_labelled(METER_COUNTER, "yuelai_loop_slow_turns_total", "", 0,
+                       "{loop=\"test\"}");
     int64_t had = meter_value(slow);
     struct letter a = {{.run = work_long}, ""};
     loop_post(loop, &a.mail);

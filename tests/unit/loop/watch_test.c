@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Real files in a real folder. Steps follow one another by what was told, not
  * by time: each step changes files and waits for the call that tells them. */
-#include "loop/watch.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "loop/watch.h"
 #include "test.h"
 #include <fcntl.h>
 #include <stdio.h>
