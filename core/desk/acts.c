@@ -182,12 +182,19 @@ static int may_answer(struct desk *d, struct conv *c, struct act *act)
     }
 }
 
+static void visitor_send(struct desk *d, struct act *act);
+
 /* The lane's turn of a message. */
 static void send_begin(struct desk *d, struct conv *c, void *what)
 {
     struct act *act = what;
     c->lane_sends--;
     int how = 0;
+    if (act->role == ROLE_VISITOR && c->rec.state == CONV_CLOSED) {
+        visitor_send(d, act); /* closed meanwhile: a new conversation */
+        conv_change_end(d, c);
+        return;
+    }
     if (act->role == ROLE_VISITOR) {
         how = !c->stored || c->rec.state == CONV_SNOOZED;
     } else {
@@ -209,13 +216,13 @@ static void send_begin(struct desk *d, struct conv *c, void *what)
 
 static void send_in(struct desk *d, struct conv *c, struct act *act)
 {
-    bool plain = c->stored && c->lane_sends == 0;
+    /* Deciding on what is about to change would be blind (I13): a message
+     * must not land behind a close. */
+    bool plain = c->stored && c->lane_sends == 0 && !c->changing && !c->changes;
     if (act->role == ROLE_VISITOR) {
         plain = plain && c->rec.state != CONV_SNOOZED;
     } else {
         plain = plain && may_answer(d, c, act) == 0;
-        /* Deciding on what is about to change would be blind (I13). */
-        plain = plain && !c->changing && !c->changes;
     }
     if (plain) {
         send_plain(d, c, act);
@@ -308,7 +315,9 @@ static const char *refuse(struct desk *d, const struct conv *c,
         if (!closed) {
             return "the conversation is not closed";
         }
-        return c->person->conv ? "the visitor has a newer conversation" : NULL;
+        return c->person->conv && c->person->conv != c
+                   ? "the visitor has a newer conversation"
+                   : NULL;
     case ACT_SNOOZE:
         return c->rec.state == CONV_OPEN || c->rec.state == CONV_SNOOZED
                    ? NULL
@@ -363,6 +372,9 @@ static void act_begin(struct desk *d, struct conv *c, void *what)
         conv_change_end(d, c);
         return;
     }
+    if (act->kind == ACT_REOPEN) {
+        c->person->conv = c; /* what the visitor says now belongs here */
+    }
     struct step *s;
     struct tx *tx = conv_tx(d, c, &s);
     s->act = act;
@@ -386,6 +398,7 @@ static void act_read(struct desk *d, struct conv *c, struct act *act)
     struct step *s;
     struct tx *tx = conv_tx(d, c, &s);
     s->act = act;
+    s->read_before = *upto;
     *upto = act->seq; /* the next one need not be written again */
     struct event *ev = tx_event(tx, EVENT_MESSAGE_STATUS);
     ev->conv = c->rec.id;

@@ -167,7 +167,8 @@ void conv_set_holder(struct conversation *next, enum conv_state state,
     } else if (state != CONV_QUEUED) {
         next->queued_at = 0;
     }
-    if (next->assignee != assignee || state == CONV_CLOSED ||
+    if (next->assignee != assignee ||
+        (next->state == CONV_CLOSED) != (state == CONV_CLOSED) ||
         (next->state == CONV_BOT) != (state == CONV_BOT)) {
         next->fence++;
     }
@@ -339,16 +340,9 @@ static void message_done(struct desk *d, struct conv *c, struct step *s,
         }
     }
     tell_message(d, c, ev, tx->arena, except);
-    if (ev->role != ROLE_VISITOR) {
-        return;
+    if (ev->role == ROLE_VISITOR) {
+        job_for_message(d, c, ev, s->text, s->kind);
     }
-    if (c->rec.state == CONV_CLOSED) { /* it was closed while this was written */
-        struct act *act = act_new(ACT_REOPEN, act_free, NULL);
-        act->role = ROLE_SYSTEM;
-        act->conv = c->rec.id;
-        desk_act(d, act);
-    }
-    job_for_message(d, c, ev, s->text, s->kind);
 }
 
 static void status_done(struct desk *d, struct conv *c, struct step *s,
@@ -447,10 +441,26 @@ static void duplicate_done(struct desk *d, struct step *s, struct tx *tx,
     }
 }
 
+/* Back to what is on disk for sure: the next one is written again. */
+static void read_undo(struct conv *c, struct step *s)
+{
+    uint32_t *upto = s->act->role == ROLE_VISITOR ? &c->rec.visitor_read
+                                                  : &c->rec.agent_read;
+    if (s->read_before < *upto) {
+        *upto = s->read_before;
+    }
+}
+
 /* Everything of a step that did not happen. */
 static void step_failed(struct desk *d, struct conv *c, struct step *s,
                         struct tx *tx)
 {
+    if (c->rec.state == CONV_CLOSED && c->person->conv == c) {
+        c->person->conv = NULL; /* not reopened after all */
+    }
+    if (s->act && s->act->kind == ACT_READ) {
+        read_undo(c, s);
+    }
     if (s->act) {
         act_fail(s->act, tx->result, tx->err.text[0] ? tx->err.text
                                                      : "not stored");

@@ -37,7 +37,7 @@ struct agent_live {
 struct person {
     uint64_t id, channel;
     struct contact *rec;
-    struct conv *conv;       /* not closed; NULL = none */
+    struct conv *conv;       /* not closed, or being reopened; NULL = none */
     uint32_t convs;          /* all that point here, closing ones too */
     struct list peers;
     bool stored;             /* has a row */
@@ -145,6 +145,7 @@ struct step {
     bool changes;            /* next becomes the record; ends the lane's turn */
     bool creates;
     uint64_t reserved;       /* agent with one reserved, 0 = none */
+    uint32_t read_before;    /* READ: the mark as it was */
     struct conversation next;
     struct slice text, kind; /* of the message, for the rules */
 };
