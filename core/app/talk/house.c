@@ -134,8 +134,9 @@ static void child(const struct talk *t)
     dup2(fd, 1);
     dup2(fd, 2);
     set_environment(t);
-    execl("/proc/self/exe", "yuelai", "serve", "--data", t->data, "--home",
-          t->home, "--listen", listen, (char *)NULL);
+    execl(t->program ? t->program : "/proc/self/exe", "yuelai", "serve",
+          "--data", t->data, "--home", t->home, "--listen", listen,
+          (char *)NULL);
     _exit(127);
 }
 

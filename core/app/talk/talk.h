@@ -66,8 +66,9 @@ struct talk {
     char why[2048];
     /* folders and process */
     char dir[64], home[96], data[96], log[96];
-    const char *house; /* where scripts channels ai web are copied from */
-    pid_t pid;         /* 0 = not running */
+    const char *house;   /* where scripts channels ai web are copied from */
+    const char *program; /* NULL = ourselves */
+    pid_t pid;           /* 0 = not running */
     int port;
     struct slice env[64]; /* "NAME=value" */
     size_t env_count;

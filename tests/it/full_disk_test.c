@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The disk is full: sends get `unavailable`, the socket stays, nothing acked
+ * is lost, and service resumes when space returns.
+ *
+ * As root the database lies on a small file system of its own that a filler
+ * file makes full; without the right to mount, the process's largest file is
+ * limited instead (then SQLite sees EFBIG, not ENOSPC).
+ */
+#include "spine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool mounted;
+static char place[512], filler[600];
+
+static void make_place(void)
+{
+    snprintf(place, sizeof(place), "%s", test_path("disk"));
+    mkdir(place, 0700);
+    mounted = mount("yuelai-test", place, "tmpfs", 0, "size=12m") == 0;
+    snprintf(filler, sizeof(filler), "%s/filler", place);
+}
+
+static void fill_disk(struct spine *s)
+{
+    static const char block[65536];
+    if (!mounted) {
+        struct rlimit r = {.rlim_cur = 65536, .rlim_max = RLIM_INFINITY};
+        CHECK(prlimit(s->t.pid, RLIMIT_FSIZE, &r, NULL) == 0);
+        return;
+    }
+    int fd = open(filler, O_WRONLY | O_CREAT, 0600);
+    ssize_t n = sizeof(block);
+    while (n > 0) {
+        n = write(fd, block, sizeof(block));
+        if (n <= 0)
+            n = write(fd, block, 4096);
+    }
+    CHECK_EQ_INT(errno, ENOSPC);
+    close(fd);
+}
+
+static void free_disk(struct spine *s)
+{
+    if (mounted) {
+        CHECK(unlink(filler) == 0);
+        return;
+    }
+    struct rlimit r = {RLIM_INFINITY, RLIM_INFINITY};
+    CHECK(prlimit(s->t.pid, RLIMIT_FSIZE, &r, NULL) == 0);
+}
+
+static bool is_unavailable(struct talk *t, const struct json *j, void *arg)
+{
+    (void)t, (void)arg;
+    return slice_is(json_text(j, "type"), "error") &&
+           slice_is(json_text(j, "code"), "unavailable");
+}
+
+static int unsent(const struct spine *s)
+{
+    int n = 0;
+    for (const struct unsent *u = s->anna->unsent; u; u = u->next)
+        n++;
+    return n;
+}
+
+/* Sends until one is refused, bounded; what the log file had room for may
+ * still be acked, and must then be kept. */
+static bool send_until_refused(struct spine *s)
+{
+    int64_t until = talk_now_ms() + 30000;
+    for (int i = 0; i < 4000 && talk_now_ms() < until; i++) {
+        spine_say(s, 1000);
+        do {
+            spine_listen(s, 0);
+            if (actor_look(&s->t, s->anna, is_unavailable, NULL))
+                return true;
+        } while (unsent(s) > 20 && !s->t.why[0] && talk_now_ms() < until);
+    }
+    return false;
+}
+
+/* As a client does: says again what was refused, a few at a time. */
+static bool say_again(struct spine *s)
+{
+    int64_t until = talk_now_ms() + 15000;
+    while (s->anna->unsent && talk_now_ms() < until) {
+        int n = 0;
+        for (struct unsent *u = s->anna->unsent; u && n < 30; u = u->next, n++)
+            client_send(s->anna->client, CLIENT_TEXT, u->frame);
+        spine_listen(s, 250);
+    }
+    return s->anna->unsent == NULL;
+}
+
+static void story(struct spine *s)
+{
+    for (int i = 0; i < 50; i++)
+        spine_say(s, 100);
+    REQUIRE(spine_all_acked(s, 10000));
+    fill_disk(s);
+    if (!CHECK(send_until_refused(s))) {
+        spine_fail(s, "full disk");
+        free_disk(s);
+        return;
+    }
+    CHECK(!s->anna->client->ended);
+    /* Reading goes on. */
+    CHECK(house_call(&s->t, "GET", SLICE("/healthz"), SLICE(""), SLICE("")) ==
+          0);
+    CHECK_EQ_INT(s->t.answer.status, 200);
+    free_disk(s);
+    CHECK(say_again(s));
+    CHECK(!s->anna->client->ended);
+    spine_check_journal(s);
+    house_kill(&s->t);
+    spine_verify(s);
+    REQUIRE(house_start(&s->t) == 0);
+    REQUIRE(spine_come_back(s));
+    spine_check_journal(s);
+    spine_check_agent(s);
+}
+
+TEST("a full disk refuses, loses nothing acked, and service resumes")
+{
+    struct spine s;
+    signal(SIGXFSZ, SIG_IGN); /* the server inherits it */
+    make_place();
+    if (spine_open(&s, place))
+        story(&s);
+    spine_close(&s);
+    if (mounted)
+        CHECK(umount2(place, MNT_DETACH) == 0);
+}
