@@ -5,6 +5,7 @@
  *     desk_sim_test --seed 42 --trace 1  one of them, with its story
  *     desk_sim_test --seeds 5000 --from 1000 --steps 3000
  */
+#include "base/log.h"
 #include "test.h"
 #include "world.h"
 
@@ -40,6 +41,7 @@ static void print(const struct world *s)
 TEST("whatever happens when, the desk keeps its promises")
 {
     static struct world sum;
+    log_setup(LOG_ERROR, LOG_TEXT); /* trouble is the everyday here */
     int64_t one = test_option("seed", 0);
     uint32_t steps = (uint32_t)test_option("steps", STEPS);
     int64_t from = one ? one : test_option("from", 1);

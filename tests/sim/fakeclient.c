@@ -12,21 +12,28 @@
 
 #include <stdio.h>
 
-bool marks_has(const struct marks *m, uint64_t pos)
+struct seen *marks_find(const struct marks *m, uint64_t pos)
 {
     for (size_t i = m->count; i-- > 0;)
         if (m->at[i].pos == pos)
-            return true;
-    return false;
+            return &m->at[i];
+    return NULL;
 }
 
-void marks_add(struct marks *m, uint64_t conv, uint64_t pos, uint32_t seq)
+bool marks_has(const struct marks *m, uint64_t pos)
+{
+    return marks_find(m, pos) != NULL;
+}
+
+struct seen *marks_add(struct marks *m, uint64_t conv, uint64_t pos,
+                       uint32_t seq)
 {
     if (m->count == m->cap) {
         m->cap = m->cap ? m->cap * 2 : 32;
         m->at = mem_resize(m->at, m->cap * sizeof(*m->at));
     }
-    m->at[m->count++] = (struct seen){conv, pos, seq};
+    m->at[m->count] = (struct seen){.conv = conv, .pos = pos, .seq = seq};
+    return &m->at[m->count++];
 }
 
 void client_init(struct world *w, struct client *c, enum role role,
@@ -141,6 +148,7 @@ static void connect(struct world *w, struct client *c)
     c->link = LINK_JOINING;
     c->last = (struct cursor){0};
     c->told.count = 0;
+    c->joined = fakestore_pos(w);
     c->sent_order = 0;
     world_say(w, "client %d (%s %llu) joins as peer %llu, resume %llu.%u%s",
               c->index, role_name(c->role), (unsigned long long)c->id,
@@ -321,7 +329,8 @@ static void hear_welcome(struct world *w, struct client *c,
         read_all(w, c);
     if (c->role == ROLE_VISITOR) {
         c->conv = t->conv;
-        if (over && c->conv)
+        c->needs_history = c->conv && (over || c->needs_history);
+        if (c->needs_history)
             ask_history(c, 0);
     }
 }
@@ -375,7 +384,8 @@ static void hear_history(struct world *w, struct client *c,
         least = least && least < seq ? least : seq;
         see(c, t->conv ? t->conv : c->conv, pos, seq);
     }
-    if (t->more && least > 1)
+    c->needs_history = t->more && least > 1;
+    if (c->needs_history)
         ask_history(c, least);
     arena_free(a);
 }

@@ -49,6 +49,8 @@ struct out {               /* a message the client wants to be sent */
 struct seen {
     uint64_t conv, pos;
     uint32_t seq;
+    bool acked;            /* by an ack only: its own, maybe out of sight */
+    uint64_t door;         /* shown behind the event at this position */
 };
 
 struct marks {             /* what one session was told; for the oracle */
@@ -78,10 +80,12 @@ struct client {
     size_t out_count, out_cap;
     struct marks seen;
     bool loading;          /* a history page is asked for */
+    bool needs_history;    /* until its last page came */
     /* of this session, server's side: for the oracle */
     struct cursor last;
     uint64_t from;         /* everything after this must be told */
     uint32_t from_sub;
+    uint64_t joined;       /* last position when it joined: replayed so far */
     struct marks told;
     uint64_t sent_order;
 };
@@ -102,4 +106,6 @@ void client_tell(struct world *w, struct client *c, const struct notice *n);
 /* Everything sent is answered, nothing on the way. */
 bool client_is_idle(const struct client *c);
 bool marks_has(const struct marks *m, uint64_t pos);
-void marks_add(struct marks *m, uint64_t conv, uint64_t pos, uint32_t seq);
+struct seen *marks_find(const struct marks *m, uint64_t pos);
+struct seen *marks_add(struct marks *m, uint64_t conv, uint64_t pos,
+                       uint32_t seq);

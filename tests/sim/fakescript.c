@@ -2,8 +2,8 @@
 /* fakescript.c - jobs in, random effects out, later.
  *
  * Happy path: a job is kept till it is due, gets up to four effects, and goes
- * back. Failure modes played: a slow script (people act meanwhile), a
- * cancelled one, effects that make no sense (an agent that is not there, an
+ * back. Failure modes played: a slow script (people act meanwhile),
+ * effects that make no sense (an agent that is not there, an
  * alarm in the past).
  */
 #include "fakescript.h"
@@ -127,12 +127,6 @@ static void finish(struct world *w, struct job *job)
         n = n > 1 ? 1 : n;
     for (uint32_t i = 0; i < n; i++)
         add_effect(w, job);
-    if (!w->calm && world_chance(w, w->weather.rare)) {
-        job->result = ERR_CANCELLED;
-        job->decided = false;
-        job->first = job->last = NULL;
-        job->count = 0;
-    }
     job->rule = SLICE("rules/10-sim");
 }
 
@@ -148,10 +142,9 @@ bool fakescript_step(struct world *w)
     s->jobs[i] = s->jobs[--s->count];
     finish(w, job);
     oracle_on_ran(w, job);
-    world_say(w, "ran conv %llu pos %llu: %u effects%s",
+    world_say(w, "ran conv %llu pos %llu: %u effects",
               (unsigned long long)job->conv.id,
-              (unsigned long long)job->event.pos, job->count,
-              job->result ? ", cancelled" : "");
+              (unsigned long long)job->event.pos, job->count);
     job->done(job);
     return true;
 }

@@ -128,9 +128,27 @@ static void append(struct world *w, struct event *ev)
         map_put_text(s->refs, ref_key(s->mem, ev), copy);
 }
 
+static void tell_story(struct world *w, const struct tx *tx)
+{
+    for (const struct event *ev = tx->first; ev; ev = ev->next)
+        world_say(w, "  writes %s conv %llu by %s %llu ref %.*s cause %llu",
+                  event_name_text(ev->name), (unsigned long long)ev->conv,
+                  role_name(ev->role), (unsigned long long)ev->sender,
+                  SLICE_FMT(ev->ref), (unsigned long long)ev->cause);
+    for (const struct put *p = tx->puts; p; p = p->next)
+        if (p->kind == PUT_CONVERSATION)
+            world_say(w, "  puts conv %llu: %s agent %llu team %llu fence %u",
+                      (unsigned long long)p->conversation->id,
+                      conv_state_name(p->conversation->state),
+                      (unsigned long long)p->conversation->assignee,
+                      (unsigned long long)p->conversation->team,
+                      p->conversation->fence);
+}
+
 static void write_one(struct world *w, struct tx *tx)
 {
     w->store.txs++;
+    tell_story(w, tx);
     if (is_repeat(w, tx)) {
         w->did.duplicates++;
         return;
