@@ -18,7 +18,7 @@
 
 static atomic_llong shift_ms;
 static atomic_ullong last_id;
-static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+static const char digits[32] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 static int64_t read_us(clockid_t which)
 {
@@ -84,7 +84,7 @@ bool id_parse(struct slice text, const char *prefix, uint64_t *out)
         return false;
     uint64_t id = 0;
     for (size_t i = n + 1; i < text.len; i++) {
-        const char *d = memchr(digits, text.at[i], 32);
+        const char *d = memchr(digits, text.at[i], sizeof digits);
         if (!d || id >> 59)
             return false;
         id = id << 5 | (uint64_t)(d - digits);

@@ -147,12 +147,12 @@ static int by_name(const void *a, const void *b)
 static struct meter **snapshot(size_t *n)
 {
     pthread_mutex_lock(&lock);
-    struct meter **list = mem_alloc((all_count + 1) * sizeof *list);
+    struct meter **list = mem_alloc((all_count + 1) * sizeof(struct meter *));
     *n = 0;
     for (struct meter *m = all; m; m = m->next)
         list[(*n)++] = m;
     pthread_mutex_unlock(&lock);
-    qsort(list, *n, sizeof *list, by_name);
+    qsort(list, *n, sizeof(struct meter *), by_name);
     return list;
 }
 
@@ -217,8 +217,9 @@ int meter_write(struct buf *out)
     struct meter **list = snapshot(&n);
     int err = 0;
     for (size_t i = 0; i < n && !err; i++)
-        err = add_series(out, list[i],
-                         i == 0 || strcmp(list[i]->name, list[i - 1]->name));
+        err =
+            add_series(out, list[i],
+                       i == 0 || strcmp(list[i]->name, list[i - 1]->name) != 0);
     mem_free(list);
     return err;
 }

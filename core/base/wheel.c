@@ -114,7 +114,8 @@ void timer_stop(struct wheel *w, struct timer *t)
     w->count--;
     /* The last one of a slot leaves its head pointing at itself. */
     struct list *first = &w->slots[0][0];
-    if (next->next == next && next >= first && next < first + LEVELS * SLOTS) {
+    struct list *last = &w->slots[LEVELS - 1][SLOTS - 1];
+    if (next->next == next && next >= first && next <= last) {
         size_t at = (size_t)(next - first);
         w->full[at / SLOTS] &= ~((uint64_t)1 << at % SLOTS);
     }

@@ -27,8 +27,8 @@
 
 #define LOOP_MAGIC 0x100B0001u
 #define AT_END_MOST 16
-#define STACK_BYTES (1024 * 1024) /* Lua on script threads needs it */
-#define NAME_BYTES 16             /* what the kernel keeps */
+#define STACK_BYTES ((size_t)1024 * 1024) /* Lua on script threads needs it */
+#define NAME_BYTES 16                     /* what the kernel keeps */
 
 struct loop {
     unsigned magic;

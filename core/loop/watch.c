@@ -190,7 +190,7 @@ static void scan(struct watch *w, const char *path, int depth, bool tell)
 static void set_missing(struct watch *w, const char *path)
 {
     for (size_t i = 0; i < w->roots; i++) {
-        if (strcmp(w->root[i], path))
+        if (strcmp(w->root[i], path) != 0)
             continue;
         w->missing[i] = true;
         timer_start(loop_wheel(w->loop), &w->retry,
