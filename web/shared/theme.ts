@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // light | dark | system, resolved onto <html data-theme>; and a channel's own
 // colour, kept readable.
-import { signal } from '@preact/signals';
+import { signal } from '@preact/signals-core';
 
 export type Theme = 'light' | 'dark' | 'system';
 export const theme = signal<Theme>('system');

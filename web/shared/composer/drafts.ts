@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Words not yet sent, per conversation and mode. Saved 300 ms after typing
 // and whenever the page may go away. Other tabs learn by the storage event.
-import { signal } from '@preact/signals';
+import { signal } from '@preact/signals-core';
 import type { Store } from '../../sdk/storage.ts';
 
 const SAVE_MS = 300;

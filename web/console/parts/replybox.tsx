@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// 回复 | 内部备注: two drafts, one field.
+import { signal, useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Conversation, Message } from '../../sdk/types.ts';
+import { Composer, isTouch } from '../../shared/composer/composer.tsx';
+import { t } from '../../shared/i18n.ts';
+import { Dialog } from '../../shared/kit/dialog.tsx';
+import { Tabs } from '../../shared/kit/bits.tsx';
+import * as app from '../stores/app.ts';
+import * as thread from '../stores/thread.ts';
+
+type Mode = 'reply' | 'note';
+export const mode = signal<Mode>('reply');
+export const field: { current: HTMLTextAreaElement | null } = { current: null };
+
+export function focusReply(m: Mode): void {
+  mode.value = m;
+  setTimeout(() => field.current?.focus());
+}
+
+function fillField(text: string): void {
+  const el = field.current;
+  if (!el) return;
+  el.value = text;
+  el.dispatchEvent(new Event('input', { bubbles: true }));
+  el.focus();
+}
+
+/** 重新编辑: the unsent words come back into the field. */
+export function editAgain(ref: string): void {
+  const item = app.client?.outbox.take(ref);
+  if (!item) return;
+  mode.value = item.private ? 'note' : 'reply';
+  setTimeout(() => fillField(item.text ?? ''));
+}
+
+function lastOfColleague(id: string): Message | undefined {
+  const items = thread.line(id).items;
+  for (let i = items.length - 1; i >= 0; i--) {
+    const m = items[i]!;
+    if (m.sender.role === 'agent' && !m.private) return m.sender.id === app.me.value?.id ? undefined : m;
+  }
+  return undefined;
+}
+
+export function ReplyBox({ c }: { c: Conversation }) {
+  const closed = c.state === 'closed';
+  const note = mode.value === 'note';
+  const begunAt = useRef(0); // the conversation's end when this draft began
+  const ask = useSignal<{ name: string; text: string } | null>(null);
+  const key = c.id + ':' + mode.value;
+  const modSends = app.pref('enter') === 'mod';
+  useEffect(() => {
+    begunAt.current = thread.line(c.id).top;
+    if (!isTouch()) field.current?.focus();
+  }, [c.id]);
+  const onType = (text: string) => {
+    if (text.length === 1) begunAt.current = thread.line(c.id).top;
+    if (!note) app.client?.type(c.id);
+  };
+  const onSend = (text: string) => {
+    if (!note) {
+      const other = lastOfColleague(c.id);
+      if (other && other.seq > begunAt.current) {
+        ask.value = { name: other.sender.name || app.agentName(other.sender.id), text };
+        return false;
+      }
+    }
+    thread.send(text, note);
+    return true;
+  };
+  const sendAnyway = () => {
+    begunAt.current = thread.line(c.id).top;
+    const text = ask.value!.text;
+    ask.value = null;
+    thread.send(text, false);
+    app.drafts.drop(key);
+    fillField('');
+  };
+  const onKey = (e: KeyboardEvent) => {
+    if (e.key === 'Enter' && e.shiftKey && (e.ctrlKey || e.metaKey) && !closed) {
+      e.preventDefault();
+      const text = field.current!.value;
+      if (text.trim() && onSend(text)) {
+        app.drafts.drop(key);
+        fillField('');
+      }
+      if (!ask.value) void thread.close();
+    } else if (e.key === 'Escape') {
+      e.preventDefault();
+      e.stopPropagation();
+      field.current?.blur();
+    }
+  };
+  const enter = modSends ? t('composer.hintMod') : t('composer.hint');
+  return (
+    <div class={'reply' + (note ? ' is-note' : '')}>
+      <Tabs
+        class="reply-tabs"
+        label={t('composer.mode')}
+        value={mode.value}
+        onChange={(m) => focusReply(m)}
+        tabs={[
+          { key: 'reply', label: t('composer.reply') },
+          { key: 'note', label: t('composer.note') },
+        ]}
+      />
+      {closed && !note ? (
+        <div class="reply-closed">
+          <span>{t('composer.closed')}</span>
+          <button class="btn" onClick={() => void thread.reopen(c.id)}>
+            {t('thread.reopen')}
+          </button>
+        </div>
+      ) : (
+        <Composer
+          field={field}
+          drafts={app.drafts}
+          draftKey={key}
+          label={note ? t('composer.note') : t('composer.reply')}
+          placeholder={note ? t('composer.notePlace') : t('composer.replyPlace', { name: c.contact_name || t('role.visitor') })}
+          sendLabel={note ? t('composer.saveNote') : t('composer.send')}
+          maxBytes={app.client?.session.limits.text_bytes ?? 16_384}
+          maxHeight={240}
+          modSends={modSends}
+          hint={isTouch() ? undefined : enter}
+          onSend={onSend}
+          onType={onType}
+          onKey={onKey}
+        />
+      )}
+      {ask.value && (
+        <Dialog
+          title={t('collide.title')}
+          onClose={() => (ask.value = null)}
+          foot={
+            <>
+              <button class="btn" onClick={() => (ask.value = null)}>
+                {t('cancel')}
+              </button>
+              <button class="btn primary" onClick={sendAnyway}>
+                {t('collide.send')}
+              </button>
+            </>
+          }
+        >
+          <p>{t('collide.text', { name: ask.value.name })}</p>
+        </Dialog>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// One bubble, the same in the widget and the console.
+import * as I from '../icons.tsx';
+import { Icon } from '../icons.tsx';
+import { clock, dayTitle, fullTime, t } from '../i18n.ts';
+import { Avatar } from '../kit/avatar.tsx';
+import type { BubbleRow, Row, Tick } from './rows.ts';
+import { Text } from './text.tsx';
+
+export interface BubbleActions {
+  onRetry: (ref: string) => void;
+  /** Take the failed words back into the composer. */
+  onEdit: (ref: string) => void;
+}
+
+function TickMark({ tick }: { tick: Tick }) {
+  const name = tick === 'queued' || tick === 'sending' ? I.clock : tick === 'stored' ? I.check : tick === 'failed' ? I.alert : I.checks;
+  return (
+    <span class={'tick tick-' + tick} title={t('tick.' + tick)}>
+      <Icon d={name} size={14} label={t('tick.' + tick)} />
+    </span>
+  );
+}
+
+function Failed({ row, actions }: { row: BubbleRow; actions: BubbleActions }) {
+  const out = row.out!;
+  const key = 'fail.' + out.code;
+  const known = t(key);
+  return (
+    <div class="msg-failed" role="alert">
+      <span>{known === key ? out.reason || t('fail.other') : known}</span>
+      <button class="link" onClick={() => actions.onRetry(out.ref)}>
+        {t('msg.retry')}
+      </button>
+      <button class="link" onClick={() => actions.onEdit(out.ref)}>
+        {t('msg.edit')}
+      </button>
+    </div>
+  );
+}
+
+function kindOf(row: BubbleRow): string {
+  if (row.m.private) return 'note';
+  if (row.mine) return 'out';
+  return row.m.sender.role === 'bot' ? 'bot' : 'in';
+}
+
+export function Bubble({ row, actions, face, ownName }: { row: BubbleRow; actions: BubbleActions; face: boolean; ownName?: boolean }) {
+  const { m } = row;
+  const kind = kindOf(row);
+  const side = row.mine ? 'right' : 'left';
+  const name = m.sender.name || t('role.' + m.sender.role);
+  const pending = row.tick === 'queued' && !!row.out;
+  return (
+    <div class={`msg ${side} ${kind}${row.head ? ' head' : ''}${row.tail ? ' tail' : ''}`} data-seq={row.out ? undefined : m.seq} data-ref={m.ref}>
+      {face && !row.mine && <div class="msg-face">{row.head && <Avatar id={m.sender.id} name={name} size={28} bot={m.sender.role === 'bot'} />}</div>}
+      <div class="msg-body">
+        {row.head && (!row.mine || ownName) && (
+          <div class="msg-name">
+            {name}
+            {m.sender.role === 'bot' && <span class="chip bot">{t('role.bot')}</span>}
+          </div>
+        )}
+        <div class="bubble">
+          {m.private && (
+            <span class="chip note">
+              <Icon d={I.note} size={12} />
+              {t('msg.note')}
+            </span>
+          )}
+          <span class="bubble-text">
+            {m.recalled ? <i>{t('msg.recalled')}</i> : <Text text={m.text ?? t('msg.unsupported')} />}
+            {row.streaming && <span class="caret" aria-hidden="true" />}
+          </span>
+          <span class="bubble-meta">
+            {pending && <span>{t('tick.queued')}</span>}
+            <time dateTime={new Date(m.at).toISOString()} title={fullTime(m.at)}>
+              {clock(m.at)}
+            </time>
+            {row.tick && <TickMark tick={row.tick} />}
+          </span>
+        </div>
+        {row.tick === 'failed' && <Failed row={row} actions={actions} />}
+      </div>
+    </div>
+  );
+}
+
+export function RowView(p: { row: Row; actions: BubbleActions; face: boolean; ownName?: boolean }) {
+  const { row } = p;
+  if (row.type === 'msg') return <Bubble row={row} actions={p.actions} face={p.face} ownName={p.ownName} />;
+  if (row.type === 'day')
+    return (
+      <div class="divider">
+        <span>{dayTitle(row.at)}</span>
+      </div>
+    );
+  if (row.type === 'unread')
+    return (
+      <div class="divider unread">
+        <span>{t('msg.unreadBelow')}</span>
+      </div>
+    );
+  return (
+    <div class="pill-row">
+      <span class="pill" title={fullTime(row.m.at)}>
+        {row.m.text}
+      </span>
+    </div>
+  );
+}
+
+export function TypingBubble({ names, text }: { names: string; text?: string }) {
+  return (
+    <div class="typing" aria-live="off">
+      <span class="dots" aria-hidden="true">
+        <i />
+        <i />
+        <i />
+      </span>
+      <span class="cut">{text ? t('typing.text', { name: names, text }) : t('typing.name', { name: names })}</span>
+    </div>
+  );
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// From messages and unsent items to the rows of a log. Pure, so it is tested
+// without a DOM. A stored message keeps the key of the outbox item it was
+// (the ref), so its bubble is the same element from keypress to ✓✓.
+import type { OutItem } from '../../sdk/outbox.ts';
+import type { Stream } from '../../sdk/streams.ts';
+import type { Message, Role } from '../../sdk/types.ts';
+
+export type Tick = 'queued' | 'sending' | 'stored' | 'delivered' | 'read' | 'failed';
+
+export interface BubbleRow {
+  type: 'msg';
+  key: string;
+  m: Message;
+  mine: boolean;
+  tick?: Tick;
+  out?: OutItem;
+  /** First / last of a group of one sender within 5 minutes. */
+  head: boolean;
+  tail: boolean;
+  streaming?: boolean;
+}
+
+export type Row =
+  | BubbleRow
+  | { type: 'day'; key: string; at: number }
+  | { type: 'unread'; key: string }
+  | { type: 'pill'; key: string; m: Message };
+
+export interface RowsInput {
+  messages: Message[];
+  outbox: OutItem[];
+  streams?: Stream[];
+  isMine: (m: Message) => boolean;
+  self: { role: Role; id: string; name?: string };
+  readUpTo: number;
+  deliveredUpTo?: number;
+  /** Draw 以下为未读消息 after this seq. */
+  unreadAfter?: number | null;
+}
+
+const GROUP_MS = 5 * 60_000;
+
+function isPill(m: Message): boolean {
+  return m.sender.role === 'system' || m.kind === 'event';
+}
+
+function tickOf(m: Message, i: RowsInput): Tick {
+  if (m.status === 'read' || m.seq <= i.readUpTo) return 'read';
+  if (m.status === 'delivered' || m.seq <= (i.deliveredUpTo ?? 0)) return 'delivered';
+  return 'stored';
+}
+
+function dayKey(at: number): string {
+  const d = new Date(at);
+  return d.getFullYear() + '-' + d.getMonth() + '-' + d.getDate();
+}
+
+export function buildRows(i: RowsInput): Row[] {
+  const rows: Row[] = [];
+  let day = '';
+  let prev: BubbleRow | null = null;
+  let unreadDrawn = false;
+
+  const dayRow = (at: number) => {
+    const k = dayKey(at);
+    if (k === day) return;
+    day = k;
+    prev = null;
+    rows.push({ type: 'day', key: 'day ' + k + ' ' + rows.length, at });
+  };
+  const bubble = (row: BubbleRow) => {
+    const p = prev;
+    const same =
+      p && p.m.sender.role === row.m.sender.role && p.m.sender.id === row.m.sender.id && !p.m.private === !row.m.private && row.m.at - p.m.at < GROUP_MS;
+    row.head = !same;
+    if (p && same) p.tail = false;
+    rows.push(row);
+    prev = row;
+  };
+
+  for (const m of i.messages) {
+    dayRow(m.at);
+    if (i.unreadAfter != null && !unreadDrawn && m.seq > i.unreadAfter && !i.isMine(m)) {
+      unreadDrawn = true;
+      prev = null;
+      rows.push({ type: 'unread', key: 'unread' });
+    }
+    const key = m.ref ?? m.id;
+    if (isPill(m)) {
+      prev = null;
+      rows.push({ type: 'pill', key, m });
+      continue;
+    }
+    const mine = i.isMine(m);
+    bubble({ type: 'msg', key, m, mine, tick: mine && !m.private ? tickOf(m, i) : undefined, head: true, tail: true });
+  }
+  const held = new Set(i.messages.map((m) => m.ref));
+  for (const o of i.outbox) {
+    if (held.has(o.ref)) continue;
+    dayRow(o.at);
+    const m: Message = { id: o.ref, seq: Infinity, kind: o.kind, text: o.text, sender: i.self, at: o.at, private: o.private, ref: o.ref };
+    bubble({ type: 'msg', key: o.ref, m, mine: true, tick: o.state, out: o, head: true, tail: true });
+  }
+  for (const s of i.streams ?? []) {
+    const m: Message = { id: s.id, seq: Infinity, kind: 'text', text: s.text, sender: { role: 'bot', id: 'bot' }, at: s.at };
+    bubble({ type: 'msg', key: 'stream ' + s.id, m, mine: false, head: true, tail: true, streaming: true });
+  }
+  return rows;
+}
