@@ -311,6 +311,28 @@ int client_exchange(int port, struct slice bytes, int64_t ms, struct buf *out)
     return got < 0 ? 0 : ERR_TIMEOUT;
 }
 
+/* "22\r\n...\r\n0\r\n\r\n" -> the bytes; what is broken is left out. */
+static struct slice dechunked(struct arena *a, struct slice in)
+{
+    char *out = arena_text(a, in.len + 1);
+    size_t n = 0;
+    while (in.len) {
+        const char *eol = memmem(in.at, in.len, "\r\n", 2);
+        char *end;
+        unsigned long size = eol ? strtoul(in.at, &end, 16) : 0;
+        size_t head = eol ? (size_t)(eol - in.at) + 2 : 0;
+        if (size == 0 || size > in.len - head)
+            break;
+        memcpy(out + n, in.at + head, size);
+        n += size;
+        head += size + 2;
+        if (head > in.len)
+            break;
+        in = (struct slice){in.at + head, in.len - head};
+    }
+    return (struct slice){out, n};
+}
+
 int client_call(int port, const char *method, const char *path,
                 const char *headers, struct slice body, int64_t ms,
                 struct arena *a, struct err *e, struct client_answer *out)
@@ -332,6 +354,8 @@ int client_call(int port, const char *method, const char *path,
         out->head = slice_dup(a, (struct slice){answer.data, head});
         out->body =
             slice_dup(a, (struct slice){answer.data + head, answer.len - head});
+        if (memmem(answer.data, head, "chunked", 7))
+            out->body = dechunked(a, out->body);
         bad = 0;
     } else if (bad) {
         err_set(e, bad, "%s %s: %s", method, path, err_code(bad));

@@ -347,11 +347,12 @@ const struct step steps_say[] = {
     {"WHO signs in", signs_in, ONLINE, false},
     {"WHO signs in with status WORD", signs_in, WITH_STATUS, false},
     {"WHO signs in as WORD", signs_in, ANOTHER_DEVICE, false},
+    /* before "WHO reconnects", which fits it too */
+    {"everybody reconnects", everybody, 0, false},
     {"WHO reconnects", moves, RECONNECT, false},
     {"WHO reloads", moves, RELOAD, false},
     {"WHO leaves", moves, LEAVE, false},
     {"WHO drops", moves, DROP, false},
-    {"everybody reconnects", everybody, 0, false},
     {"WHO says TEXT", says, 0, false},
     {"WHO says TEXT to WORD", says, TO, false},
     {"WHO says TEXT as ref WORD", says, AS_REF, false},
