@@ -182,20 +182,14 @@ static int may_answer(struct desk *d, struct conv *c, struct act *act)
     }
 }
 
-static void visitor_send(struct desk *d, struct act *act);
-
 /* The lane's turn of a message. */
 static void send_begin(struct desk *d, struct conv *c, void *what)
 {
     struct act *act = what;
     c->lane_sends--;
     int how = 0;
-    if (act->role == ROLE_VISITOR && c->rec.state == CONV_CLOSED) {
-        visitor_send(d, act); /* closed meanwhile: a new conversation */
-        conv_change_end(d, c);
-        return;
-    }
     if (act->role == ROLE_VISITOR) {
+        must(c->rec.state != CONV_CLOSED); /* sends_move took it out */
         how = !c->stored || c->rec.state == CONV_SNOOZED;
     } else {
         how = may_answer(d, c, act);
@@ -250,6 +244,35 @@ static void visitor_send(struct desk *d, struct act *act)
         c = conv_new(d, &rec, p, false);
     }
     send_in(d, c, act);
+}
+
+void sends_move(struct desk *d, struct conv *c)
+{
+    struct change *waiting = c->changes, *moved = NULL, **to = &moved;
+    c->changes = c->changes_last = NULL;
+    for (struct change *ch = waiting, *next; ch; ch = next) {
+        next = ch->next;
+        ch->next = NULL;
+        struct act *act = ch->what;
+        if (ch->begin == send_begin && act->role == ROLE_VISITOR) {
+            *to = ch;
+            to = &ch->next;
+            continue;
+        }
+        if (c->changes_last) {
+            c->changes_last->next = ch;
+        } else {
+            c->changes = ch;
+        }
+        c->changes_last = ch;
+    }
+    while (moved) {
+        struct change *next = moved->next;
+        c->lane_sends--;
+        visitor_send(d, moved->what);
+        mem_free(moved);
+        moved = next;
+    }
 }
 
 /* --- the other acts ------------------------------------------------------- */

@@ -372,6 +372,9 @@ static void change_done(struct desk *d, struct conv *c, struct step *s,
         conv_take(d, c, &s->next);
     }
     tell_change(d, c, ev, tx->arena, &before);
+    if (c->rec.state == CONV_CLOSED && before.state != CONV_CLOSED) {
+        sends_move(d, c);
+    }
     if (c->rec.state == CONV_OPEN && before.assignee != c->rec.assignee) {
         struct agent_live *a = agent_of(d, c->rec.assignee);
         if (a) {
@@ -457,6 +460,7 @@ static void step_failed(struct desk *d, struct conv *c, struct step *s,
 {
     if (c->rec.state == CONV_CLOSED && c->person->conv == c) {
         c->person->conv = NULL; /* not reopened after all */
+        sends_move(d, c);
     }
     if (s->act && s->act->kind == ACT_READ) {
         read_undo(c, s);

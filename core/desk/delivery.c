@@ -31,6 +31,7 @@ void held_start(struct desk *d, struct desk_peer *p)
 {
     if (!p->held) {
         p->held = mem_alloc(sizeof *p->held);
+        map_init(&p->held->sights);
         d->held++;
     }
 }
@@ -47,6 +48,7 @@ void held_free(struct desk *d, struct desk_peer *p)
     if (p->held->after) {
         query_free(p->held->after);
     }
+    map_fini(&p->held->sights);
     mem_free(p->held);
     p->held = NULL;
     d->held--;
@@ -164,30 +166,16 @@ void tell_peer(struct desk *d, struct desk_peer *p, struct notice *n)
 
 /* --- what came before ----------------------------------------------------- */
 
-static void send_events(struct desk *d, struct desk_peer *p, struct query *q,
-                        bool backlog)
+static void send_backlog(struct desk *d, struct desk_peer *p, struct query *q)
 {
-    uint32_t sub = q->skip;
+    uint32_t sub = q->offset;
     for (struct event *ev = q->events; ev; ev = ev->next) {
-        if (p->role == ROLE_VISITOR && !visitor_may_have(ev)) {
-            continue;
+        struct notice n = notice_of(d, NOTICE_EVENT, ev, q->arena);
+        n.cursor.pos = q->token; /* of the event it stands behind */
+        n.cursor.sub = ++sub;
+        if (ev->pos > q->after_pos) {
+            send_now(d, p, &n);
         }
-        const struct event *shown = ev;
-        if (p->role == ROLE_VISITOR && is_conversation(ev->name)) {
-            shown = for_visitor(ev, q->arena);
-        }
-        if (!shown) {
-            continue;
-        }
-        struct notice n = notice_of(d, NOTICE_EVENT, shown, q->arena);
-        if (backlog) {
-            n.cursor.pos = q->token; /* of the event it stands behind */
-            n.cursor.sub = ++sub;
-            if (ev->pos <= q->after_pos) {
-                continue;
-            }
-        }
-        send_now(d, p, &n);
     }
 }
 
@@ -203,7 +191,7 @@ static void on_backlog(struct query *q)
     struct desk_peer *p = peer_back(q, &d);
     if (p && p->held) {
         if (q->result == 0) {
-            send_events(d, p, q, true);
+            send_backlog(d, p, q);
         } else {
             log_warn("desk", "backlog not read: %s", q->err.text);
         }
@@ -213,17 +201,17 @@ static void on_backlog(struct query *q)
 }
 
 /* The last messages of a conversation with above < pos < below, to be shown
- * behind the event at `at`; the first `skip` of them were shown before. */
+ * behind the event at `at`; `sub` sub-cursors there were used before. */
 static void ask_backlog(struct desk *d, struct desk_peer *p, uint64_t conv,
                         uint64_t at, uint64_t above, uint64_t below,
-                        uint32_t skip)
+                        uint32_t sub)
 {
     struct query *q = query_new(QUERY_BACKLOG, on_backlog, d);
     q->id = p->id;
     q->conv = conv;
     q->after_pos = above;
     q->upto_pos = below - 1;
-    q->skip = skip;
+    q->offset = sub;
     q->limit = LIMIT_BACKLOG_EVENTS;
     q->token = at;
     held_start(d, p);
@@ -267,20 +255,82 @@ static void tell_with_backlog(struct desk *d, struct desk_peer *p,
 
 /* --- coming back ---------------------------------------------------------- */
 
+enum { UNSEEN = 1, SEEN = 2 };
+
+/* In a replay: does this event make the agent see the conversation? What it
+ * could see before the replay is not known; then only what can begin a sight
+ * counts, and at worst something is shown again. */
+static bool begins_sight(struct desk *d, struct desk_peer *p,
+                         const struct event *ev, struct arena *a)
+{
+    struct map *sights = &p->held->sights;
+    if (p->role != ROLE_AGENT || !p->agent || !ev->conv) {
+        return false;
+    }
+    uintptr_t was = (uintptr_t)map_get(sights, ev->conv);
+    if (!is_conversation(ev->name)) {
+        map_put(sights, ev->conv, (void *)(uintptr_t)SEEN);
+        return false;
+    }
+    struct json *body = NULL;
+    struct conversation c = {.id = ev->conv};
+    if (json_parse(a, ev->body, NULL, &body) ||
+        !conv_state_find(json_text(body, "state"), &c.state)) {
+        return false;
+    }
+    id_parse(json_text(body, "assignee"), ID_AGENT, &c.assignee);
+    id_parse(json_text(body, "team"), ID_TEAM, &c.team);
+    bool sees = agent_sees(d, p->agent, &c);
+    map_put(sights, ev->conv, (void *)(uintptr_t)(sees ? SEEN : UNSEEN));
+    if (!sees || was == SEEN) {
+        return false;
+    }
+    return was == UNSEEN || c.state == CONV_QUEUED ||
+           ev->name == EVENT_CONVERSATION_ASSIGNED;
+}
+
+/* Sends a resume's events; false: it goes on behind a backlog. */
+static bool send_resumed(struct desk *d, struct desk_peer *p, struct query *q)
+{
+    struct event *ev;
+    while ((ev = q->events) != NULL) {
+        q->events = ev->next;
+        if (p->role == ROLE_VISITOR && !visitor_may_have(ev)) {
+            continue;
+        }
+        const struct event *shown = ev;
+        if (p->role == ROLE_VISITOR && is_conversation(ev->name)) {
+            shown = for_visitor(ev, q->arena);
+        }
+        if (!shown) {
+            continue;
+        }
+        struct notice n = notice_of(d, NOTICE_EVENT, shown, q->arena);
+        send_now(d, p, &n);
+        if (begins_sight(d, p, ev, q->arena)) {
+            ask_backlog(d, p, ev->conv, ev->pos, 0, ev->pos, 0);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The events of a resume, once all that stands before them was sent. */
 static void resume_finish(struct desk *d, struct desk_peer *p)
 {
     struct query *q = p->held->after;
     if (q) {
+        if (!send_resumed(d, p, q)) {
+            return;
+        }
         p->held->after = NULL;
-        send_events(d, p, q, false);
         query_free(q);
     }
     p->held->waiting = false;
     held_go(d, p);
 }
 
-/* The event behind whose backlog the peer stopped: the rest of that first. */
+/* The event behind whose backlog the peer stopped: that again first. */
 static void on_resume_at(struct query *q)
 {
     struct desk *d;

@@ -58,8 +58,9 @@ struct held {
     struct held_item *first, *last;
     uint32_t count;
     bool waiting;            /* a query is under way */
-    struct query *after;     /* a resume's events, behind a rest of backlog */
-    uint32_t sub;            /* where in that backlog the peer stopped */
+    struct query *after;     /* a resume's events, as far as not yet sent */
+    uint32_t sub;            /* where in a backlog the peer stopped */
+    struct map sights;       /* of that replay: conversation -> SEEN, UNSEEN */
 };
 
 struct desk_peer {
@@ -217,6 +218,9 @@ void conv_commit(struct desk *d, struct tx *tx);
 void put_contact(struct desk *d, struct tx *tx, struct person *p, int64_t now);
 void act_fail(struct act *act, int code, const char *why);
 void act_finish(struct act *act, const struct conv *c);
+/* The conversation is closed: what the visitor said meanwhile and waits in its
+ * lane begins a new one, in its order. */
+void sends_move(struct desk *d, struct conv *c);
 struct act *act_of_frame(enum act_kind kind, struct desk_peer *p,
                          struct frame *f, struct arena *a);
 
