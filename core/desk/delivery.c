@@ -330,14 +330,15 @@ static void resume_finish(struct desk *d, struct desk_peer *p)
     held_go(d, p);
 }
 
-/* The event behind whose backlog the peer stopped: that again first. */
+/* The event at which the peer stopped. If a backlog stands behind it, that
+ * comes again first: whether the peer got any of it is not known. */
 static void on_resume_at(struct query *q)
 {
     struct desk *d;
     struct desk_peer *p = peer_back(q, &d);
     if (p && p->held) {
         struct event *at = q->result == 0 ? q->events : NULL;
-        if (at && at->conv) {
+        if (at && (begins_sight(d, p, at, q->arena) || p->held->sub)) {
             ask_backlog(d, p, at->conv, at->pos, 0, at->pos, p->held->sub);
         } else {
             resume_finish(d, p);
@@ -375,7 +376,7 @@ static void on_resume(struct query *q)
     send_now(d, p, &w->notice);
     bool all = w->notice.recovered;
     arena_free(w->arena);
-    if (all && p->held->sub && q->after_pos && p->agent) {
+    if (all && p->role == ROLE_AGENT && p->agent && q->after_pos) {
         resume_behind(d, p, q);
         return;
     }

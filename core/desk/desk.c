@@ -201,7 +201,8 @@ static void welcome(struct desk *d, struct desk_peer *p, const struct join *j,
 {
     bool valid = j->has_resume && j->resume_valid &&
                  j->resume.epoch == d->conf.epoch && j->resume.pos <= d->pos;
-    if (valid && (j->resume.pos < d->pos || j->resume.sub)) {
+    bool behind = j->resume.pos < d->pos || p->role == ROLE_AGENT;
+    if (valid && behind) {
         resume_peer(d, p, j, n);
         return;
     }
@@ -378,7 +379,7 @@ static void on_history_frame(struct desk *d, struct desk_peer *p,
                              struct frame *f, struct arena *a)
 {
     struct conv *c = frame_conv(d, p, f);
-    uint64_t conv = c ? c->rec.id : f->conv;
+    uint64_t conv = f->conv || !c ? f->conv : c->rec.id;
     if (!conv) {
         struct notice n = {.type = NOTICE_HISTORY, .ref = f->ref,
                            .items = SLICE("[]"), .arena = a};
