@@ -294,6 +294,7 @@ static struct out *out_of(struct client *c, const char *ref)
 static void ask_history(struct client *c, uint32_t before)
 {
     struct said *s = say(c, FRAME_HISTORY);
+    s->conv = c->history;
     s->before = before;
     snprintf(s->ref, sizeof(s->ref), "h%u", before);
     c->loading = true;
@@ -329,8 +330,9 @@ static void hear_welcome(struct world *w, struct client *c,
         read_all(w, c);
     if (c->role == ROLE_VISITOR) {
         c->conv = t->conv;
-        c->needs_history = c->conv && (over || c->needs_history);
-        if (c->needs_history)
+        if (over)
+            c->history = c->loaded = c->conv;
+        if (c->history)
             ask_history(c, 0);
     }
 }
@@ -356,7 +358,7 @@ static void hear_error(struct world *w, struct client *c, const struct told *t)
     world_say(w, "client %d hears error %s for %s", c->index,
               err_code(t->code), t->ref);
     if (t->ref[0] == 'h')
-        c->loading = false;
+        ask_history(c, 0);
     if (!o)
         return;
     if (err_may_retry(t->code)) {
@@ -382,11 +384,12 @@ static void hear_history(struct world *w, struct client *c,
             world_fail(w, "a message of history without an id");
         uint32_t seq = (uint32_t)json_int(m, "seq", 0);
         least = least && least < seq ? least : seq;
-        see(c, t->conv ? t->conv : c->conv, pos, seq);
+        see(c, c->history, pos, seq);
     }
-    c->needs_history = t->more && least > 1;
-    if (c->needs_history)
+    if (t->more && least > 1)
         ask_history(c, least);
+    else
+        c->history = 0;
     arena_free(a);
 }
 

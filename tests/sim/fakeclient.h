@@ -76,11 +76,12 @@ struct client {
     struct cursor cursor;
     uint64_t since;        /* shown everything after this position */
     uint64_t conv;         /* visitors: current one, from the welcome */
+    uint64_t loaded;       /* visitors: the one whose history was asked */
     struct out *out;
     size_t out_count, out_cap;
     struct marks seen;
     bool loading;          /* a history page is asked for */
-    bool needs_history;    /* until its last page came */
+    uint64_t history;      /* of this conversation, till its last page came */
     /* of this session, server's side: for the oracle */
     struct cursor last;
     uint64_t from;         /* everything after this must be told */

@@ -142,7 +142,7 @@ static bool wants_all_of(struct world *w, struct client *c,
 {
     if (c->role == ROLE_VISITOR)
         return r->c.contact == c->id && !(ev->flags & EVENT_PRIVATE) &&
-               (ev->pos > c->since || r->c.id == c->conv);
+               (ev->pos > c->since || r->c.id == c->loaded);
     /* An agent has seen all of what it holds, as far as the backlog goes. */
     return r->c.assignee == c->id && r->c.state != CONV_CLOSED &&
            ev->seq + LIMIT_BACKLOG_EVENTS > r->c.last_seq;
