@@ -5,8 +5,9 @@
  * the sockets of everyone who sees the conversation. A peer that comes back or
  * begins to see a conversation first gets what came before: while that is read
  * the newer notices wait in its `held` queue, so that cursors rise.
- * Failure: a queue that grows too long is given up: the peer is told to start
- * over from its cursor; a read that fails makes `recovered` false.
+ * Failure: a queue that grows too long or a backlog that cannot be read is
+ * given up: the peer is told to come back with its cursor; a resume that
+ * cannot be read makes `recovered` false.
  */
 #include "base/clock.h"
 #include "base/json.h"
@@ -192,10 +193,11 @@ static void on_backlog(struct query *q)
     if (p && p->held) {
         if (q->result == 0) {
             send_backlog(d, p, q);
-        } else {
+            resume_finish(d, p);
+        } else { /* its cursor stands at the door: it comes back for it */
             log_warn("desk", "backlog not read: %s", q->err.text);
+            held_give_up(d, p);
         }
-        resume_finish(d, p);
     }
     query_free(q);
 }
@@ -336,8 +338,11 @@ static void on_resume_at(struct query *q)
 {
     struct desk *d;
     struct desk_peer *p = peer_back(q, &d);
-    if (p && p->held) {
-        struct event *at = q->result == 0 ? q->events : NULL;
+    if (p && p->held && q->result) {
+        log_warn("desk", "resume not read: %s", q->err.text);
+        held_give_up(d, p);
+    } else if (p && p->held) {
+        struct event *at = q->events;
         if (at && (begins_sight(d, p, at, q->arena) || p->held->sub)) {
             ask_backlog(d, p, at->conv, at->pos, 0, at->pos, p->held->sub);
         } else {
