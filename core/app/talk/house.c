@@ -272,7 +272,7 @@ static int home_path(struct talk *t, struct slice path, struct slice *out)
 /* Written beside and renamed, as editors and git do. */
 int house_write(struct talk *t, struct slice path, struct slice text)
 {
-    struct slice to;
+    struct slice to = SLICE("");
     if (home_path(t, path, &to))
         return -1;
     for (char *s = (char *)to.at + strlen(t->home) + 1; (s = strchr(s, '/'));
@@ -293,7 +293,7 @@ int house_write(struct talk *t, struct slice path, struct slice text)
 
 int house_remove(struct talk *t, struct slice path)
 {
-    struct slice to;
+    struct slice to = SLICE("");
     if (home_path(t, path, &to))
         return -1;
     return unlink(to.at) == 0 ? 0 : talk_fail(t, "there is no %s", to.at);

@@ -49,7 +49,7 @@ static struct slice unquoted(struct slice s)
 bool step_compare(struct talk *t, const struct json *value, struct slice op,
                   struct slice with)
 {
-    struct slice text = SLICE("");
+    struct slice text;
     char number[32];
     if (json_is(value, JSON_STRING)) {
         text = value->text;
