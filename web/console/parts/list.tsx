@@ -45,7 +45,7 @@ const waiting = computed(() => {
 });
 
 const freeze = () => {
-  if (!frozen.value) frozen.value = inbox.list.value.map((c) => c.id);
+  if (!frozen.value && inbox.list.value.length > 0) frozen.value = inbox.list.value.map((c) => c.id);
 };
 export const thaw = () => {
   frozen.value = null;
@@ -241,7 +241,7 @@ export function ConvList() {
           <Sorts />
         </div>
       </div>
-      <section class="list-body" aria-label={t('list.label')} ref={box} onPointerEnter={freeze} onPointerLeave={maybeThaw} onFocusIn={freeze} onFocusOut={() => setTimeout(maybeThaw)}>
+      <section class="list-body" aria-label={t('list.label')} ref={box} onPointerEnter={(e) => e.pointerType === 'mouse' && freeze()} onPointerLeave={maybeThaw} onFocusIn={freeze} onFocusOut={() => setTimeout(maybeThaw)}>
         {waiting.value > 0 && (
           <button class="news" onClick={thaw}>
             {t('list.news', { n: waiting.value })}
