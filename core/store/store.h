@@ -15,22 +15,23 @@
 
 struct store;
 struct store_conf {
-    const char *dir;       /* data directory; made if missing, mode 0700 */
-    struct loop *home;     /* borrowed */
-    int readers;           /* threads, default 2 when 0 */
-    int64_t refs_max;      /* 0 = LIMIT_REFS */
-    bool offline;          /* no threads: for verify, user, token commands */
+    const char *dir;   /* data directory; made if missing, mode 0700 */
+    struct loop *home; /* borrowed */
+    int readers;       /* threads, default 2 when 0 */
+    int64_t refs_max;  /* 0 = LIMIT_REFS */
+    bool offline;      /* no threads: for verify, user, token commands */
 };
 /* Opens, locks (a second server gets ERR_CONFLICT with a sentence), migrates
  * (a newer database: ERR_UNPROCESSABLE with a sentence), writes out what a
  * crash left unprojected. Blocking: at start only. */
-int store_open(const struct store_conf *conf, struct err *e, struct store **out);
+int store_open(const struct store_conf *conf, struct err *e,
+               struct store **out);
 /* Commits all that was given, answers it, then joins the threads. */
 void store_close(struct store *s);
 
 void store_commit(struct store *s, struct tx *tx); /* takes; tx->done comes */
-uint64_t store_epoch(const struct store *s); /* of this database */
-uint64_t store_pos(const struct store *s);   /* last committed, any thread */
+uint64_t store_epoch(const struct store *s);       /* of this database */
+uint64_t store_pos(const struct store *s); /* last committed, any thread */
 /* 32 bytes, made at first start, kept in the database: signs visitor tokens. */
 const unsigned char *store_key(const struct store *s);
 /* Bytes free for us? A failed commit (disk full) makes the next ones fail fast
@@ -46,7 +47,7 @@ struct store_visit {
     void (*team)(void *arg, const struct team *t);
     void (*token)(void *arg, const struct token *t);
     void (*conversation)(void *arg, const struct conversation *c,
-                         const struct contact *who); /* not closed ones */
+                         const struct contact *who);      /* not closed ones */
     void (*unhandled)(void *arg, const struct event *ev); /* visitors' messages
                          whose rules have not run, in journal order */
     void (*alarm)(void *arg, const struct alarm *a);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* progress.c - one event moves one conversation's figures on.
+ *
+ * Happy path: a message raises last_seq; a visitor's one is unread and begins
+ * the wait, an agent's or a bot's public answer ends it; a read mark moves the
+ * mark. Everything is decided from the event and the figures alone, so that a
+ * replay after a crash gives the same.
+ *
+ * Failure modes: a read mark in the middle needs the journal to count what is
+ * left unread; if the journal cannot be read nothing is changed. A body that
+ * is no JSON object (bodies are checked before they come here) has no preview.
+ */
+#include "store/progress.h"
+#include "base/json.h"
+#include "base/limits.h"
+
+/* -- preview ------------------------------------------------------------ */
+
+static uint32_t cut(struct slice text, char out[PREVIEW_BYTES])
+{
+    size_t n = text.len < PREVIEW_BYTES ? text.len : PREVIEW_BYTES;
+    while (n < text.len && n > 0 && (text.at[n] & 0xc0) == 0x80)
+        n--; /* not in the middle of a character */
+    if (n)
+        memcpy(out, text.at, n);
+    return (uint32_t)n;
+}
+
+/* A text message as frame_check_message writes it, without escapes in its
+ * first bytes: the many. False: look properly. */
+static bool cut_fast(struct slice body, char out[PREVIEW_BYTES], uint32_t *n)
+{
+    static const char head[] = "{\"kind\":\"text\",\"text\":\"";
+    size_t skip = sizeof head - 1;
+    if (body.len <= skip || memcmp(body.at, head, skip) != 0)
+        return false;
+    struct slice text = {body.at + skip, body.len - skip};
+    size_t most = text.len < PREVIEW_BYTES + 1 ? text.len : PREVIEW_BYTES + 1;
+    const char *quote = memchr(text.at, '"', most);
+    text.len = quote ? (size_t)(quote - text.at) : most;
+    if (memchr(text.at, '\\', text.len))
+        return false;
+    *n = cut(text, out);
+    return true;
+}
+
+uint32_t preview_of(struct slice body, char out[PREVIEW_BYTES])
+{
+    uint32_t n = 0;
+    if (cut_fast(body, out, &n))
+        return n;
+    if (!memmem(body.at, body.len, "\"text\"", 6))
+        return 0;
+    struct arena *a = arena_new();
+    struct json *j;
+    if (json_parse(a, body, NULL, &j) == 0)
+        n = cut(json_text(j, "text"), out);
+    arena_free(a);
+    return n;
+}
+
+/* -- apply -------------------------------------------------------------- */
+
+static void apply_message(struct progress *p, const struct event *ev)
+{
+    p->last_seq = ev->seq;
+    p->last_at = ev->at;
+    if (ev->flags & EVENT_PRIVATE) {
+        p->hidden++;
+        return;
+    }
+    if (ev->role == ROLE_VISITOR) {
+        p->unread++;
+        p->visitor_seq = ev->seq;
+        if (!p->waiting_since_at)
+            p->waiting_since_at = ev->at;
+    } else if (ev->role == ROLE_AGENT) {
+        p->unread = 0;
+        p->waiting_since_at = 0;
+    } else if (ev->role == ROLE_BOT) {
+        p->waiting_since_at = 0;
+    }
+    char text[PREVIEW_BYTES];
+    uint32_t n = preview_of(ev->body, text);
+    if (n) {
+        memcpy(p->preview, text, n);
+        p->preview_len = n;
+    }
+}
+
+/* {"seq":N,"status":"read"} */
+static uint32_t read_up_to(const struct event *ev)
+{
+    struct arena *a = arena_new();
+    struct json *j;
+    int64_t seq = 0;
+    if (json_parse(a, ev->body, NULL, &j) == 0 &&
+        slice_is(json_text(j, "status"), "read"))
+        seq = json_int(j, "seq", 0);
+    arena_free(a);
+    return seq > 0 && seq <= UINT32_MAX ? (uint32_t)seq : 0;
+}
+
+static int apply_read(struct progress *p, const struct event *ev,
+                      const struct progress_ask *ask)
+{
+    uint32_t seq = read_up_to(ev);
+    if (ev->role == ROLE_VISITOR) {
+        if (seq > p->visitor_read)
+            p->visitor_read = seq;
+        return 0;
+    }
+    if (ev->role != ROLE_AGENT || seq <= p->agent_read)
+        return 0;
+    if (seq >= p->visitor_seq) {
+        p->unread = 0;
+    } else if (p->unread) {
+        int64_t left = ask->visitors_above(ask->arg, p->last_pos, seq);
+        if (left < 0)
+            return (int)left;
+        if (left < p->unread) /* an answer in between counted as reading */
+            p->unread = (uint32_t)left;
+    }
+    p->agent_read = seq;
+    return 0;
+}
+
+int progress_apply(struct progress *p, const struct event *ev,
+                   const struct progress_ask *ask)
+{
+    if (ev->pos <= p->last_pos)
+        return 0;
+    if (ev->name == EVENT_MESSAGE_STATUS) {
+        int r = apply_read(p, ev, ask);
+        if (r < 0)
+            return r;
+    } else if (ev->name == EVENT_MESSAGE_CREATED) {
+        apply_message(p, ev);
+    }
+    p->last_pos = ev->pos;
+    if (ev->cause > p->handled)
+        p->handled = ev->cause;
+    return 0;
+}
+
+/* -- rows --------------------------------------------------------------- */
+
+int progress_open(struct db *db, struct stmt *load, struct stmt *save)
+{
+    int r = stmt_open(
+        db,
+        "SELECT last_pos, last_seq, last_at, hidden, unread, agent_read, "
+        "visitor_read, visitor_seq, waiting_since_at, handled, preview "
+        "FROM progress WHERE conv = $conv",
+        "conv", load);
+    if (r < 0 || !save)
+        return r;
+    return stmt_open(
+        db,
+        "INSERT INTO progress (conv, last_pos, last_seq, last_at, hidden, "
+        "unread, agent_read, visitor_read, visitor_seq, waiting_since_at, "
+        "handled, preview) VALUES ($conv, $last_pos, $last_seq, $last_at, "
+        "$hidden, $unread, $agent_read, $visitor_read, $visitor_seq, "
+        "$waiting_since_at, $handled, $preview) "
+        "ON CONFLICT (conv) DO UPDATE SET last_pos = excluded.last_pos, "
+        "last_seq = excluded.last_seq, last_at = excluded.last_at, "
+        "hidden = excluded.hidden, unread = excluded.unread, "
+        "agent_read = excluded.agent_read, "
+        "visitor_read = excluded.visitor_read, "
+        "visitor_seq = excluded.visitor_seq, "
+        "waiting_since_at = excluded.waiting_since_at, "
+        "handled = excluded.handled, preview = excluded.preview",
+        "conv last_pos last_seq last_at hidden unread agent_read "
+        "visitor_read visitor_seq waiting_since_at handled preview",
+        save);
+}
+
+int progress_load(struct stmt *load, uint64_t conv, struct progress *p)
+{
+    *p = (struct progress){.conv = conv};
+    put_u64(load, conv);
+    int r = stmt_step(load);
+    if (r <= 0)
+        return r;
+    p->last_pos = got_u64(load, 0);
+    p->last_seq = got_u32(load, 1);
+    p->last_at = got_i64(load, 2);
+    p->hidden = got_u32(load, 3);
+    p->unread = got_u32(load, 4);
+    p->agent_read = got_u32(load, 5);
+    p->visitor_read = got_u32(load, 6);
+    p->visitor_seq = got_u32(load, 7);
+    p->waiting_since_at = got_i64(load, 8);
+    p->handled = got_u64(load, 9);
+    p->preview_len = cut(got_text(load, 10, NULL), p->preview);
+    stmt_reset(load);
+    return 0;
+}
+
+int progress_save(struct stmt *save, const struct progress *p)
+{
+    put_u64(save, p->conv);
+    put_u64(save, p->last_pos);
+    put_i64(save, p->last_seq);
+    put_i64(save, p->last_at);
+    put_i64(save, p->hidden);
+    put_i64(save, p->unread);
+    put_i64(save, p->agent_read);
+    put_i64(save, p->visitor_read);
+    put_i64(save, p->visitor_seq);
+    put_i64(save, p->waiting_since_at);
+    put_u64(save, p->handled);
+    put_text(save, (struct slice){p->preview, p->preview_len});
+    return stmt_run(save);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reader.h - one thread that answers questions on a connection of its own.
+ *
+ * Statements are prepared when first wanted and kept. A question runs in one
+ * read transaction, so that all of its parts see the same moment.
+ */
+#pragma once
+#include "base/meter.h"
+#include "desk/query.h"
+#include "store/db.h"
+
+enum read_stmt {
+    READ_BEGIN,
+    READ_END,
+    READ_BY_POS,
+    READ_ANCHOR,
+    READ_PROGRESS,
+    READ_LAST,
+    READ_CONVERSATION,
+    READ_SEEN,
+    READ_OF_CONTACT,
+    READ_RANGE,
+    READ_CONTACT,
+    READ_IDENTITY,
+    READ_CONTACTS,
+    READ_CONTACTS_COUNT,
+    READ_LIST_RECENT,
+    READ_LIST_WAITING,
+    READ_LIST_OLDEST,
+    READ_LIST_COUNT,
+    READ_KV,
+    READ_AGENT,
+    READ_ANSWER,
+    READ_STMTS
+};
+
+struct store;
+struct reader {
+    struct store *store;
+    struct mailbox *box;
+    struct thread *thread;
+    atomic_int depth; /* questions not answered yet */
+    struct db db;     /* opened by the thread, at first */
+    struct stmt stmts[READ_STMTS];
+};
+void reader_main(void *reader);
+/* One question, here and now: fills its answer. */
+void reader_run(struct reader *r, struct query *q);
+void reader_close(struct reader *r);
+
+/* For the questions' files. Borrowed; reset already. */
+int reader_stmt(struct reader *r, enum read_stmt which, const char *sql,
+                const char *names, struct stmt **out);
+/* A database error becomes the query's. */
+int reader_fail(struct reader *r, struct query *q, int code);
+
+/* history.c */
+int history_messages(struct reader *r, struct query *q);
+int history_backlog(struct reader *r, struct query *q);
+int history_events(struct reader *r, struct query *q); /* CHANGES, RESUME */
+/* May the viewer see it? 1, 0, or ERR_NOT_FOUND and other errors. */
+int history_may_see(struct reader *r, const struct viewer *v, uint64_t conv);
+/* lists.c */
+int list_conversations(struct reader *r, struct query *q);
+int list_contacts(struct reader *r, struct query *q);
+int find_conversation(struct reader *r, struct query *q);
+int find_contact(struct reader *r, struct query *q);
+int find_kv(struct reader *r, struct query *q);
+int find_answer(struct reader *r, struct query *q);
+int find_login(struct reader *r, struct query *q);

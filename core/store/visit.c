@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* visit.c - what main wants in memory at start, told row by row.
+ *
+ * Happy path: a connection of its own reads tables in the order in which main
+ * can use them: channels, agents, teams, tokens, then every conversation that
+ * is not closed with its contact, then the visitors' messages in them whose
+ * rules have not run, then alarms. Rows of conversations are up to date: the
+ * store wrote them out when it was opened, before anybody could add to them.
+ *
+ * Failure modes: the first error ends the visit; main does not start then.
+ */
+#include "store/inner.h"
+#include <stdlib.h>
+
+struct visit {
+    const struct store_visit *v;
+    struct db db;
+    uint64_t *unhandled; /* positions */
+    size_t count, cap;
+};
+
+static void see_channel(struct visit *x, struct stmt *s)
+{
+    struct channel c;
+    record_channel(s, NULL, &c);
+    x->v->channel(x->v->arg, &c);
+}
+
+static void see_agent(struct visit *x, struct stmt *s)
+{
+    struct agent a;
+    record_agent(s, NULL, &a);
+    x->v->agent(x->v->arg, &a);
+}
+
+static void see_team(struct visit *x, struct stmt *s)
+{
+    struct team t;
+    record_team(s, NULL, &t);
+    x->v->team(x->v->arg, &t);
+}
+
+static void see_token(struct visit *x, struct stmt *s)
+{
+    struct token t;
+    record_token(s, NULL, &t);
+    x->v->token(x->v->arg, &t);
+}
+
+static void see_alarm(struct visit *x, struct stmt *s)
+{
+    struct alarm a;
+    record_alarm(s, NULL, &a);
+    x->v->alarm(x->v->arg, &a);
+}
+
+static void see_conversation(struct visit *x, struct stmt *s)
+{
+    struct conversation c;
+    struct contact who;
+    record_conversation(s, NULL, &c);
+    record_contact(s, CONVERSATION_COUNT, NULL, &who);
+    who.id = c.contact; /* also when its row is gone */
+    x->v->conversation(x->v->arg, &c, &who);
+}
+
+static int each(struct visit *x, const char *sql,
+                void (*see)(struct visit *x, struct stmt *s))
+{
+    struct stmt s;
+    int r = stmt_open(&x->db, sql, "", &s);
+    while (r >= 0 && (r = stmt_step(&s)) == 1)
+        see(x, &s);
+    stmt_close(&s);
+    return r;
+}
+
+/* -- what the rules have not seen --------------------------------------- */
+
+static void note(struct visit *x, uint64_t pos)
+{
+    if (x->count == x->cap) {
+        x->cap = x->cap ? x->cap * 2 : 64;
+        x->unhandled = mem_resize(x->unhandled, x->cap * sizeof(uint64_t));
+    }
+    x->unhandled[x->count++] = pos;
+}
+
+/* Back over one conversation down to its mark. */
+static int note_above(struct visit *x, struct stmt *by_pos, uint64_t pos,
+                      uint64_t handled)
+{
+    int r = 0;
+    while (r == 0 && pos > handled) {
+        struct event ev;
+        r = journal_get(by_pos, pos, NULL, &ev, &pos);
+        if (r == 0 && ev.name == EVENT_MESSAGE_CREATED &&
+            ev.role == ROLE_VISITOR)
+            note(x, ev.pos);
+        stmt_reset(by_pos);
+    }
+    return r;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int tell_noted(struct visit *x, struct stmt *by_pos)
+{
+    int r = 0;
+    if (x->count)
+        qsort(x->unhandled, x->count, sizeof *x->unhandled, by_number);
+    for (size_t i = 0; i < x->count && r == 0; i++) {
+        struct event ev;
+        r = journal_get(by_pos, x->unhandled[i], NULL, &ev, NULL);
+        if (r == 0)
+            x->v->unhandled(x->v->arg, &ev);
+        stmt_reset(by_pos);
+    }
+    return r;
+}
+
+static int each_unhandled(struct visit *x)
+{
+    struct stmt by_pos = {0}, s = {0};
+    int r = stmt_open(&x->db, JOURNAL_ROW "WHERE pos = $pos", "pos", &by_pos);
+    if (r == 0)
+        r = stmt_open(&x->db,
+                      "SELECT p.last_pos, p.handled FROM conversation c "
+                      "JOIN progress p ON p.conv = c.id "
+                      "WHERE c.state <> 4 AND p.visitor_seq > 0",
+                      "", &s);
+    while (r >= 0 && (r = stmt_step(&s)) == 1)
+        r = note_above(x, &by_pos, got_u64(&s, 0), got_u64(&s, 1));
+    if (r == 0)
+        r = tell_noted(x, &by_pos);
+    stmt_close(&s);
+    stmt_close(&by_pos);
+    mem_free(x->unhandled);
+    return r;
+}
+
+int store_visit(struct store *s, const struct store_visit *v, struct err *e)
+{
+    struct visit x = {.v = v};
+    int r = db_open(&x.db, s->dir, DB_READER, e);
+    if (r < 0)
+        return r;
+    if (r == 0 && v->channel)
+        r = each(&x, "SELECT " CHANNEL_COLUMNS " FROM channel ORDER BY id",
+                 see_channel);
+    if (r == 0 && v->agent)
+        r = each(&x, "SELECT " AGENT_COLUMNS " FROM agent ORDER BY id",
+                 see_agent);
+    if (r == 0 && v->team)
+        r = each(&x, "SELECT " TEAM_COLUMNS " FROM team ORDER BY id", see_team);
+    if (r == 0 && v->token)
+        r = each(&x, "SELECT " TOKEN_COLUMNS " FROM token ORDER BY id",
+                 see_token);
+    if (r == 0 && v->conversation)
+        r = each(&x,
+                 "SELECT " CONVERSATION_COLUMNS ", " CONTACT_COLUMNS
+                 " FROM " CONVERSATION_TABLES "WHERE c.state <> 4 "
+                 "ORDER BY c.id",
+                 see_conversation);
+    if (r == 0 && v->unhandled)
+        r = each_unhandled(&x);
+    if (r == 0 && v->alarm)
+        r = each(&x, "SELECT " ALARM_COLUMNS " FROM alarm ORDER BY due_at",
+                 see_alarm);
+    if (r < 0)
+        r = err_set(e, r, "%s", x.db.err.text);
+    db_close(&x.db);
+    return r < 0 ? r : 0;
+}
