@@ -95,7 +95,8 @@ struct httpc_call {
     int result;            /* 0 or ERR_* */
     struct err err;
     int status;
-    struct slice answer_headers, answer;
+    struct slice answer_headers; /* "name: value\n" lines, lower-case names */
+    struct slice answer;
     void (*done)(struct httpc_call *c);
     void *owner;
 };

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wire.c - the rules for frames, whatever their encoding (contract §4).
+ *
+ * Happy path: lengths and ids are checked, a message's fields are written
+ * anew as a clean JSON object, so that nothing unknown travels on.
+ * Failure: ERR_BAD_REQUEST, ERR_TOOBIG or ERR_UNPROCESSABLE with the field.
+ */
+#include "net/wire.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+
+#include <math.h>
+
+#define CARD_BYTES (16 * 1024)
+#define ATTRIBUTES_BYTES (8 * 1024)
+#define URL_BYTES 2048
+#define TOKEN_BYTES 512
+#define ID_BYTES 64
+
+static const struct slice nothing = {"", 0};
+
+bool wire_ref_ok(struct slice ref)
+{
+    return ref.len > 0 && ref.len <= LIMIT_REF_BYTES;
+}
+
+static bool has_nul(struct slice s)
+{
+    return s.len && memchr(s.at, '\0', s.len);
+}
+
+/* Bounded and without NUL (which the database and scripts cannot keep). */
+static int bounded(struct slice s, size_t max, const char *field,
+                   struct err *e)
+{
+    if (s.len > max)
+        return err_field(e, ERR_TOOBIG, field, "%s is longer than %zu bytes.",
+                         field, max);
+    if (has_nul(s))
+        return err_field(e, ERR_BAD_REQUEST, field,
+                         "%s holds a NUL character.", field);
+    return 0;
+}
+
+struct rule {
+    struct slice s;
+    size_t max;
+    const char *field;
+};
+
+static int all_bounded(const struct rule *rules, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        int rc = bounded(rules[i].s, rules[i].max, rules[i].field, e);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static struct slice given(struct slice s)
+{
+    return s.at ? s : nothing;
+}
+
+/* --- send ----------------------------------------------------------------- */
+
+enum shape { SHAPE_TEXT, SHAPE_FILE, SHAPE_POINT, SHAPE_CARD };
+
+static int find_kind(struct slice kind, enum shape *out)
+{
+    static const struct {
+        const char *name;
+        enum shape shape;
+    } kinds[] = {{"text", SHAPE_TEXT},      {"image", SHAPE_FILE},
+                 {"file", SHAPE_FILE},      {"audio", SHAPE_FILE},
+                 {"video", SHAPE_FILE},     {"location", SHAPE_POINT},
+                 {"card", SHAPE_CARD}};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (slice_is(kind, kinds[i].name)) {
+            *out = kinds[i].shape;
+            return 0;
+        }
+    return -1;
+}
+
+static bool is_file_id(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+              (c >= 'A' && c <= 'Z') || c == '_' || c == '-'))
+            return false;
+    }
+    return s.len > 0 && s.len <= ID_BYTES;
+}
+
+static int check_shape(const struct draft *d, enum shape shape, struct err *e)
+{
+    switch (shape) {
+    case SHAPE_TEXT:
+        if (d->text.len == 0)
+            return err_field(e, ERR_BAD_REQUEST, "text",
+                             "A text message needs text.");
+        return 0;
+    case SHAPE_FILE:
+        if (!is_file_id(d->file))
+            return err_field(e, ERR_BAD_REQUEST, "file",
+                             "This kind needs the id of an uploaded file.");
+        return 0;
+    case SHAPE_POINT:
+        if (!d->has_point || !(fabs(d->lat) <= 90) || !(fabs(d->lng) <= 180))
+            return err_field(e, ERR_BAD_REQUEST, "lat",
+                             "A location needs lat and lng.");
+        return 0;
+    case SHAPE_CARD:
+        if (d->card.len == 0)
+            return err_field(e, ERR_BAD_REQUEST, "card",
+                             "A card needs an object in card.");
+        return 0;
+    }
+    return ERR_INTERNAL;
+}
+
+static void put_given(struct jsonw *w, const char *key, struct slice s)
+{
+    if (s.len)
+        jsonw_put_text(w, key, s);
+}
+
+/* The message's clean JSON object. */
+static int write_body(struct arena *a, const struct draft *d, enum shape shape,
+                      struct slice *out)
+{
+    struct buf b;
+    buf_init(&b, 6 * (LIMIT_TEXT_BYTES + CARD_BYTES)); /* all escaped */
+    struct jsonw w = jsonw_on(&b);
+    jsonw_open(&w, '{');
+    jsonw_put_text(&w, "kind", d->kind);
+    put_given(&w, "text", d->text);
+    if (shape == SHAPE_FILE) {
+        jsonw_put_text(&w, "file", d->file);
+        put_given(&w, "name", d->name);
+    } else if (shape == SHAPE_POINT) {
+        jsonw_key(&w, "lat");
+        jsonw_real(&w, d->lat);
+        jsonw_key(&w, "lng");
+        jsonw_real(&w, d->lng);
+        put_given(&w, "label", d->label);
+        put_given(&w, "address", d->address);
+    } else if (shape == SHAPE_CARD) {
+        jsonw_put_raw(&w, "card", d->card);
+    }
+    if (d->is_private)
+        jsonw_put_bool(&w, "private", true);
+    put_given(&w, "reply_to", d->reply_to);
+    jsonw_close(&w, '}');
+    int rc = w.failed;
+    if (rc == 0)
+        *out = slice_dup(a, buf_slice(&b));
+    buf_fini(&b);
+    return rc;
+}
+
+static int check_send(struct arena *a, const struct draft *d, struct err *e,
+                      struct frame *f)
+{
+    enum shape shape = SHAPE_TEXT;
+    uint64_t id;
+    if (!wire_ref_ok(d->ref))
+        return err_field(e, ERR_BAD_REQUEST, "ref",
+                         "A send needs a ref of 1 to %d bytes.",
+                         LIMIT_REF_BYTES);
+    if (find_kind(given(d->kind), &shape) < 0)
+        return err_field(e, ERR_BAD_REQUEST, "kind",
+                         "The kind of this message is not known.");
+    const struct rule rules[] = {{d->text, LIMIT_TEXT_BYTES, "text"},
+                                 {d->name, LIMIT_NAME_BYTES, "name"},
+                                 {d->label, LIMIT_NAME_BYTES, "label"},
+                                 {d->address, 2 * LIMIT_NAME_BYTES, "address"},
+                                 {d->card, CARD_BYTES, "card"}};
+    int rc = all_bounded(rules, sizeof(rules) / sizeof(rules[0]), e);
+    if (rc == 0)
+        rc = check_shape(d, shape, e);
+    if (rc < 0)
+        return rc;
+    if (d->reply_to.len && !id_parse(d->reply_to, ID_MESSAGE, &id))
+        return err_field(e, ERR_BAD_REQUEST, "reply_to",
+                         "reply_to is not the id of a message.");
+    f->kind = d->kind;
+    f->text = given(shape == SHAPE_POINT && !d->text.len ? d->label : d->text);
+    f->is_private = d->is_private;
+    rc = write_body(a, d, shape, &f->body);
+    return rc < 0 ? err_set(e, rc, "The message is too large.") : 0;
+}
+
+/* --- hello ---------------------------------------------------------------- */
+
+static int check_page(struct arena *a, const struct draft *d,
+                      struct slice *out)
+{
+    struct buf b;
+    buf_init(&b, 64 * 1024);
+    struct jsonw w = jsonw_on(&b);
+    jsonw_open(&w, '{');
+    put_given(&w, "url", d->page_url);
+    put_given(&w, "title", d->page_title);
+    put_given(&w, "referrer", d->page_referrer);
+    jsonw_close(&w, '}');
+    if (w.failed == 0)
+        *out = slice_dup(a, buf_slice(&b));
+    buf_fini(&b);
+    return w.failed;
+}
+
+static int check_hello(struct arena *a, const struct draft *d, struct err *e,
+                       struct frame *f)
+{
+    const struct rule rules[] = {
+        {d->channel, ID_BYTES, "channel"},
+        {d->token, TOKEN_BYTES, "token"},
+        {d->resume, ID_BYTES * 2, "resume"},
+        {d->locale, ID_BYTES, "locale"},
+        {d->page_url, URL_BYTES, "page.url"},
+        {d->page_title, 2 * LIMIT_NAME_BYTES, "page.title"},
+        {d->page_referrer, URL_BYTES, "page.referrer"},
+        {d->user_id, LIMIT_NAME_BYTES, "identity.user_id"},
+        {d->id_name, LIMIT_NAME_BYTES, "identity.name"},
+        {d->email, LIMIT_NAME_BYTES, "identity.email"},
+        {d->tier, ID_BYTES, "identity.tier"},
+        {d->attributes, ATTRIBUTES_BYTES, "identity.attributes"},
+        {d->signature, 2 * ID_BYTES, "identity.signature"}};
+    int rc = all_bounded(rules, sizeof(rules) / sizeof(rules[0]), e);
+    if (rc < 0)
+        return rc;
+    if (d->has_identity && (!d->user_id.len || !d->signature.len))
+        return err_field(e, ERR_BAD_REQUEST, "identity",
+                         "An identity needs user_id and signature.");
+    struct hello *h = arena_one(a, struct hello);
+    *h = (struct hello){.channel = given(d->channel),
+                        .token = given(d->token),
+                        .resume = given(d->resume),
+                        .status = given(d->status),
+                        .locale = given(d->locale),
+                        .page = nothing,
+                        .has_identity = d->has_identity,
+                        .user_id = given(d->user_id),
+                        .name = given(d->id_name),
+                        .email = given(d->email),
+                        .tier = given(d->tier),
+                        .attributes = given(d->attributes),
+                        .signature = given(d->signature),
+                        .expires_at = d->expires_at};
+    if (d->has_page)
+        rc = check_page(a, d, &h->page);
+    f->hello = h;
+    return rc;
+}
+
+/* --- all ------------------------------------------------------------------ */
+
+static int check_range(int64_t n, bool has, int64_t least, const char *field,
+                       uint32_t *out, struct err *e)
+{
+    *out = 0;
+    if (!has)
+        return 0;
+    if (n < least || n > UINT32_MAX)
+        return err_field(e, ERR_BAD_REQUEST, field,
+                         "%s must be a whole number from %d on.", field,
+                         (int)least);
+    *out = (uint32_t)n;
+    return 0;
+}
+
+static int check_status(const struct draft *d, struct err *e)
+{
+    enum agent_status s;
+    if (d->status.len && !agent_status_find(d->status, &s))
+        return err_field(e, ERR_BAD_REQUEST, "status",
+                         "status is one of online, busy, away, offline.");
+    if (!d->status.len && d->type == FRAME_STATUS)
+        return err_field(e, ERR_BAD_REQUEST, "status", "status is missing.");
+    return 0;
+}
+
+static int check_common(const struct draft *d, struct err *e, struct frame *f)
+{
+    int rc = 0;
+    if (d->ref.at && d->ref.len > LIMIT_REF_BYTES)
+        rc = err_field(e, ERR_BAD_REQUEST, "ref",
+                       "A ref may have at most %d bytes.", LIMIT_REF_BYTES);
+    if (rc == 0)
+        rc = bounded(d->ref, LIMIT_REF_BYTES, "ref", e);
+    if (rc == 0 && d->conversation.at &&
+        !id_parse(d->conversation, ID_CONVERSATION, &f->conv))
+        rc = err_field(e, ERR_BAD_REQUEST, "conversation",
+                       "This is not the id of a conversation.");
+    if (rc == 0)
+        rc = check_range(d->seq, d->has_seq, 1, "seq", &f->seq, e);
+    if (rc == 0)
+        rc = check_range(d->before, d->has_before, 1, "before", &f->before, e);
+    if (rc == 0)
+        rc = check_range(d->limit, d->has_limit, 1, "limit", &f->limit, e);
+    if (rc == 0)
+        rc = check_status(d, e);
+    return rc;
+}
+
+int wire_check(struct arena *a, const struct draft *d, struct err *e,
+               struct frame **out)
+{
+    struct frame *f = arena_one(a, struct frame);
+    *out = NULL;
+    f->type = d->type;
+    f->ref = given(d->ref);
+    f->status = given(d->status);
+    f->kind = f->body = f->text = nothing;
+    int rc = check_common(d, e, f);
+    if (rc < 0)
+        return rc;
+    switch (d->type) {
+    case FRAME_HELLO:
+        rc = check_hello(a, d, e, f);
+        break;
+    case FRAME_SEND:
+        rc = check_send(a, d, e, f);
+        break;
+    case FRAME_TYPING:
+        f->text = given(d->text);
+        rc = bounded(f->text, LIMIT_TEXT_BYTES, "text", e);
+        break;
+    case FRAME_READ:
+        if (!d->has_seq)
+            rc = err_field(e, ERR_BAD_REQUEST, "seq", "seq is missing.");
+        break;
+    case FRAME_HISTORY:
+        if (!wire_ref_ok(d->ref))
+            rc = err_field(e, ERR_BAD_REQUEST, "ref", "ref is missing.");
+        if (f->limit > LIMIT_LIST)
+            f->limit = LIMIT_LIST;
+        break;
+    case FRAME_PING:
+    case FRAME_STATUS:
+        break;
+    }
+    if (rc == 0)
+        *out = f;
+    return rc;
+}
+
+const char *wire_error_text(int code)
+{
+    switch (code) {
+    case ERR_RATE_LIMITED:
+        return "Too many frames; slow down.";
+    case ERR_UNAVAILABLE:
+        return "This cannot be done right now.";
+    case ERR_FORBIDDEN:
+        return "This is not allowed.";
+    case ERR_NOT_FOUND:
+        return "There is no such thing.";
+    case ERR_INTERNAL:
+        return "Something went wrong here.";
+    default:
+        return "This frame cannot be handled.";
+    }
+}
