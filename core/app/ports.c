@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ports.c - the desk's ports and the wings' callbacks, wired.
+ *
+ * Happy path: one call on the one side is one call on the other; what passes
+ * is counted. Failure: once the store is closed a commit or a read is answered
+ * by ERR_CANCELLED through the loop, as the ports' contract wants it.
+ */
+#include "app/api/api.h"
+#include "app/ops.h"
+#include "app/server.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/meter.h"
+#include <stdio.h>
+
+METER(messages_in, METER_COUNTER, "yuelai_messages_in_total",
+      "Messages sent to the house over sockets");
+METER(messages_out, METER_COUNTER, "yuelai_messages_out_total",
+      "Messages delivered to sockets");
+METER(acks_out, METER_COUNTER, "yuelai_acks_total",
+      "Messages acknowledged over sockets");
+METER_US(ack_time, "yuelai_ack_seconds",
+         "From a send frame to its ack on the way out");
+METER(jobs_run, METER_COUNTER, "yuelai_jobs_total", "Jobs given to scripts");
+
+/* --- the desk's ports --- */
+
+static int64_t port_now(void *arg)
+{
+    (void)arg;
+    return clock_ms();
+}
+
+static uint64_t port_id(void *arg)
+{
+    (void)arg;
+    return id_new();
+}
+
+/* A question or a commit that comes too late: answered on the next turn. */
+static void late_tx(struct mail *m)
+{
+    struct tx *tx = (struct tx *)m;
+    tx->result = err_set(&tx->err, ERR_CANCELLED, "the server is stopping");
+    tx->done(tx);
+}
+
+static void late_query(struct mail *m)
+{
+    struct query *q = (struct query *)m;
+    q->result = err_set(&q->err, ERR_CANCELLED, "the server is stopping");
+    q->done(q);
+}
+
+static void late_job(struct mail *m)
+{
+    struct job *job = (struct job *)m;
+    job->result = ERR_CANCELLED;
+    job->done(job);
+}
+
+void server_commit(struct server *s, struct tx *tx)
+{
+    if (s->store) {
+        store_commit(s->store, tx);
+        return;
+    }
+    tx->mail.run = late_tx;
+    loop_post(s->loop, &tx->mail);
+}
+
+void server_read(struct server *s, struct query *q)
+{
+    if (s->store) {
+        store_read(s->store, q);
+        return;
+    }
+    q->mail.run = late_query;
+    loop_post(s->loop, &q->mail);
+}
+
+static void port_commit(void *arg, struct tx *tx)
+{
+    server_commit(arg, tx);
+}
+
+static void port_read(void *arg, struct query *q)
+{
+    server_read(arg, q);
+}
+
+static void port_run(void *arg, struct job *job)
+{
+    struct server *s = arg;
+    meter_add(&jobs_run, 1);
+    if (s->script) {
+        script_run(s->script, job);
+        return;
+    }
+    job->mail.run = late_job;
+    loop_post(s->loop, &job->mail);
+}
+
+static bool port_wants(void *arg, const struct job *job)
+{
+    struct server *s = arg;
+    return s->script && script_wants(s->script, job);
+}
+
+/* --- acks, measured: a direct-mapped table that forgets on collision --- */
+
+static uint64_t ack_key(uint64_t peer, struct slice ref)
+{
+    return hash_bytes(ref.at, ref.len) ^ (peer * 0x9e3779b97f4a7c15u);
+}
+
+static void ack_await(struct server *s, uint64_t peer, struct slice ref)
+{
+    uint64_t key = ack_key(peer, ref);
+    s->acks[key % ACK_SLOTS].key = key;
+    s->acks[key % ACK_SLOTS].at_us = clock_mono_us();
+}
+
+static void ack_note(struct server *s, uint64_t peer, struct slice ref)
+{
+    uint64_t key = ack_key(peer, ref);
+    meter_add(&acks_out, 1);
+    if (s->acks[key % ACK_SLOTS].key == key) {
+        meter_note(&ack_time, clock_mono_us() - s->acks[key % ACK_SLOTS].at_us);
+        s->acks[key % ACK_SLOTS].key = 0;
+    }
+}
+
+static bool port_send(void *arg, uint64_t peer, struct notice *n)
+{
+    struct server *s = arg;
+    if (n->type == NOTICE_ACK) {
+        ack_note(s, peer, n->ref);
+    } else if (n->type == NOTICE_EVENT &&
+               n->event->name == EVENT_MESSAGE_CREATED) {
+        meter_add(&messages_out, 1);
+    }
+    return peer_send(s->net, peer, n);
+}
+
+static void port_accept(void *arg, uint64_t peer, enum role role)
+{
+    struct server *s = arg;
+    peer_accept(s->net, peer, role);
+}
+
+static void port_close(void *arg, uint64_t peer, int code, const char *reason)
+{
+    struct server *s = arg;
+    peer_close(s->net, peer, code, reason);
+}
+
+static void port_give_credits(void *arg, int64_t n)
+{
+    struct server *s = arg;
+    net_give_credits(s->net, n);
+}
+
+struct desk_conf ports_conf(struct server *s)
+{
+    return (struct desk_conf){
+        .ports = {.arg = s,
+                  .now = port_now,
+                  .id = port_id,
+                  .commit = port_commit,
+                  .run = port_run,
+                  .read = port_read,
+                  .wants = port_wants,
+                  .send = port_send,
+                  .accept = port_accept,
+                  .close = port_close,
+                  .give_credits = port_give_credits},
+        .epoch = s->epoch,
+        .pos = server_pos(s),
+        .agent_grace_ms = s->conf.agent_grace_ms,
+        .heartbeat_ms = s->conf.heartbeat_ms,
+        .text_bytes = LIMIT_TEXT_BYTES,
+        .file_bytes = (uint32_t)s->conf.file_bytes,
+        .frames_per_s = (uint32_t)s->conf.frames_per_s,
+    };
+}
+
+/* --- what net tells --- */
+
+static void on_hello(void *arg, uint64_t peer, struct frame *f, struct arena *a,
+                     struct slice cookie)
+{
+    hello_arrived(arg, peer, f, a, cookie);
+}
+
+static void on_frame(void *arg, uint64_t peer, struct frame *f, struct arena *a)
+{
+    struct server *s = arg;
+    if (f->type == FRAME_SEND) {
+        meter_add(&messages_in, 1);
+        ack_await(s, peer, f->ref);
+    }
+    if (f->type == FRAME_SEND || f->type == FRAME_READ) {
+        net_take_credit(s->net); /* the desk gives it back with the act */
+    }
+    desk_frame(s->desk, peer, f, a);
+}
+
+static void on_gone(void *arg, uint64_t peer)
+{
+    struct server *s = arg;
+    if (!hello_gone(s, peer)) {
+        desk_gone(s->desk, peer);
+    }
+}
+
+static void on_request(void *arg, struct http_req *r)
+{
+    struct server *s = arg;
+    if (!ops_answer(s, r)) {
+        api_answer(s, r);
+    }
+}
+
+struct net_conf ports_net_conf(struct server *s)
+{
+    static char web[CONFIG_TEXT + 16];
+    snprintf(web, sizeof web, "%s/web/dist", s->conf.home);
+    return (struct net_conf){
+        .loop = s->loop,
+        .listen = s->conf.listen,
+        .web_dir = web,
+        .connections = s->conf.connections,
+        .connections_per_address = s->conf.connections_per_address,
+        .frames_per_s = s->conf.frames_per_s,
+        .frame_bytes = s->conf.frame_bytes,
+        .body_bytes = s->conf.body_bytes,
+        .heartbeat_ms = s->conf.heartbeat_ms,
+        .arg = s,
+        .on_hello = on_hello,
+        .on_frame = on_frame,
+        .on_gone = on_gone,
+        .on_request = on_request,
+    };
+}
+
+/* --- what scripts ask --- */
+
+struct ask_http {
+    struct httpc_call call;
+    struct script_ask *ask;
+    struct server *server;
+};
+
+static void answer_ask(struct server *s, struct script_ask *ask)
+{
+    if (s->script) {
+        script_answer(s->script, ask);
+    } else {
+        arena_free(ask->arena); /* it asked, then its wing was closed */
+    }
+}
+
+static void on_http_done(struct httpc_call *c)
+{
+    struct ask_http *h = container_of(c, struct ask_http, call);
+    struct script_ask *ask = h->ask;
+    ask->result = c->result;
+    ask->err = c->err;
+    ask->http->status = c->status;
+    ask->http->answer_headers = c->answer_headers;
+    ask->http->answer = c->answer;
+    answer_ask(h->server, ask);
+}
+
+static void ask_http(struct server *s, struct script_ask *ask)
+{
+    struct ask_http *h = arena_one(ask->arena, struct ask_http);
+    h->ask = ask;
+    h->server = s;
+    h->call = (struct httpc_call){
+        .method = ask->http->method,
+        .url = ask->http->url,
+        .body = ask->http->body,
+        .headers = ask->http->headers,
+        .header_count = ask->http->header_count,
+        .connect_ms = 5000,
+        .total_ms = ask->http->timeout_ms,
+        .body_max = ask->http->body_max,
+        .arena = ask->arena,
+        .done = on_http_done,
+    };
+    httpc_start(s->net, &h->call);
+}
+
+struct ask_kv {
+    struct server *server;
+    struct script_ask *ask;
+};
+
+static void on_kv(struct query *q)
+{
+    struct ask_kv *k = q->owner;
+    struct script_ask *ask = k->ask;
+    ask->result = q->result;
+    ask->err = q->err;
+    ask->data = slice_dup(ask->arena, q->text);
+    query_free(q);
+    answer_ask(k->server, ask);
+}
+
+static void ask_kv(struct server *s, struct script_ask *ask)
+{
+    struct ask_kv *k = arena_one(ask->arena, struct ask_kv);
+    k->server = s;
+    k->ask = ask;
+    struct query *q = query_new(QUERY_KV, on_kv, k);
+    q->kv.space = slice_dup(q->arena, ask->unit);
+    q->kv.key = slice_dup(q->arena, ask->name);
+    server_read(s, q);
+}
+
+static void on_ask(void *arg, struct script_ask *ask)
+{
+    struct server *s = arg;
+    if (ask->kind == ASK_HTTP) {
+        ask_http(s, ask);
+    } else {
+        ask_kv(s, ask);
+    }
+}
+
+static void on_scripts_changed(void *arg)
+{
+    (void)arg; /* consoles look at the scripts resource by themselves */
+}
+
+static void on_source_kept(struct tx *tx)
+{
+    if (tx->result) {
+        log_warn("script", "the last good source was not kept: %s",
+                 tx->err.text);
+    }
+    tx_free(tx);
+}
+
+static void keep_source(void *arg, struct slice unit, struct slice source)
+{
+    struct server *s = arg;
+    struct tx *tx = tx_new(on_source_kept, s);
+    struct kv *kv = arena_one(tx->arena, struct kv);
+    struct buf quoted;
+    buf_init(&quoted, LIMIT_SCRIPT_BYTES * 6 + 2);
+    if (json_quote(&quoted, source) == 0) {
+        kv->space = SLICE("script");
+        kv->key = slice_dup(tx->arena, unit);
+        kv->value = slice_dup(tx->arena, buf_slice(&quoted));
+        tx_put(tx, PUT_KV)->kv = kv;
+        server_commit(s, tx);
+    } else {
+        log_warn("script", "the source of %.*s is too large to keep",
+                 SLICE_FMT(unit));
+        tx_free(tx);
+    }
+    buf_fini(&quoted);
+}
+
+struct script_conf ports_script_conf(struct server *s)
+{
+    return (struct script_conf){
+        .home = s->conf.home,
+        .home_loop = s->loop,
+        .threads = (int)s->conf.script_threads,
+        .cpu_ms = s->conf.script_cpu_ms,
+        .memory_bytes = s->conf.script_memory_bytes,
+        .on_ask = on_ask,
+        .on_change = on_scripts_changed,
+        .keep_source = keep_source,
+        .arg = s,
+    };
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server.c - start, the round of every turn, reload.
+ *
+ * Happy path: the database opens and is visited, the desk knows what is alive,
+ * scripts compile, the socket listens, the desk starts what was left. Failure:
+ * whatever was open is closed again in reverse order and the reason told; a
+ * configuration that cannot be read leaves the old one at work (I11).
+ */
+#include "app/server.h"
+#include "app/api/api.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/meter.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define BEAT_MS 500
+#define LOGIN_KEYS 10000
+#define REPLAY_KEYS 20000
+
+METER_US(loop_lag, "yuelai_loop_lag_seconds",
+         "How late a timer of the main loop came");
+METER(config_reloads, METER_COUNTER, "yuelai_config_reloads_total",
+      "Configurations read while running");
+METER(config_refused, METER_COUNTER, "yuelai_config_refused_total",
+      "Configurations refused while running");
+
+/* --- what is lasting, into memory --- */
+
+static void visit_channel(void *arg, const struct channel *c)
+{
+    desk_put_channel(((struct server *)arg)->desk, c);
+}
+
+static void visit_agent(void *arg, const struct agent *a)
+{
+    server_keep_password(arg, a->id, a->password);
+    desk_put_agent(((struct server *)arg)->desk, a);
+}
+
+static void visit_team(void *arg, const struct team *t)
+{
+    desk_put_team(((struct server *)arg)->desk, t);
+}
+
+static void visit_token(void *arg, const struct token *t)
+{
+    auth_put(((struct server *)arg)->auth, t);
+}
+
+static void visit_conversation(void *arg, const struct conversation *c,
+                               const struct contact *who)
+{
+    desk_restore_conversation(((struct server *)arg)->desk, c, who);
+}
+
+static void visit_unhandled(void *arg, const struct event *ev)
+{
+    desk_restore_event(((struct server *)arg)->desk, ev);
+}
+
+static void visit_alarm(void *arg, const struct alarm *a)
+{
+    desk_restore_alarm(((struct server *)arg)->desk, a);
+}
+
+static int visit_all(struct server *s, struct err *e)
+{
+    const struct store_visit v = {.arg = s,
+                                  .channel = visit_channel,
+                                  .agent = visit_agent,
+                                  .team = visit_team,
+                                  .token = visit_token,
+                                  .conversation = visit_conversation,
+                                  .unhandled = visit_unhandled,
+                                  .alarm = visit_alarm};
+    return store_visit(s->store, &v, e);
+}
+
+/* --- scripts --- */
+
+struct last_good {
+    struct server *s;
+    struct arena *arena;
+    struct slice source;
+};
+
+static void on_source(struct query *q)
+{
+    struct last_good *l = q->owner;
+    struct json *text = NULL;
+    if (q->result == 0 && json_parse(l->arena, q->text, NULL, &text) == 0 &&
+        json_is(text, JSON_STRING)) {
+        l->source = text->text;
+    }
+    loop_stop(l->s->loop);
+    query_free(q);
+}
+
+/* Only for a file that is broken at start: runs the loop until the answer is
+ * there; nothing else is on it yet but the store's answers. */
+static struct slice last_good(void *arg, struct slice unit, struct arena *a)
+{
+    struct last_good l = {.s = arg, .arena = a};
+    struct query *q = query_new(QUERY_KV, on_source, &l);
+    q->kv.space = SLICE("script");
+    q->kv.key = slice_dup(q->arena, unit);
+    store_read(l.s->store, q);
+    loop_run(l.s->loop);
+    return l.source;
+}
+
+static void on_files(void *arg, const char *const *paths, size_t n)
+{
+    struct server *s = arg;
+    if (s->script) {
+        script_changed(s->script, paths, n);
+    }
+}
+
+static int open_scripts(struct server *s, struct err *e)
+{
+    char folder[CONFIG_TEXT + 16], path[4096];
+    struct stat st;
+    struct script_conf conf = ports_script_conf(s);
+    int r = script_open(&conf, e, &s->script);
+    if (r) {
+        return r;
+    }
+    r = script_load_all(s->script, last_good, s);
+    if (r) {
+        return err_set(e, r, "the scripts below %s could not be read",
+                       s->conf.home);
+    }
+    snprintf(folder, sizeof folder, "%s/scripts", s->conf.home);
+    if (stat(folder, &st) || !realpath(folder, path)) {
+        log_warn("app", "there is no folder %s; no rules will run", folder);
+        return 0;
+    }
+    const char *const folders[] = {path};
+    r = watch_open(s->loop, folders, 1, on_files, s, &s->watch);
+    if (r) { /* scripts run all the same, only not hot */
+        log_warn("app", "%s cannot be watched; changes need a restart", folder);
+    }
+    return 0;
+}
+
+/* --- every turn --- */
+
+static void on_tick(struct timer *t)
+{
+    struct server *s = container_of(t, struct server, tick);
+    desk_tick(s->desk);
+}
+
+static void at_turns_end(void *arg)
+{
+    struct server *s = arg;
+    if (s->state >= SERVER_CLOSING) {
+        return;
+    }
+    int64_t wait = desk_next(s->desk);
+    if (wait >= 0) {
+        int64_t due = loop_now(s->loop) + wait;
+        if (!timer_is_running(&s->tick) || s->tick.due_ms > due) {
+            timer_start(loop_wheel(s->loop), &s->tick, due);
+        }
+    }
+    if (!list_empty(&s->polls) && server_pos(s) != s->polled_pos) {
+        s->polled_pos = server_pos(s);
+        api_wake_polls(s);
+    }
+}
+
+static int64_t changed_at(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0
+               ? st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec
+               : 0;
+}
+
+static void on_beat(struct timer *t)
+{
+    struct server *s = container_of(t, struct server, beat);
+    int64_t now = clock_mono_us();
+    meter_note(&loop_lag, now - s->beat_due_ms * 1000);
+    int64_t seen = changed_at(s->conf.config);
+    if (seen != s->conf_seen) {
+        s->conf_seen = seen;
+        server_reload(s);
+    }
+    s->beat_due_ms = now / 1000 + BEAT_MS;
+    timer_start(loop_wheel(s->loop), &s->beat, loop_now(s->loop) + BEAT_MS);
+}
+
+static void start_timers(struct server *s)
+{
+    timer_init(&s->tick, on_tick);
+    timer_init(&s->beat, on_beat);
+    loop_at_end(s->loop, at_turns_end, s);
+    s->conf_seen = changed_at(s->conf.config);
+    s->beat_due_ms = clock_mono_us() / 1000 + BEAT_MS;
+    timer_start(loop_wheel(s->loop), &s->beat, loop_now(s->loop) + BEAT_MS);
+}
+
+/* --- reload --- */
+
+struct reload {
+    struct mail mail;
+    struct server *s;
+    struct thread *thread;
+    struct config given, next;
+    struct err err;
+    int result;
+};
+
+static void reload_done(struct mail *m)
+{
+    struct reload *r = (struct reload *)m;
+    struct server *s = r->s;
+    thread_join(r->thread);
+    s->reloading = false;
+    if (r->result) {
+        meter_add(&config_refused, 1);
+        log_error("config", "not reloaded, the old one stays: %s", r->err.text);
+    } else if (s->state == SERVER_SERVING) {
+        meter_add(&config_reloads, 1);
+        int n = config_adopt(&s->conf, &r->next);
+        struct net_conf nc = ports_net_conf(s);
+        struct desk_conf dc = ports_conf(s);
+        server_log_setup(&s->conf);
+        net_adjust(s->net, &nc);
+        net_set_credits(s->net, s->conf.credits);
+        desk_adjust(s->desk, &dc);
+        log_info("config", "read again, %d settings changed", n);
+    }
+    mem_free(r);
+}
+
+static void reload_run(void *arg)
+{
+    struct reload *r = arg;
+    r->result = config_load(&r->given, &r->next, &r->err);
+    loop_post(r->s->loop, &r->mail);
+}
+
+void server_reload(struct server *s)
+{
+    if (s->reloading || s->state != SERVER_SERVING) {
+        return;
+    }
+    struct reload *r = mem_alloc(sizeof *r);
+    r->s = s;
+    r->given = s->given;
+    r->mail.run = reload_done;
+    s->reloading = true;
+    if (thread_start("config", reload_run, r, &r->thread)) {
+        log_error("config", "not reloaded: no thread");
+        s->reloading = false;
+        mem_free(r);
+    }
+}
+
+void server_log_setup(const struct config *c)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    enum log_level level = LOG_INFO;
+    for (size_t i = 0; i < 4; i++) {
+        if (strcmp(c->log_level, names[i]) == 0) {
+            level = (enum log_level)i;
+        }
+    }
+    log_setup(level, strcmp(c->log, "json") == 0 ? LOG_JSON : LOG_TEXT);
+}
+
+/* --- open --- */
+
+static struct server *server_new(const struct config *given,
+                                 const struct config *conf)
+{
+    struct server *s = mem_alloc(sizeof *s);
+    s->given = *given;
+    s->conf = *conf;
+    s->started_us = clock_mono_us();
+    s->started_at = clock_ms();
+    list_init(&s->polls);
+    list_init(&s->founding);
+    map_init(&s->arrivals);
+    map_init(&s->idem);
+    map_init(&s->passwords);
+    s->auth = auth_new();
+    s->logins = guard_new(LOGIN_KEYS);
+    s->replays = guard_new(REPLAY_KEYS);
+    return s;
+}
+
+static int open_store(struct server *s, struct err *e)
+{
+    const struct store_conf conf = {.dir = s->conf.data,
+                                    .home = s->loop,
+                                    .readers = (int)s->conf.readers,
+                                    .refs_max = s->conf.refs};
+    int r = store_open(&conf, e, &s->store);
+    if (r) {
+        return r;
+    }
+    s->epoch = store_epoch(s->store);
+    memcpy(s->key, store_key(s->store), sizeof s->key);
+    struct desk_conf dc = ports_conf(s);
+    s->desk = desk_new(&dc);
+    r = visit_all(s, e);
+    return r ? r : founding_begin(s, e);
+}
+
+static int open_net(struct server *s, struct err *e)
+{
+    struct net_conf conf = ports_net_conf(s);
+    int r = net_open(&conf, e, &s->net);
+    if (r == 0) {
+        net_set_credits(s->net, s->conf.credits);
+    }
+    return r;
+}
+
+int server_open(const struct config *given, const struct config *conf,
+                struct err *e, struct server **out)
+{
+    struct server *s = server_new(given, conf);
+    *out = NULL;
+    int r = loop_new("main", &s->loop);
+    if (r) {
+        (void)err_set(e, r, "no event loop");
+    }
+    r = r ? r : open_store(s, e);
+    r = r ? r : open_scripts(s, e);
+    r = r ? r : open_net(s, e);
+    if (r) {
+        server_abandon(s);
+        return r;
+    }
+    s->state = SERVER_SERVING;
+    start_timers(s);
+    desk_start(s->desk);
+    *out = s;
+    return 0;
+}
+
+int server_is_ready(const struct server *s, struct err *e)
+{
+    if (s->state != SERVER_SERVING) {
+        return err_set(e, ERR_UNAVAILABLE, "the server is %s",
+                       s->state < SERVER_SERVING ? "starting" : "stopping");
+    }
+    if (!store_is_healthy(s->store)) {
+        return err_set(e, ERR_UNAVAILABLE,
+                       "the database cannot be written (disk full?)");
+    }
+    return 0;
+}
+
+struct slice server_password(const struct server *s, uint64_t agent)
+{
+    return slice_of(map_get(&s->passwords, agent));
+}
+
+void server_keep_password(struct server *s, uint64_t agent, struct slice hash)
+{
+    char *copy = NULL;
+    mem_free(map_take(&s->passwords, agent));
+    if (hash.len) {
+        copy = mem_alloc(hash.len + 1);
+        memcpy(copy, hash.at, hash.len);
+        map_put(&s->passwords, agent, copy);
+    }
+}
+
+uint64_t server_pos(const struct server *s)
+{
+    return s->store ? store_pos(s->store) : s->polled_pos;
+}
+
+void server_announce(struct server *s, struct tx *tx)
+{
+    for (struct event *ev = tx->first; ev; ev = ev->next) {
+        desk_announce(s->desk, ev, tx->arena);
+    }
+}
