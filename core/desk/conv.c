@@ -87,6 +87,7 @@ struct conv *conv_new(struct desk *d, const struct conversation *rec,
     c->person = p;
     p->convs++;
     c->stored = stored;
+    c->held_since = d->conf.ports.now(d->conf.ports.arg);
     list_init(&c->queue_link);
     list_init(&c->dirty_link);
     timer_init(&c->wake, on_wake);
@@ -154,6 +155,9 @@ void conv_take(struct desk *d, struct conv *c, const struct conversation *next)
     now.handled = c->rec.handled;
     now.last_at = c->rec.last_at;
     now.waiting_since_at = c->rec.waiting_since_at;
+    if (now.assignee != c->rec.assignee) {
+        c->held_since = d->conf.ports.now(d->conf.ports.arg);
+    }
     record_own(&c->rec, &now);
     record_own_texts(&c->rec, next);
     conv_enter(d, c);

@@ -24,6 +24,7 @@ static void on_second(struct timer *t)
 {
     struct desk *d = container_of(t, struct desk, second);
     handled_flush(d);
+    absent_release(d);
     queue_drain(d); /* what could not be given before */
     queue_tell(d);
     timer_start(d->wheel, &d->second, now_ms(d) + SECOND_MS);

@@ -92,6 +92,7 @@ struct change {
 struct conv {
     unsigned magic;
     struct conversation rec; /* slices are the conv's own copies */
+    int64_t held_since;      /* since when (or the start) by this holder */
     struct desk *desk;
     struct person *person;
     struct list queue_link;  /* in desk->queue when queued */
@@ -157,6 +158,9 @@ void text_free(struct slice *s);
 struct agent_live *agent_of(const struct desk *d, uint64_t id);
 bool agent_sees(const struct desk *d, const struct agent_live *a,
                 const struct conversation *c); /* live: state bot is unseen */
+/* What is held by somebody who will not answer goes back to the queue. Level,
+ * not edge: what could not be written is tried again in the next round. */
+void absent_release(struct desk *d);
 bool agent_is_free(const struct agent_live *a); /* online with room */
 void agent_refresh(struct desk *d, struct agent_live *a); /* tells presence */
 void agent_shift(struct desk *d, uint64_t agent, int by); /* load */

@@ -178,16 +178,40 @@ static void agent_forget(struct desk *d, struct agent_live *a)
     mem_free(a);
 }
 
-/* The grace is over: nobody is there. What waits for this agent goes back. */
+/* The grace is over: nobody is there. */
 static void on_grace(struct timer *t)
 {
     struct agent_live *a = container_of(t, struct agent_live, grace);
-    struct desk *d = a->desk;
-    agent_refresh(d, a);
+    agent_refresh(a->desk, a);
+    absent_release(a->desk);
+}
+
+/* Has this conversation nobody who will answer? Its agent is no more, or went
+ * home while the visitor waits; whoever is given one has the grace to come. */
+static bool is_deserted(const struct desk *d, const struct conv *c, int64_t now)
+{
+    bool held = c->rec.state == CONV_OPEN || c->rec.state == CONV_SNOOZED;
+    if (!held || c->changing || c->changes) {
+        return false;
+    }
+    struct agent_live *a = agent_of(d, c->rec.assignee);
+    if (!a || !a->rec.enabled) {
+        return true;
+    }
+    return c->rec.state == CONV_OPEN && c->rec.waiting_since_at &&
+           desk_presence(d, a->rec.id) == AGENT_OFFLINE &&
+           now >= c->held_since + d->conf.agent_grace_ms;
+}
+
+void absent_release(struct desk *d)
+{
+    int64_t now = d->conf.ports.now(d->conf.ports.arg);
+    if (!d->started) {
+        return;
+    }
     struct conv *c;
     for (size_t i = 0; (c = map_next(&d->convs, &i)) != NULL;) {
-        if (c->rec.assignee == a->rec.id && c->rec.state == CONV_OPEN &&
-            c->rec.waiting_since_at) {
+        if (is_deserted(d, c, now)) {
             struct act *act = act_new(ACT_ASSIGN, act_free, NULL);
             act->role = ROLE_SYSTEM;
             act->conv = c->rec.id;
@@ -236,6 +260,7 @@ void desk_put_agent(struct desk *d, const struct agent *rec)
         }
     }
     agent_refresh(d, a);
+    absent_release(d);
     queue_drain(d);
 }
 
@@ -255,16 +280,7 @@ void desk_del_agent(struct desk *d, uint64_t id)
     map_take(&d->agents, id);
     agent_forget(d, a);
     roster_spoil(d);
-    struct conv *c;
-    for (size_t i = 0; (c = map_next(&d->convs, &i)) != NULL;) {
-        if (c->rec.assignee == id && c->rec.state != CONV_CLOSED) {
-            struct act *act = act_new(ACT_ASSIGN, act_free, NULL);
-            act->role = ROLE_SYSTEM;
-            act->conv = c->rec.id;
-            act->team = c->rec.team;
-            desk_act(d, act);
-        }
-    }
+    absent_release(d);
 }
 
 struct agent_live *agent_of(const struct desk *d, uint64_t id)
