@@ -575,7 +575,10 @@ static void agent_turn(struct world *w, struct client *c)
 static void live_turn(struct world *w, struct client *c)
 {
     if (w->calm) {
-        flush_outbox(w, c);
+        if (c->away)
+            client_drop(w, c);
+        else
+            flush_outbox(w, c);
         return;
     }
     if (world_chance(w, w->weather.drop)) {
@@ -607,12 +610,14 @@ void client_turn(struct world *w, struct client *c)
     else if (c->link == LINK_JOINING && !w->calm &&
              world_chance(w, w->weather.drop))
         client_drop(w, c);
-    else if (c->link == LINK_DOWN && c->up_at <= w->now)
+    else if (c->link == LINK_DOWN && c->up_at <= w->now && !c->away)
         connect(w, c);
 }
 
 bool client_is_idle(const struct client *c)
 {
+    if (c->away)
+        return c->link == LINK_DOWN;
     for (size_t i = 0; i < c->out_count; i++)
         if (c->out[i].state == OUT_WAITS || c->out[i].state == OUT_SENT)
             return false;

@@ -65,6 +65,7 @@ struct client {
     uint64_t id, channel;  /* contact or agent */
     enum link link;
     uint64_t peer;         /* 0 = none */
+    bool away;             /* goes home before the end, does not come back */
     bool broken;           /* the desk's sends fail; gone will follow */
     bool gone_due;         /* the socket is closed, the desk is not told yet */
     bool accepted, welcomed;

@@ -25,6 +25,7 @@ struct holding {
 
 struct conv_row {
     struct conversation c;
+    uint32_t visitor_seq;    /* of the visitor's last message */
     struct holding *first, *last;
 };
 

@@ -34,6 +34,12 @@ static void check_memory(struct world *w, const struct conversation *row)
                       "%llu/%llu, fence %u/%u)", (ull)row->id,
                    conv_state_name(c->state), conv_state_name(row->state),
                    (ull)c->assignee, (ull)row->assignee, c->fence, row->fence);
+    if (c->waiting_since_at != row->waiting_since_at ||
+        (w->life == 0 && !c->unread != !row->unread))
+        world_fail(w, "conversation %llu: projections differ: unread %u/%u, "
+                      "waiting since %lld/%lld", (ull)row->id, c->unread,
+                   row->unread, (long long)c->waiting_since_at,
+                   (long long)row->waiting_since_at);
     if (c->last_seq != row->last_seq || c->agent_read != row->agent_read ||
         c->visitor_read != row->visitor_read)
         world_fail(w, "conversation %llu: projections differ: seq %u/%u, "
@@ -67,6 +73,10 @@ static void check_conversations(struct world *w)
         if (r->c.state == CONV_BOT && r->c.handled >= r->c.last_pos)
             world_fail(w, "conversation %llu is left with the bot, handled",
                        (ull)r->c.id);
+        if (r->c.state == CONV_OPEN && r->c.waiting_since_at &&
+            desk_presence(w->desk, r->c.assignee) == AGENT_OFFLINE)
+            world_fail(w, "conversation %llu waits for agent %llu, who went "
+                          "home", (ull)r->c.id, (ull)r->c.assignee);
         if (r->c.assignee && (!a || !a->enabled))
             world_fail(w, "conversation %llu is with agent %llu, who is gone "
                           "or disabled", (ull)r->c.id, (ull)r->c.assignee);
@@ -221,8 +231,10 @@ void oracle_at_rest(struct world *w)
     check_loads(w);
     check_queue(w);
     for (size_t i = 0; i < w->client_count && !w->failed; i++) {
-        check_session(w, &w->clients[i]);
-        check_picture(w, &w->clients[i]);
+        if (w->clients[i].link == LINK_LIVE) {
+            check_session(w, &w->clients[i]);
+            check_picture(w, &w->clients[i]);
+        }
         check_outbox(w, &w->clients[i]);
         check_own_order(w, &w->clients[i]);
     }

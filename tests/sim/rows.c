@@ -151,8 +151,9 @@ void rows_put(struct world *w, const struct put *p)
 
 /* --- projection ----------------------------------------------------------- */
 
-static void project_status(struct conversation *c, const struct event *ev)
+static void project_status(struct conv_row *row, const struct event *ev)
 {
+    struct conversation *c = &row->c;
     struct arena *a = arena_new();
     struct json *body = NULL;
     if (json_parse(a, ev->body, NULL, &body) == 0 &&
@@ -162,25 +163,29 @@ static void project_status(struct conversation *c, const struct event *ev)
             ev->role == ROLE_VISITOR ? &c->visitor_read : &c->agent_read;
         if (seq > *mark)
             *mark = seq;
-        if (ev->role == ROLE_AGENT && seq >= c->last_seq)
+        if (ev->role == ROLE_AGENT && seq >= row->visitor_seq)
             c->unread = 0;
     }
     arena_free(a);
 }
 
-static void project_message(struct conversation *c, struct event *ev)
+static void project_message(struct conv_row *row, struct event *ev)
 {
+    struct conversation *c = &row->c;
     ev->seq = ++c->last_seq;
     if (ev->flags & EVENT_PRIVATE)
         return;
     c->last_at = ev->at;
     if (ev->role == ROLE_VISITOR) {
         c->unread++;
+        row->visitor_seq = ev->seq;
         if (!c->waiting_since_at)
             c->waiting_since_at = ev->at;
     } else if (ev->role == ROLE_AGENT) {
         c->waiting_since_at = 0;
         c->unread = 0;
+    } else if (ev->role == ROLE_BOT) {
+        c->waiting_since_at = 0;
     }
 }
 
@@ -191,9 +196,9 @@ void rows_project(struct conv_row *row, struct event *ev)
     if (ev->cause > c->handled)
         c->handled = ev->cause;
     if (ev->name == EVENT_MESSAGE_CREATED)
-        project_message(c, ev);
+        project_message(row, ev);
     else if (ev->name == EVENT_MESSAGE_STATUS)
-        project_status(c, ev);
+        project_status(row, ev);
 }
 
 void rows_note_holdings(struct world *w, const struct tx *tx)

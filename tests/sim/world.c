@@ -428,6 +428,10 @@ static void drain(struct world *w)
 {
     int64_t quiet_since = 0;
     w->calm = true;
+    bool some_leave = world_chance(w, 400);
+    for (size_t k = 0; k < w->client_count; k++)
+        w->clients[k].away = some_leave && w->clients[k].role == ROLE_AGENT &&
+                             world_chance(w, 500);
     for (size_t i = 0; i < 100; i++)
         change_agent(w, true);
     for (uint32_t i = 0; i < DRAIN_ROUNDS && !w->failed; i++) {
