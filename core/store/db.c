@@ -190,27 +190,46 @@ static int step_up(struct db *db, const struct migration *m, struct err *e)
     return r;
 }
 
-int db_migrate(struct db *db, struct err *e)
+static int schema_known(void)
 {
-    int64_t has = number_of(db, "PRAGMA user_version");
-    int known = migrations[migrations_count - 1].number;
-    if (has < 0)
+    return migrations[migrations_count - 1].number;
+}
+
+static int schema_of(struct db *db, int64_t *has, struct err *e)
+{
+    *has = number_of(db, "PRAGMA user_version");
+    if (*has < 0)
         return err_set(e, ERR_INTERNAL, "cannot read the database: %s",
                        sqlite3_errmsg(db->h));
-    if (has > known)
+    if (*has > schema_known())
         return err_set(e, ERR_UNPROCESSABLE,
                        "the database was written by a newer version (schema "
                        "%lld, this program knows %d); install that version or "
                        "restore a backup",
-                       (long long)has, known);
-    for (size_t i = 0; i < migrations_count; i++) {
-        if (migrations[i].number <= has)
-            continue;
-        int r = step_up(db, &migrations[i], e);
-        if (r < 0)
-            return r;
-    }
+                       (long long)*has, schema_known());
     return 0;
+}
+
+int db_check_schema(struct db *db, struct err *e)
+{
+    int64_t has;
+    int r = schema_of(db, &has, e);
+    if (r < 0 || has == schema_known())
+        return r;
+    return err_set(e, ERR_UNPROCESSABLE,
+                   "the database has schema %lld, this program %d; start the "
+                   "server once to bring it up to date",
+                   (long long)has, schema_known());
+}
+
+int db_migrate(struct db *db, struct err *e)
+{
+    int64_t has;
+    int r = schema_of(db, &has, e);
+    for (size_t i = 0; i < migrations_count && r == 0; i++)
+        if (migrations[i].number > has)
+            r = step_up(db, &migrations[i], e);
+    return r;
 }
 
 /* -- statements --------------------------------------------------------- */

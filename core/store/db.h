@@ -30,6 +30,8 @@ int db_open(struct db *db, const char *dir, enum db_kind kind, struct err *e);
 void db_close(struct db *db);
 /* Brings the schema up to date. A newer one: ERR_UNPROCESSABLE. */
 int db_migrate(struct db *db, struct err *e);
+/* ERR_UNPROCESSABLE unless the schema is exactly ours. */
+int db_check_schema(struct db *db, struct err *e);
 /* One or many statements without parameters or rows. */
 int db_run(struct db *db, const char *sql);
 /* Moves pages from the log into the database. done: the log can start over. */
