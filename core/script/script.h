@@ -23,9 +23,14 @@ struct script_conf {
     void (*on_ask)(void *arg, struct script_ask *ask);
     /* The set of units or the state of one changed (scripts resource). */
     void (*on_change)(void *arg);
-    /* The last good source of a unit, for a start with a broken file: kept by
-     * the roof in kv space "script". */
+    /* The last good source of a unit (or of a lib it required, "lib/x"), for a
+     * start with a broken file: kept by the roof in kv space "script". May be
+     * NULL. */
     void (*keep_source)(void *arg, struct slice unit, struct slice source);
+    /* A unit's `every` has passed; on the home loop. The roof runs a job
+     * {HOOK_TIMER, unit, what = "every"} and commits its effects. NULL: no
+     * unit's `every` is run. */
+    void (*on_every)(void *arg, struct slice unit);
     void *arg;
 };
 
@@ -64,15 +69,18 @@ int script_load_all(struct script *s,
                     struct slice (*last_good)(void *arg, struct slice unit,
                                               struct arena *a),
                     void *arg);
-void script_close(struct script *s); /* cancels jobs, answers them, joins */
+/* Cancels jobs, answers them, joins. Asks not answered by then are the asker's
+ * to free (their arena). */
+void script_close(struct script *s);
 
 /* Would any unit look at this event? Data only (match of the loaded units),
  * no Lua; main thread. */
 bool script_wants(const struct script *s, const struct job *job);
 void script_run(struct script *s, struct job *job); /* takes; job->done comes */
 void script_answer(struct script *s, struct script_ask *ask); /* takes */
-/* A changed, new or deleted file (absolute or below home); validated and
- * swapped in, or the old version serves on. From watch, command, API. */
+/* Changed, new or deleted files (absolute or below home); validated and
+ * swapped in, or the old version serves on. n = 0: look at all. From watch,
+ * command, API. */
 void script_changed(struct script *s, const char *const *paths, size_t n);
 int64_t script_depth(struct script *s); /* jobs waiting or running */
 /* JSON array for the scripts resource: name kind state version loaded_at

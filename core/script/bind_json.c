@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bind_json.c - json.encode, json.decode, json.array, json.null over
+ * value.c. decode gives nil, "bad_request", sentence for text that is not
+ * JSON; encode raises for what has no JSON form. */
+#include "base/limits.h"
+#include "script/bind.h"
+
+static int json_encode(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    struct buf *out = bind_buf(L, LIMIT_BODY_BYTES);
+    const char *why;
+    if (value_write(L, 1, out, &why) < 0)
+        return luaL_error(L, "json.encode: %s", why);
+    value_push_slice(L, buf_slice(out));
+    return 1;
+}
+
+static int json_decode(lua_State *L)
+{
+    struct slice text = bind_slice(L, 1);
+    struct err e = {0};
+    if (text.len > LIMIT_BODY_BYTES)
+        return bind_trouble(L, "too_large", "the text is over 1 MB");
+    int got = value_push_text(L, bind_arena(L), text, &e);
+    return got < 0 ? bind_trouble(L, err_code(got), e.text) : 1;
+}
+
+/* json.array{...}: goes out as [...] even when it is empty */
+static int json_array(lua_State *L)
+{
+    if (lua_isnoneornil(L, 1)) {
+        lua_settop(L, 0);
+        lua_newtable(L);
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    value_mark_array(L, 1);
+    lua_settop(L, 1);
+    return 1;
+}
+
+void bind_json(lua_State *L)
+{
+    static const luaL_Reg list[] = {{"encode", json_encode},
+                                    {"decode", json_decode},
+                                    {"array", json_array},
+                                    {NULL, NULL}};
+    bind_module(L, lua_gettop(L) - 1, "json", list);
+    lua_getfield(L, -2, "json");
+    value_push_null(L);
+    lua_setfield(L, -2, "null");
+    lua_pop(L, 1);
+}

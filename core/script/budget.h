@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* budget.h - how much memory and time a state may use.
+ *
+ * Memory: LuaJIT's own allocator, wrapped and counted. The cap is enforced
+ * only while script code runs: then "not enough memory" is an error of the
+ * script's; anywhere else it would be a panic of ours.
+ *
+ * Time while a file is loaded: a count hook reads the thread's CPU clock every
+ * 10,000 instructions. (Handlers run without a hook: watchdog.h.)
+ *
+ * C stack: a C function that calls back into Lua (gsub, sort) can be nested by
+ * a script until the thread's stack is gone; budget_nest refuses in time.
+ *
+ * Thread: whoever has the state.
+ */
+#pragma once
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct budget {
+    lua_Alloc inner;  /* LuaJIT's */
+    void *inner_arg;
+    size_t used, max; /* bytes */
+    uint32_t fails;   /* refusals since budget_enter */
+    bool enforced;
+    bool over;        /* loading took too long */
+    int64_t until_us; /* CPU time of this thread, while loading */
+    const char *stack; /* where the outermost call began */
+};
+
+/* b lives as long as L does. */
+void budget_init(struct budget *b, lua_State *L, size_t max_bytes);
+void budget_fini(struct budget *b, lua_State *L); /* before lua_close */
+struct budget *budget_of(lua_State *L);
+/* Around every stretch of script code. */
+void budget_enter(struct budget *b);
+void budget_leave(struct budget *b);
+/* Raises "nested too deep" when C calls have used too much of the stack. */
+void budget_nest(lua_State *L);
+/* lua_pcall for loading: limited in time and memory, errors get a traceback.
+ * Returns lua_pcall's status; *killed tells a kill from a plain error. */
+int budget_pcall(lua_State *L, int nargs, int nresults, int64_t cpu_ms,
+                 bool *killed);

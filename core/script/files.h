@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* files.h - the files below home/scripts: which units there are, their text.
+ *
+ * Thread: any; blocking.
+ */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Calls fn for each unit's name below scripts/rules and scripts/flows, in no
+ * order. Names nobody can load (quotes, control characters, overlong) and
+ * *_test.lua are passed over. */
+void files_each(const char *home, void (*fn)(void *arg, struct slice name),
+                void *arg);
+/* The text of scripts/<name>.lua. ERR_NOT_FOUND, ERR_TOOBIG, ... with e. */
+int files_read(const char *home, struct slice name, struct arena *a,
+               struct slice *out, struct err *e);
+/* "rules/20-refund" from "rules/20-refund.lua"; false if it is no script. */
+bool files_name(struct slice path, struct slice *name);

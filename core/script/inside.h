@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inside.h - struct script, for the files of this folder.
+ *
+ * Thread: main, except `refs` and what says otherwise.
+ */
+#pragma once
+#include "base/map.h"
+#include "script/reload.h"
+#include "script/report.h"
+#include "script/worker.h"
+
+struct script {
+    struct script_conf conf;
+    char *home;               /* own copy */
+    atomic_int refs;          /* the handle, and mail on its way home */
+    bool closed;              /* mail that comes home now is dropped */
+    struct watchdog *dog;
+    struct worker *worker[WATCH_MAX];
+    int workers;
+    struct builder *builder;
+    struct map units;         /* by name */
+    struct plan *plan;        /* published */
+    atomic_llong depth;
+};
+void script_ref(struct script *s);   /* any thread */
+void script_unref(struct script *s); /* main */
+struct unit *script_unit(struct script *s, struct slice name); /* or NULL */
+/* Publishes a plan of all units that serve; the old one goes when its last
+ * job ends. */
+void script_publish(struct script *s);
+/* How an ask comes home, and how asks find the script again. */
+void script_on_ask(struct mail *m);
+/* A batch comes home. */
+void script_on_batch(struct mail *m);
+/* A batch from the builder is done: swaps, retires, tells. Takes it. */
+void script_apply(struct script *s, struct batch *b);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* list.c - what people are told of the scripts: script_list, script_is_well.
+ *
+ * Happy path: one JSON object a unit, sorted by name. Failure modes: the
+ * caller's buffer is too small (ERR_TOOBIG).
+ */
+#include "base/json.h"
+#include "script/inside.h"
+#include "script/script.h"
+#include <stdlib.h>
+#include <string.h>
+
+static int by_name(const void *pa, const void *pb)
+{
+    const struct unit *a = *(struct unit *const *)pa;
+    const struct unit *b = *(struct unit *const *)pb;
+    return strcmp(a->name, b->name);
+}
+
+/* All units by name; n = units.count; the caller frees the list. */
+static struct unit **sorted(const struct script *s)
+{
+    struct unit *u, **list =
+        mem_alloc((s->units.count + 1) * sizeof(struct unit *));
+    size_t n = 0;
+    for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
+        list[n++] = u;
+    qsort(list, n, sizeof *list, by_name);
+    return list;
+}
+
+static void write_trouble(struct jsonw *w, const struct trouble *t)
+{
+    jsonw_open(w, '{');
+    jsonw_put_text(w, "phase",
+                   t->loading ? SLICE("load") : SLICE("run"));
+    jsonw_put_text(w, "file", slice_of(t->file));
+    jsonw_put_int(w, "line", t->line);
+    jsonw_put_text(w, "message", slice_of(t->message));
+    jsonw_put_text(w, "traceback", slice_of(t->traceback));
+    jsonw_put_int(w, "count", t->count);
+    jsonw_put_int(w, "first_at", t->first_at);
+    jsonw_put_int(w, "last_at", t->last_at);
+    jsonw_close(w, '}');
+}
+
+static void write_unit(struct jsonw *w, struct unit *u)
+{
+    const struct version *v = u->version;
+    bool flow = slice_starts(slice_of(u->name), "flows/");
+    jsonw_open(w, '{');
+    jsonw_put_text(w, "name", slice_of(u->name));
+    jsonw_put_text(w, "kind", flow ? SLICE("flow") : SLICE("rule"));
+    jsonw_put_text(w, "state", slice_of(unit_state_name(u->state)));
+    jsonw_key(w, "version");
+    if (v)
+        jsonw_text(w, slice_of(u->text));
+    else
+        jsonw_null(w);
+    jsonw_put_int(w, "priority", v ? v->priority : 0);
+    jsonw_key(w, "loaded_at");
+    if (v)
+        jsonw_int(w, u->loaded_at);
+    else
+        jsonw_null(w);
+    jsonw_put_int(w, "calls", meter_value(u->meters.calls));
+    jsonw_put_int(w, "failures", meter_value(u->meters.errors));
+    jsonw_put_int(w, "kills", meter_value(u->meters.kills));
+    jsonw_put_int(w, "cpu_us", meter_value(u->meters.cpu));
+    jsonw_put_int(w, "memory_bytes", meter_value(u->meters.memory));
+    jsonw_put_int(w, "in_flight", meter_value(u->meters.in_flight));
+    jsonw_key(w, "errors");
+    jsonw_open(w, '[');
+    list_each(&u->troubles, n)
+        write_trouble(w, container_of(n, struct trouble, link));
+    jsonw_close(w, ']');
+    jsonw_close(w, '}');
+}
+
+int script_list(struct script *s, struct buf *out)
+{
+    struct jsonw w = jsonw_on(out);
+    struct unit **list = sorted(s);
+    jsonw_open(&w, '[');
+    for (size_t i = 0; i < s->units.count; i++)
+        write_unit(&w, list[i]);
+    jsonw_close(&w, ']');
+    mem_free(list);
+    return w.failed;
+}
+
+bool script_is_well(struct script *s, struct err *e)
+{
+    struct unit **list = sorted(s);
+    const struct unit *ill = NULL;
+    for (size_t i = 0; i < s->units.count && !ill; i++)
+        if (list[i]->state != UNIT_SERVING)
+            ill = list[i];
+    mem_free(list);
+    if (!ill)
+        return true;
+    if (list_empty(&ill->troubles)) {
+        err_set(e, ERR_UNPROCESSABLE, "%s is %s", ill->name,
+                unit_state_name(ill->state));
+        return false;
+    }
+    const struct trouble *t =
+        container_of(ill->troubles.prev, struct trouble, link);
+    err_field(e, ERR_UNPROCESSABLE, ill->name, "%s:%u: %s", t->file, t->line,
+              t->message);
+    return false;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report.h - what went wrong in a script, told once per place.
+ *
+ * A worker tells the home loop of each failed handler; there the records are
+ * kept with the unit: count, first, last, file, line, message, traceback.
+ */
+#pragma once
+#include "script/unit.h"
+
+/* A place read out of an error text: "scripts/rules/x.lua:12: words". */
+struct place {
+    struct slice file, message;
+    uint32_t line;
+};
+struct place place_of(struct slice text, struct slice otherwise);
+
+/* On the worker: tells of a failed handler of v. text: "file:line: message"
+ * and, behind the first line end, the traceback; copied. */
+void report_failure(struct worker *w, struct version *v, struct slice text);
+void report_quarantine(struct worker *w, struct version *v);
+
+/* On main. Copies. */
+void unit_note(struct unit *u, const struct place *at, struct slice traceback,
+               bool loading);
+/* text: "file:line: message\n traceback" */
+void unit_note_text(struct unit *u, struct slice text, bool loading);
+void unit_forget_troubles(struct unit *u, bool only_loading);

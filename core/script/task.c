@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task.c - starting, waiting, going on, ending.
+ *
+ * Happy path: a coroutine from the pool, the handler and its arguments on it,
+ * one lua_resume, back to the pool. Failure modes: an error, a kill for time
+ * or memory, a yield that is not ours: what the handler wanted is taken out
+ * of the job, the coroutine is thrown away, the place is reported. Arguments
+ * are pushed outside of script code, where no memory limit holds, so nothing
+ * can be raised there.
+ */
+#include "script/task.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "script/bind.h"
+#include "script/report.h"
+#include "script/worker.h"
+#include <lauxlib.h>
+
+#define POOL 64               /* idle coroutines of a version */
+#define KILLS 5               /* in KILL_MS: quarantine */
+#define KILL_MS 60000
+
+METER_US(call_time, "yuelai_script_call_seconds",
+         "Time of one stretch of a handler, from start or wait to wait or end.");
+METER(waiting_now, METER_GAUGE, "yuelai_script_tasks_waiting",
+      "Handlers that wait for an answer or for time.");
+METER(kills_all, METER_COUNTER, "yuelai_script_killed_total",
+      "Handlers stopped for time or memory, all scripts.");
+METER(quarantines, METER_COUNTER, "yuelai_script_quarantines_total",
+      "Scripts switched off after repeated kills.");
+
+static void on_timer(struct timer *timer);
+
+/* --- the pool ------------------------------------------------------------- */
+
+static struct task *take(struct worker *w, struct version *v)
+{
+    struct task *t;
+    if (list_empty(&v->idle)) {
+        t = mem_alloc(sizeof *t);
+        list_init(&t->link);
+        t->co = lua_newthread(v->L);
+        t->ref = luaL_ref(v->L, LUA_REGISTRYINDEX);
+        t->version = v;
+    } else {
+        t = container_of(v->idle.next, struct task, link);
+        list_remove(&t->link);
+        v->idle_count--;
+    }
+    t->worker = w;
+    timer_init(&t->timer, on_timer);
+    list_add_last(&v->tasks, &t->link);
+    v->task_count++;
+    meter_add(v->unit->meters.in_flight, 1);
+    return t;
+}
+
+static void free_ask(struct script_ask **ask)
+{
+    if (*ask)
+        arena_free((*ask)->arena);
+    *ask = NULL;
+}
+
+/* The task leaves its job. keep: its coroutine ended well. */
+static void drop(struct task *t, bool keep)
+{
+    struct version *v = t->version;
+    struct worker *w = t->worker;
+    timer_stop(w->wheel, &t->timer);
+    free_ask(&t->ask);
+    free_ask(&t->answer);
+    if (t->generation)
+        worker_free_slot(w, t->slot);
+    t->generation = 0;
+    t->job = NULL;
+    list_remove(&t->link);
+    v->task_count--;
+    meter_add(v->unit->meters.in_flight, -1);
+    if (keep && v->idle_count < POOL) {
+        list_add_last(&v->idle, &t->link);
+        v->idle_count++;
+        return;
+    }
+    luaL_unref(v->L, LUA_REGISTRYINDEX, t->ref);
+    mem_free(t);
+}
+
+void task_forget_idle(struct version *v)
+{
+    list_each(&v->idle, n)
+        mem_free(container_of(n, struct task, link));
+    list_init(&v->idle);
+}
+
+void task_abandon(struct task *t)
+{
+    if (t->wait != WAIT_NONE)
+        meter_add(&waiting_now, -1);
+    t->wait = WAIT_NONE;
+    drop(t, false);
+}
+
+/* --- ends ----------------------------------------------------------------- */
+
+static void set_mark(struct task *t)
+{
+    const struct job *job = t->job;
+    t->mark = (struct mark){.last = job->last,
+                            .count = job->count,
+                            .tags = job->conv.tags,
+                            .attributes = job->conv.attributes,
+                            .priority = job->conv.priority};
+}
+
+static void back_to_mark(struct task *t)
+{
+    struct job *job = t->job;
+    job->last = t->mark.last;
+    job->count = t->mark.count;
+    if (job->last)
+        job->last->next = NULL;
+    else
+        job->first = NULL;
+    job->conv.tags = t->mark.tags;
+    job->conv.attributes = t->mark.attributes;
+    job->conv.priority = t->mark.priority;
+}
+
+static void count_kill(struct task *t)
+{
+    struct version *v = t->version;
+    int64_t now = worker_now(t->worker);
+    meter_add(v->unit->meters.kills, 1);
+    meter_add(&kills_all, 1);
+    v->kill_at[v->kills++ % KILLS] = now;
+    if (v->kills < KILLS || v->quarantined)
+        return;
+    int64_t oldest = v->kill_at[v->kills % KILLS];
+    if (now - oldest > KILL_MS)
+        return;
+    v->quarantined = true;
+    meter_add(&quarantines, 1);
+    report_quarantine(t->worker, v);
+}
+
+/* What to say of the error on top of co. No code of the script's runs for it
+ * (a hostile __tostring has no say), and nothing is pushed on co, whose stack
+ * may be full. */
+static const char *sentence(struct task *t, int status)
+{
+    lua_State *L = t->version->L, *co = t->co;
+    if (status == LUA_YIELD)
+        return "yield outside of a coroutine of your own";
+    if (status == LUA_ERRMEM)
+        return "killed: not enough memory";
+    if (lua_type(co, -1) != LUA_TSTRING)
+        return lua_pushfstring(L, "(the error is a %s, not a text)",
+                               luaL_typename(co, -1));
+    const char *text = lua_tostring(co, -1);
+    if (!strstr(text, "across C-call boundary"))
+        return text;
+    return lua_pushfstring(L, "%s (what waits cannot be called inside a "
+                              "callback of gsub or sort, nor in a metamethod "
+                              "or at the top of a file)", text);
+}
+
+static void report(struct task *t, int status)
+{
+    lua_State *L = t->version->L;
+    int top = lua_gettop(L);
+    struct slice text;
+    luaL_traceback(L, t->co, sentence(t, status), 0);
+    text.at = lua_tolstring(L, -1, &text.len);
+    report_failure(t->worker, t->version, text);
+    lua_settop(L, top);
+}
+
+static enum outcome fail(struct task *t, int status, bool killed)
+{
+    struct version *v = t->version;
+    if (killed && (status == 0 || status == LUA_YIELD))
+        status = LUA_ERRMEM; /* the script has caught it */
+    report(t, status);
+    meter_add(v->unit->meters.errors, 1);
+    if (killed)
+        count_kill(t);
+    back_to_mark(t);
+    drop(t, false);
+    if (v->budget.used > v->budget.max / 2)
+        lua_gc(v->L, LUA_GCCOLLECT, 0);
+    return OUTCOME_FAILED;
+}
+
+static enum outcome finish(struct task *t)
+{
+    bool decided = lua_gettop(t->co) > 0 && lua_toboolean(t->co, 1);
+    lua_settop(t->co, 0);
+    drop(t, true);
+    return decided ? OUTCOME_DECIDED : OUTCOME_PASSED;
+}
+
+/* --- running -------------------------------------------------------------- */
+
+static void on_timer(struct timer *timer)
+{
+    struct task *t = container_of(timer, struct task, timer);
+    struct worker *w = t->worker;
+    struct job *job = t->job;
+    bool slept = t->wait == WAIT_SLEEP && worker_now(w) >= t->wake_at;
+    worker_go_on(w, job, task_resume(t, slept ? 0 : ERR_TIMEOUT, NULL));
+}
+
+static enum outcome wait(struct task *t)
+{
+    struct worker *w = t->worker;
+    if (!t->generation)
+        t->slot = worker_slot(w, t);
+    t->generation = ++w->generation;
+    int64_t due = t->wall_until;
+    if (t->wait == WAIT_SLEEP && t->wake_at < due)
+        due = t->wake_at;
+    timer_start(w->wheel, &t->timer, due);
+    if (t->wait == WAIT_ASK) {
+        struct script_ask *ask = t->ask;
+        t->ask = NULL;
+        ask->ticket[2] = t->slot;
+        ask->ticket[3] = t->generation;
+        worker_ask(w, ask);
+    }
+    meter_add(&waiting_now, 1);
+    return OUTCOME_WAITING;
+}
+
+static enum outcome go(struct task *t, int nargs)
+{
+    struct version *v = t->version;
+    struct watch *watch = &t->worker->watch;
+    if (v->budget.used > v->budget.max / 4)
+        lua_gc(v->L, LUA_GCSETPAUSE, 120);
+    int64_t began = clock_mono_us();
+    t->wait = WAIT_NONE;
+    v->running = t;
+    budget_enter(&v->budget);
+    watch_enter(watch, v->L);
+    int status = lua_resume(t->co, nargs);
+    bool killed = watch_leave(watch) && status != 0;
+    budget_leave(&v->budget);
+    v->running = NULL;
+    int64_t took = clock_mono_us() - began;
+    meter_note(&call_time, took);
+    meter_add(v->unit->meters.cpu, took);
+    meter_set(v->unit->meters.memory, (int64_t)v->budget.used);
+    killed |= v->budget.fails > 0;
+    if (killed || (status != 0 && status != LUA_YIELD))
+        return fail(t, status, killed);
+    if (status == 0)
+        return finish(t);
+    return t->wait == WAIT_NONE ? fail(t, status, false) : wait(t);
+}
+
+static int push_arguments(struct task *t)
+{
+    struct job *job = t->job;
+    lua_State *co = t->co;
+    struct arena *a;
+    if (job->conv.id)
+        bind_push_conv(co, t);
+    else
+        lua_pushnil(co);
+    switch (job->hook) {
+    case HOOK_MESSAGE:
+        bind_push_message(co, job);
+        return 2;
+    case HOOK_CONVERSATION:
+        value_push_slice(co, job->what);
+        return 2;
+    case HOOK_TIMER:
+        value_push_slice(co, job->what);
+        a = arena_new();
+        if (job->data.len)
+            value_push_text(co, a, job->data, NULL);
+        else
+            lua_pushnil(co);
+        arena_free(a);
+        return 3;
+    case HOOK_COUNT:
+        break;
+    }
+    must(!"a hook");
+    return 0;
+}
+
+enum outcome task_start(struct worker *w, struct version *v, struct job *job)
+{
+    if (v->quarantined)
+        return OUTCOME_PASSED;
+    if (v->task_count >= LIMIT_TASKS) {
+        report_failure(w, v, SLICE("too many handlers of this script wait"));
+        meter_add(v->unit->meters.errors, 1);
+        return OUTCOME_FAILED;
+    }
+    struct task *t = take(w, v);
+    t->job = job;
+    t->id = ++w->generation;
+    t->wall_until = worker_now(w) + LIMIT_SCRIPT_WALL_MS;
+    t->lines = 0;
+    t->result = 0;
+    t->resumed = false;
+    set_mark(t);
+    meter_add(v->unit->meters.calls, 1);
+    lua_rawgeti(t->co, LUA_REGISTRYINDEX, v->hook[job->hook]);
+    struct run *run = job->task;
+    run->task = t;
+    enum outcome o = go(t, push_arguments(t));
+    if (o != OUTCOME_WAITING)
+        run->task = NULL;
+    return o;
+}
+
+enum outcome task_resume(struct task *t, int result, struct script_ask *answer)
+{
+    struct run *run = t->job->task;
+    meter_add(&waiting_now, -1);
+    timer_stop(t->worker->wheel, &t->timer);
+    free_ask(&t->answer);
+    t->answer = answer;
+    t->result = result;
+    t->resumed = true;
+    enum outcome o = go(t, 0);
+    if (o != OUTCOME_WAITING)
+        run->task = NULL;
+    return o;
+}
+
+/* --- for the calls that wait ---------------------------------------------- */
+
+struct script_ask *task_ask(struct task *t, enum ask_kind kind)
+{
+    free_ask(&t->ask);
+    struct arena *a = arena_new();
+    struct posted_ask *p = arena_one(a, struct posted_ask);
+    p->worker = t->worker;
+    p->script = t->worker->conf.script;
+    p->ask.arena = a;
+    p->ask.kind = kind;
+    p->ask.unit = slice_dup(a, t->version->name);
+    t->ask = &p->ask;
+    return &p->ask;
+}
+
+static int may_wait(const struct task *t)
+{
+    if (t->version->drained)
+        return ERR_CANCELLED;
+    return worker_now(t->worker) >= t->wall_until ? ERR_TIMEOUT : 0;
+}
+
+int task_wait_ask(struct task *t)
+{
+    int got = may_wait(t);
+    if (got == 0)
+        t->wait = WAIT_ASK;
+    return got;
+}
+
+int task_wait_sleep(struct task *t, int64_t ms)
+{
+    int got = may_wait(t);
+    if (got == 0) {
+        t->wait = WAIT_SLEEP;
+        t->wake_at = worker_now(t->worker) + ms;
+    }
+    return got;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* task.h - one handler of one unit for one job, as a coroutine.
+ *
+ * A task runs until it returns, fails, is killed or waits. What waits is held
+ * by {version, slot, generation}, never by a lua_State: a late answer finds
+ * another generation and is dropped.
+ *
+ * Thread: its worker.   Owns: a coroutine, the answer that came.
+ * States: RUNNING <-> WAITING -> (end)
+ */
+#pragma once
+#include "base/wheel.h"
+#include "desk/effect.h"
+#include "script/script.h"
+#include <lua.h>
+
+struct worker;
+struct version;
+
+enum outcome {
+    OUTCOME_PASSED,  /* the next rule, please */
+    OUTCOME_DECIDED, /* the round is over */
+    OUTCOME_FAILED,  /* recorded; what it wanted is forgotten */
+    OUTCOME_WAITING  /* it will go on by itself */
+};
+enum task_wait { WAIT_NONE, WAIT_ASK, WAIT_SLEEP };
+
+/* What a handler may change in a job, to take it back when it fails. */
+struct mark {
+    struct effect *last;
+    uint32_t count;
+    struct slice tags, attributes;
+    int32_t priority;
+};
+
+struct task {
+    struct list link;      /* version's tasks or idle */
+    struct worker *worker;
+    struct version *version;
+    struct job *job;
+    lua_State *co;
+    int ref;               /* co in the registry */
+    uint32_t slot;         /* in the worker */
+    uint64_t id;           /* of this handler's call; never used twice */
+    uint64_t generation;   /* of this wait; new at each, 0 = none */
+    enum task_wait wait;
+    struct timer timer;    /* the wait's or the handler's end */
+    int64_t wall_until;    /* ms of the worker's wheel */
+    int64_t wake_at;       /* of a sleep */
+    int result;            /* of the wait: 0 or ERR_*; TIMEOUT: the handler's */
+    bool resumed;          /* and nobody has looked at the result yet */
+    struct script_ask *ask;    /* being made, not yet sent; owned */
+    struct script_ask *answer; /* owned until the next wait or the end */
+    int64_t cpu_us;
+    uint32_t lines;        /* logged */
+    struct mark mark;
+};
+
+/* Begins the handler of job's hook. */
+enum outcome task_start(struct worker *w, struct version *v, struct job *job);
+/* Ends a wait with result; takes the answer (may be NULL). */
+enum outcome task_resume(struct task *t, int result,
+                         struct script_ask *answer);
+/* Without running any more Lua: the house stops. */
+void task_abandon(struct task *t);
+/* Frees the pooled ones of a version, before its state is closed. */
+void task_forget_idle(struct version *v);
+
+/* --- for the calls that wait (bind_*) --- */
+/* A new ask of this task, sent when the task has really yielded. */
+struct script_ask *task_ask(struct task *t, enum ask_kind kind);
+/* The next yield waits for the ask's answer, or for time to pass. Returns 0,
+ * ERR_CANCELLED (the version is retired: nothing waits any more) or
+ * ERR_TIMEOUT (the handler's own time is over). */
+int task_wait_ask(struct task *t);
+int task_wait_sleep(struct task *t, int64_t ms);
+/* How an ask travels, and to whom its answer belongs. */
+struct posted_ask {
+    struct script_ask ask;
+    struct worker *worker;
+    struct script *script;
+};

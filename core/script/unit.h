@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* unit.h - a script file, its versions, and the plan they serve in.
+ *
+ * A `unit` is the file as people know it: name, state, errors, meters. A
+ * `version` is one text of it, loaded: a lua_State and what its table said. A
+ * `plan` is the list of all serving versions in the order of the pipeline.
+ * It never changes: main publishes a new one and a job keeps the one it began
+ * with, so that an event meets one set of rules from start to end (I8).
+ *
+ * Threads: units are main's, except what is marked. A version is made by the
+ * builder, then belongs to its worker, except what never changes. Plans and
+ * versions are counted; the last one out closes.
+ */
+#pragma once
+#include "base/limits.h"
+#include "base/meter.h"
+#include "base/wheel.h"
+#include "script/budget.h"
+#include "script/match.h"
+#include <stdatomic.h>
+
+struct worker;
+struct script;
+
+#define UNIT_NAME 200     /* bytes of "rules/20-refund" and its like */
+#define VERSION_TEXT 16   /* 12 hex digits */
+#define UNIT_TROUBLES 20  /* distinct places remembered */
+
+enum unit_state { UNIT_SERVING, UNIT_BROKEN, UNIT_QUARANTINED, UNIT_LAST_GOOD };
+const char *unit_state_name(enum unit_state s);
+
+/* One distinct place of trouble, with how often. */
+struct trouble {
+    struct list link;
+    bool loading;          /* while loading, not while running */
+    uint32_t line;         /* 0 = unknown */
+    int64_t count, first_at, last_at;
+    char *file, *message, *traceback; /* owned */
+};
+void trouble_free(struct trouble *t);
+
+/* Series by script; alive for ever, any thread. */
+struct unit_meters {
+    struct meter *calls, *errors, *kills, *cpu, *memory, *reloads, *in_flight;
+};
+
+struct unit {
+    atomic_int refs; /* any thread */
+    struct unit_meters meters;
+    struct timer every;
+    struct script *script;
+    enum unit_state state;
+    struct version *version; /* serving, or NULL; one ref */
+    struct list troubles;
+    int trouble_count;
+    int64_t loaded_at;
+    char text[VERSION_TEXT]; /* of the serving version */
+    char name[];             /* never changes */
+};
+struct unit *unit_new(struct script *s, struct slice name);
+void unit_ref(struct unit *u);
+void unit_free(struct unit *u); /* drops one ref */
+
+/* A piece of source that a version was made of. */
+struct source {
+    struct source *next;
+    struct slice name; /* "rules/20-refund", "lib/words" */
+    struct slice text;
+};
+
+struct version {
+    unsigned magic;
+    atomic_int refs;          /* plans and the unit */
+    struct unit *unit;        /* one ref; set by main before it serves */
+    struct worker *worker;    /* set by main likewise */
+    struct mail retire, bury; /* to the worker: stop in time; close */
+    /* never change after loading */
+    struct arena *arena;
+    struct slice name, file;  /* file: "scripts/rules/20-refund.lua" */
+    char text[VERSION_TEXT];
+    struct match match;
+    int32_t priority;
+    int64_t every_ms;         /* 0 = none */
+    int hook[HOOK_COUNT];     /* registry, LUA_NOREF = has none */
+    struct source *sources;   /* its own first, then its libs */
+    /* whoever has the state */
+    lua_State *L;
+    struct budget budget;
+    struct task *running;     /* in whose name Lua runs, NULL while loading */
+    struct list tasks;        /* alive, in its worker's slots */
+    struct list idle;         /* tasks with a coroutine to use again */
+    uint32_t idle_count, task_count;
+    int64_t kill_at[5];       /* ms, a ring */
+    uint32_t kills;
+    bool quarantined, drained;
+    struct timer drain;
+    struct arena *scratch_arena; /* of a call under way; see bind.h */
+    struct buf scratch;
+    struct loader *loader;       /* while loading: require looks here */
+};
+#define VERSION_MAGIC 0x76657273u
+void version_ref(struct version *v);
+/* Drops one ref; the last one sends it to its worker to be closed, or closes
+ * it here if no worker ever had it. */
+void version_unref(struct version *v);
+void version_close(struct version *v); /* on its worker, or before it has one */
+
+struct plan {
+    atomic_int refs;
+    size_t count;
+    struct version *at[]; /* one ref each */
+};
+/* versions: n serving ones, in any order; sorts, takes a ref of each. */
+struct plan *plan_new(struct version *const *versions, size_t n);
+void plan_ref(struct plan *p);
+void plan_unref(struct plan *p);
+/* The first at or behind *i that wants the job; moves *i behind it. */
+struct version *plan_next(const struct plan *p, const struct job *job,
+                          uint32_t *i);

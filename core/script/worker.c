@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker.c - the loop of a script thread.
+ *
+ * Happy path: sleep in the mailbox; run all that came; turn the wheel; send
+ * home what is done in one chain; close at most one dead state; sleep again.
+ * Failure modes: the house stops: what is here is answered ERR_CANCELLED, and
+ * so is whatever comes later; no Lua runs any more, but states are still
+ * closed until worker_free.
+ */
+#include "script/worker.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/meter.h"
+#include "loop/mailbox.h"
+#include "script/inside.h"
+#include <string.h>
+
+#define DRAIN_MS 30000 /* a retired version's tasks may wait that long */
+
+METER_US(queue_time, "yuelai_script_queue_seconds",
+         "Time of a job from being given to its first handler's thread.");
+
+/* --- answers -------------------------------------------------------------- */
+
+void worker_post(struct worker *w, struct mail *m)
+{
+    m->next = NULL;
+    if (w->out_last)
+        w->out_last->next = m;
+    else
+        w->out_first = m;
+    w->out_last = m;
+    w->out_count++;
+}
+
+static void send_out(struct worker *w)
+{
+    if (!w->out_first)
+        return;
+    loop_post_chain(w->conf.home, w->out_first, w->out_last, w->out_count);
+    w->out_first = w->out_last = NULL;
+    w->out_count = 0;
+}
+
+static void on_done(struct mail *m)
+{
+    struct job *job = container_of(m, struct job, mail);
+    job->done(job);
+}
+
+static void answer(struct worker *w, struct job *job, int result)
+{
+    struct run *run = job->task;
+    list_remove(&run->link);
+    plan_unref(run->plan);
+    atomic_fetch_sub(w->conf.depth, 1);
+    job->task = NULL;
+    job->result = result;
+    job->mail.run = on_done;
+    worker_post(w, &job->mail);
+}
+
+/* --- the pipeline --------------------------------------------------------- */
+
+static void pass_on(struct worker *w, struct job *job)
+{
+    struct run *run = job->task;
+    while (true) {
+        struct version *v = plan_next(run->plan, job, &run->at);
+        if (!v) {
+            answer(w, job, 0);
+            return;
+        }
+        if (v->worker != w) {
+            run->at--; /* the other thread asks again */
+            list_remove(&run->link);
+            worker_give(v->worker, job);
+            return;
+        }
+        enum outcome o = task_start(w, v, job);
+        if (o == OUTCOME_WAITING)
+            return;
+        if (o == OUTCOME_DECIDED) {
+            job->decided = true;
+            job->rule = slice_dup(job->arena, v->name);
+            answer(w, job, 0);
+            return;
+        }
+    }
+}
+
+void worker_go_on(struct worker *w, struct job *job, enum outcome o)
+{
+    struct run *run = job->task;
+    if (o == OUTCOME_WAITING)
+        return;
+    if (o != OUTCOME_DECIDED) {
+        pass_on(w, job);
+        return;
+    }
+    job->decided = true;
+    job->rule = slice_dup(job->arena, run->plan->at[run->at - 1]->name);
+    answer(w, job, 0);
+}
+
+static void on_job(struct mail *m)
+{
+    struct job *job = container_of(m, struct job, mail);
+    struct run *run = job->task;
+    struct worker *w = run->worker;
+    if (run->given_us) {
+        meter_note(&queue_time, clock_mono_us() - run->given_us);
+        run->given_us = 0;
+    }
+    list_init(&run->link);
+    list_add_last(&w->runs, &run->link);
+    if (w->stopping)
+        answer(w, job, ERR_CANCELLED);
+    else
+        pass_on(w, job);
+}
+
+void worker_give(struct worker *w, struct job *job)
+{
+    struct run *run = job->task;
+    run->worker = w;
+    job->mail.run = on_job;
+    mailbox_push(w->box, &job->mail);
+}
+
+/* --- waits ---------------------------------------------------------------- */
+
+uint32_t worker_slot(struct worker *w, struct task *t)
+{
+    if (w->free_slots == 0) {
+        uint32_t n = w->slot_count ? w->slot_count * 2 : 64;
+        w->slots = mem_resize(w->slots, n * sizeof *w->slots);
+        w->free_slot = mem_resize(w->free_slot, n * sizeof *w->free_slot);
+        for (uint32_t i = n; i-- > w->slot_count;) {
+            w->slots[i] = NULL;
+            w->free_slot[w->free_slots++] = i;
+        }
+        w->slot_count = n;
+    }
+    uint32_t slot = w->free_slot[--w->free_slots];
+    w->slots[slot] = t;
+    return slot;
+}
+
+void worker_free_slot(struct worker *w, uint32_t slot)
+{
+    w->slots[slot] = NULL;
+    w->free_slot[w->free_slots++] = slot;
+}
+
+void worker_ask(struct worker *w, struct script_ask *ask)
+{
+    script_ref(w->conf.script);
+    ask->mail.run = script_on_ask;
+    worker_post(w, &ask->mail);
+}
+
+static void on_answer(struct mail *m)
+{
+    struct script_ask *ask = container_of(m, struct script_ask, mail);
+    struct worker *w = container_of(ask, struct posted_ask, ask)->worker;
+    uint64_t slot = ask->ticket[2];
+    struct task *t = slot < w->slot_count ? w->slots[slot] : NULL;
+    if (!t || t->wait != WAIT_ASK || t->generation != ask->ticket[3]) {
+        arena_free(ask->arena); /* too late: timed out, retired, stopped */
+        return;
+    }
+    struct job *job = t->job;
+    worker_go_on(w, job, task_resume(t, ask->result, ask));
+}
+
+void worker_answer(struct worker *w, struct script_ask *a)
+{
+    a->mail.run = on_answer;
+    mailbox_push(w->box, &a->mail);
+}
+
+/* --- versions that end ---------------------------------------------------- */
+
+static void on_drained(struct timer *timer)
+{
+    struct version *v = container_of(timer, struct version, drain);
+    struct worker *w = v->worker;
+    v->drained = true;
+    version_ref(v); /* the last job may let go of it */
+    while (!list_empty(&v->tasks)) {
+        struct task *t = container_of(v->tasks.next, struct task, link);
+        struct job *job = t->job;
+        worker_go_on(w, job, task_resume(t, ERR_CANCELLED, NULL));
+    }
+    version_unref(v);
+}
+
+static void on_retire(struct mail *m)
+{
+    struct version *v = container_of(m, struct version, retire);
+    struct worker *w = v->worker;
+    if (w->stopping)
+        return;
+    timer_init(&v->drain, on_drained);
+    timer_start(w->wheel, &v->drain, worker_now(w) + DRAIN_MS);
+}
+
+void worker_retire(struct worker *w, struct version *v)
+{
+    v->retire.run = on_retire;
+    mailbox_push(w->box, &v->retire);
+}
+
+static void on_bury(struct mail *m)
+{
+    struct version *v = container_of(m, struct version, bury);
+    struct worker *w = v->worker;
+    if (v->drain.link.next)
+        timer_stop(w->wheel, &v->drain);
+    m->next = w->buried;
+    w->buried = m;
+}
+
+void worker_bury(struct worker *w, struct version *v)
+{
+    v->bury.run = on_bury;
+    mailbox_push(w->box, &v->bury);
+}
+
+static void close_one(struct worker *w)
+{
+    if (!w->buried)
+        return;
+    struct version *v = container_of(w->buried, struct version, bury);
+    w->buried = v->bury.next;
+    task_forget_idle(v);
+    version_close(v);
+}
+
+/* --- the loop ------------------------------------------------------------- */
+
+int64_t worker_now(struct worker *w)
+{
+    return clock_mono_us() / 1000;
+}
+
+static void on_stop(struct mail *m)
+{
+    struct worker *w = container_of(m, struct worker, stop);
+    w->stopping = true;
+    while (!list_empty(&w->runs)) {
+        struct run *run = container_of(w->runs.next, struct run, link);
+        struct job *job = run->job;
+        if (run->task)
+            task_abandon(run->task);
+        answer(w, job, ERR_CANCELLED);
+    }
+    mailbox_push(w->ended, &w->end);
+}
+
+static int64_t nap_us(struct worker *w)
+{
+    if (w->buried || atomic_load(&w->quit))
+        return 0;
+    if (w->stopping)
+        return -1; /* nothing is timed any more */
+    int64_t ms = wheel_next(w->wheel, worker_now(w));
+    return ms < 0 ? -1 : ms * 1000;
+}
+
+static void run_all(struct mail *m)
+{
+    while (m) {
+        struct mail *next = m->next;
+        m->run(m);
+        m = next;
+    }
+}
+
+static void run(void *arg)
+{
+    struct worker *w = arg;
+    watch_open(&w->watch, w->conf.dog);
+    while (true) {
+        struct mail *m = mailbox_wait(w->box, nap_us(w));
+        if (!m && !w->buried && atomic_load(&w->quit))
+            break;
+        watch_busy(&w->watch, true);
+        run_all(m);
+        if (!w->stopping)
+            wheel_turn(w->wheel, worker_now(w));
+        send_out(w);
+        close_one(w);
+        watch_busy(&w->watch, false);
+    }
+}
+
+struct worker *worker_new(const struct worker_conf *conf)
+{
+    struct worker *w = mem_alloc(sizeof *w);
+    w->conf = *conf;
+    w->box = mailbox_new(NULL, NULL);
+    w->wheel = wheel_new(worker_now(w));
+    list_init(&w->runs);
+    must(thread_start("script", run, w, &w->thread) == 0);
+    return w;
+}
+
+void worker_stop(struct worker *w, struct mailbox *ended)
+{
+    w->ended = ended;
+    w->stop.run = on_stop;
+    mailbox_push(w->box, &w->stop);
+}
+
+void worker_free(struct worker *w)
+{
+    atomic_store(&w->quit, true);
+    mailbox_nudge(w->box);
+    thread_join(w->thread);
+    mailbox_free(w->box);
+    wheel_free(w->wheel);
+    mem_free(w->slots);
+    mem_free(w->free_slot);
+    mem_free(w);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker.h - a script thread: jobs in, jobs out.
+ *
+ * A job carries the plan it began with and how far it is. A worker runs what
+ * of it is pinned here and hands it on; the one that ends it answers.
+ *
+ * Thread: worker_new/_stop/_free by the opener; worker_give, _answer, _retire
+ * and _bury by any.
+ */
+#pragma once
+#include "script/task.h"
+#include "script/unit.h"
+#include "script/watchdog.h"
+
+/* A job's way through the pipeline; lies in the job's arena. */
+struct run {
+    struct job *job;
+    struct list link;     /* worker's runs, while here */
+    struct plan *plan;    /* one ref */
+    struct worker *worker;
+    uint32_t at;          /* next in the plan */
+    int64_t given_us;
+    struct task *task;    /* waiting in it, or NULL */
+};
+
+struct worker_conf {
+    struct loop *home;
+    struct watchdog *dog;
+    struct script *script;
+    atomic_llong *depth;  /* jobs not yet answered */
+};
+struct worker {
+    struct worker_conf conf;
+    struct mailbox *box;
+    struct thread *thread;
+    struct wheel *wheel;
+    struct watch watch;
+    struct task **slots;
+    uint32_t slot_count, free_slots;
+    uint32_t *free_slot;
+    uint64_t generation;
+    struct list runs;
+    struct mail *out_first, *out_last; /* to the home loop, at the batch's end */
+    size_t out_count;
+    struct mail *buried;  /* versions to be closed, one a turn */
+    struct mail stop;
+    bool stopping;
+    atomic_bool quit;
+    struct mailbox *ended; /* told when it has stopped */
+    struct mail end;
+};
+struct worker *worker_new(const struct worker_conf *conf);
+/* Cancels what is there; a mail comes to `ended` when it runs no more Lua. */
+void worker_stop(struct worker *w, struct mailbox *ended);
+void worker_free(struct worker *w); /* after that; joins */
+
+void worker_give(struct worker *w, struct job *job);       /* takes */
+void worker_answer(struct worker *w, struct script_ask *a); /* takes */
+void worker_retire(struct worker *w, struct version *v);
+void worker_bury(struct worker *w, struct version *v);      /* takes */
+
+/* --- on the worker's own thread --- */
+void worker_post(struct worker *w, struct mail *m); /* to the home loop */
+void worker_ask(struct worker *w, struct script_ask *ask); /* takes */
+int64_t worker_now(struct worker *w);               /* ms, the wheel's */
+/* Waiting tasks by number. */
+uint32_t worker_slot(struct worker *w, struct task *t);
+void worker_free_slot(struct worker *w, uint32_t slot);
+/* A task that waited has ended: on with its job. */
+void worker_go_on(struct worker *w, struct job *job, enum outcome o);

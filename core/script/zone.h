@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* zone.h - time zones by name, without the process's TZ.
+ *
+ * Why our own: libc has one zone for the whole process, and scripts run on
+ * several threads. The system's zone files (RFC 9636) are read instead.
+ *
+ * Pure but for zone_read. Immutable once read.
+ */
+#pragma once
+#include "base/buf.h"
+
+#define ZONE_BYTES (64 * 1024) /* a zone file; the largest has 4 kB */
+
+struct zone; /* one block of memory */
+/* Parses a zone file's bytes into room (at least zone_size bytes of them).
+ * Returns 0 or ERR_UNPROCESSABLE. */
+int zone_parse(struct slice file, void *room, struct zone **out);
+size_t zone_size(struct slice file); /* 0 = this is no zone file */
+/* "Europe/Berlin" -> the file's bytes, in a. ERR_NOT_FOUND for a name that is
+ * none. */
+int zone_read(struct slice name, struct arena *a, struct slice *file);
+/* "UTC", "Z", "+08:00", "-0330" -> seconds east. */
+bool zone_fixed(struct slice name, int32_t *offset);
+/* Seconds east of UTC at that moment (s since 1970). */
+int32_t zone_offset(const struct zone *z, int64_t at);
