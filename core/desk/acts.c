@@ -321,6 +321,7 @@ static const char *refuse(struct desk *d, const struct conv *c,
                           const struct act *act)
 {
     bool closed = c->rec.state == CONV_CLOSED;
+    const struct agent_live *a;
     if (act->note.len > LIMIT_TEXT_BYTES || act->tags.len > LIMIT_TEXT_BYTES) {
         return "the note or the tags are too long";
     }
@@ -329,9 +330,9 @@ static const char *refuse(struct desk *d, const struct conv *c,
         if (closed) {
             return "the conversation is closed; reopen it first";
         }
-        return act->agent && !agent_of(d, act->agent)->rec.enabled
-                   ? "this agent is disabled"
-                   : NULL;
+        a = agent_of(d, act->agent); /* it may have gone meanwhile */
+        return act->agent && !(a && a->rec.enabled) ? "this agent is disabled"
+                                                    : NULL;
     case ACT_CLOSE:
         return closed ? "the conversation is closed already" : NULL;
     case ACT_REOPEN:

@@ -423,14 +423,19 @@ static void apply_one(struct outcome *o, const struct effect *e)
 }
 
 /* No change to the journal: remembered, written when there is time. */
+static void handled_spoil(struct desk *d, struct conv *c)
+{
+    if (!c->handled_dirty) {
+        c->handled_dirty = true;
+        list_add_last(&d->dirty, &c->dirty_link);
+    }
+}
+
 static void mark_handled(struct desk *d, struct conv *c, struct job *job)
 {
     if (job->hook == HOOK_MESSAGE && job->event.pos > c->rec.handled) {
         c->rec.handled = job->event.pos;
-        if (!c->handled_dirty) {
-            c->handled_dirty = true;
-            list_add_last(&d->dirty, &c->dirty_link);
-        }
+        handled_spoil(d, c);
     }
 }
 
@@ -599,12 +604,24 @@ static void on_alarm(struct timer *t)
 
 /* --- handled marks without an effect -------------------------------------- */
 
+static void on_flushed(struct tx *tx)
+{
+    struct desk *d = tx->owner;
+    for (struct event *ev = tx->first; tx->result && ev; ev = ev->next) {
+        struct conv *c = conv_of(d, ev->conv);
+        if (c) {
+            handled_spoil(d, c); /* again in the next round */
+        }
+    }
+    tx_free(tx);
+}
+
 void handled_flush(struct desk *d)
 {
     if (list_empty(&d->dirty)) {
         return;
     }
-    struct tx *tx = tx_new(on_free_tx, NULL);
+    struct tx *tx = tx_new(on_flushed, d);
     struct list *l;
     while (tx->count < FLUSH_MOST && (l = d->dirty.next) != &d->dirty) {
         struct conv *c = container_of(l, struct conv, dirty_link);
