@@ -73,6 +73,7 @@ void client_fini(struct client *c)
     forget_lines(c);
     mem_free(c->out);
     mem_free(c->seen.at);
+    mem_free(c->lost.at);
     mem_free(c->told.at);
 }
 
@@ -300,9 +301,15 @@ static void ask_history(struct client *c, uint32_t before)
     c->loading = true;
 }
 
-/* A console reads by REST what it may see: all of it, at once. */
+/* A console reads by REST what it may see: all of it, at once. What it could
+ * see at its cursor and no longer now it opens later, as it is needed. */
 static void read_all(struct world *w, struct client *c)
 {
+    for (size_t i = 0; i < w->store.convs.count; i++) {
+        struct conv_row *r = w->store.convs.at[i];
+        if (!desk_may_see(w->desk, c->id, &r->c))
+            marks_add(&c->lost, r->c.id, r->c.id, 0);
+    }
     for (uint64_t pos = 1; pos <= fakestore_pos(w); pos++) {
         struct event *ev = fakestore_event(w, pos);
         struct conv_row *r = ev->conv ? fakestore_conv(w, ev->conv) : NULL;

@@ -81,6 +81,8 @@ struct client {
     struct out *out;
     size_t out_count, out_cap;
     struct marks seen;
+    struct marks lost;     /* conversations gone from sight before the console
+                              could read them by REST */
     bool loading;          /* a history page is asked for */
     uint64_t history;      /* of this conversation, till its last page came */
     /* of this session, server's side: for the oracle */

@@ -60,6 +60,7 @@ void fakestore_crash(struct world *w);
 bool fakestore_cancel(struct world *w);
 /* Writes at once, as the roof would have: for records of the house. */
 void fakestore_put_agent(struct world *w, const struct agent *a);
+void fakestore_del_agent(struct world *w, uint64_t id);
 void fakestore_put_channel(struct world *w, const struct channel *c);
 void fakestore_put_team(struct world *w, const struct team *t);
 

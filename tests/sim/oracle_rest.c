@@ -92,7 +92,8 @@ static void check_loads(struct world *w)
             n += r->c.assignee == w->agents[i] &&
                  (r->c.state == CONV_OPEN || r->c.state == CONV_SNOOZED);
         }
-        if (desk_load(w->desk, w->agents[i]) != n)
+        if (desk_agent(w->desk, w->agents[i]) &&
+            desk_load(w->desk, w->agents[i]) != n)
             world_fail(w, "agent %llu holds %d, its load says %d",
                        (ull)w->agents[i], n, desk_load(w->desk, w->agents[i]));
     }
@@ -102,6 +103,8 @@ static bool has_room(struct world *w, size_t i)
 {
     struct agent *a = fakestore_agent(w, w->agents[i]);
     bool here = false;
+    if (!a)
+        return false;
     for (size_t k = 0; k < w->client_count; k++)
         here |= w->clients[k].role == ROLE_AGENT &&
                 w->clients[k].id == a->id && w->clients[k].link == LINK_LIVE;
@@ -154,6 +157,9 @@ static bool wants_all_of(struct world *w, struct client *c,
         return r->c.contact == c->id && !(ev->flags & EVENT_PRIVATE) &&
                (ev->pos > c->since || r->c.id == c->loaded);
     /* An agent has seen all of what it holds, as far as the backlog goes. */
+    const struct holding *at = fakestore_holding(r, c->since);
+    if (at && at->state != CONV_BOT && marks_has(&c->lost, r->c.id))
+        return false;
     return r->c.assignee == c->id && r->c.state != CONV_CLOSED &&
            ev->seq + LIMIT_BACKLOG_EVENTS > r->c.last_seq;
 }

@@ -71,6 +71,11 @@ void fakestore_put_agent(struct world *w, const struct agent *a)
     set(&w->store.agents, r->id, r);
 }
 
+void fakestore_del_agent(struct world *w, uint64_t id)
+{
+    del(&w->store.agents, id);
+}
+
 void fakestore_put_channel(struct world *w, const struct channel *c)
 {
     struct channel *r = arena_one(w->store.mem, struct channel);

@@ -265,6 +265,17 @@ static void make_teams(struct world *w)
     }
 }
 
+static struct agent new_agent(struct world *w, size_t i)
+{
+    return (struct agent){.id = w->agents[i], .name = SLICE("Bo"),
+                          .email = SLICE("bo@x"), .skills = SLICE("[]"),
+                          .enabled = true,
+                          .role = i == 3   ? AGENT_ROLE_SUPERVISOR
+                                  : i == 4 ? AGENT_ROLE_ADMIN
+                                           : AGENT_ROLE_AGENT,
+                          .max_load = 1 + (int32_t)world_below(w, 3)};
+}
+
 static void make_people(struct world *w)
 {
     for (size_t i = 0; i < WORLD_CHANNELS; i++) {
@@ -274,13 +285,8 @@ static void make_people(struct world *w)
         fakestore_put_channel(w, &c);
     }
     for (size_t i = 0; i < WORLD_AGENTS; i++) {
-        struct agent a = {.id = w->agents[i] = ++w->next_id,
-                          .name = SLICE("Bo"), .email = SLICE("bo@x"),
-                          .skills = SLICE("[]"), .enabled = true,
-                          .role = i == 3   ? AGENT_ROLE_SUPERVISOR
-                                  : i == 4 ? AGENT_ROLE_ADMIN
-                                           : AGENT_ROLE_AGENT,
-                          .max_load = 1 + (int32_t)world_below(w, 3)};
+        w->agents[i] = ++w->next_id;
+        struct agent a = new_agent(w, i);
         fakestore_put_agent(w, &a);
     }
     make_teams(w);
@@ -335,19 +341,22 @@ void world_fini(struct world *w)
 
 /* --- the roof's doings ---------------------------------------------------- */
 
-static void change_agent(struct world *w, bool enable)
+static void change_agent(struct world *w)
 {
-    uint64_t id = w->agents[world_below(w, WORLD_AGENTS)];
-    struct agent a = *fakestore_agent(w, id);
-    if (enable) {
-        if (a.enabled)
-            return;
-        a.enabled = true;
-    } else if (world_chance(w, 300)) {
-        a.enabled = !a.enabled;
-    } else {
-        a.max_load = (int32_t)world_below(w, 4);
+    size_t i = world_below(w, WORLD_AGENTS);
+    uint64_t id = w->agents[i];
+    struct agent *row = fakestore_agent(w, id);
+    if (row && world_chance(w, 100)) {
+        world_say(w, "agent %llu is deleted", (unsigned long long)id);
+        fakestore_del_agent(w, id);
+        desk_del_agent(w->desk, id);
+        return;
     }
+    struct agent a = row ? *row : new_agent(w, i);
+    if (row && world_chance(w, 300))
+        a.enabled = !a.enabled;
+    else
+        a.max_load = (int32_t)world_below(w, 4);
     world_say(w, "agent %llu: enabled %d, max_load %d", (unsigned long long)id,
               a.enabled, a.max_load);
     fakestore_put_agent(w, &a);
@@ -408,7 +417,7 @@ static void step(struct world *w)
         ms += world_below(w, 3 * WORLD_GRACE_MS);
     pass_time(w, ms);
     if (world_chance(w, w->weather.rare / 8))
-        change_agent(w, false);
+        change_agent(w);
     if (world_below(w, 10000) < w->weather.crash)
         crash(w);
     hop(w);
@@ -429,11 +438,12 @@ static void drain(struct world *w)
     int64_t quiet_since = 0;
     w->calm = true;
     bool some_leave = world_chance(w, 400);
-    for (size_t k = 0; k < w->client_count; k++)
-        w->clients[k].away = some_leave && w->clients[k].role == ROLE_AGENT &&
-                             world_chance(w, 500);
-    for (size_t i = 0; i < 100; i++)
-        change_agent(w, true);
+    for (size_t k = 0; k < w->client_count; k++) {
+        struct client *c = &w->clients[k];
+        struct agent *a = fakestore_agent(w, c->id);
+        c->away = c->role == ROLE_AGENT &&
+                  (!a || !a->enabled || (some_leave && world_chance(w, 500)));
+    }
     for (uint32_t i = 0; i < DRAIN_ROUNDS && !w->failed; i++) {
         w->step++;
         for (size_t k = 0; k < w->client_count; k++) {
