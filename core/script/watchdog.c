@@ -62,7 +62,7 @@ static void on_signal(int number)
     errno = was;
 }
 
-void watch_open(struct watch *w, struct watchdog *d)
+void watch_begin(struct watch *w, struct watchdog *d)
 {
     *w = (struct watch){.dog = d, .thread = pthread_self()};
     must(pthread_getcpuclockid(w->thread, &w->clock) == 0);

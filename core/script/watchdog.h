@@ -42,7 +42,7 @@ struct watchdog *watchdog_open(int64_t limit_ms);
 void watchdog_close(struct watchdog *d);
 
 /* w lives until watchdog_close. On its own thread. */
-void watch_open(struct watch *w, struct watchdog *d);
+void watch_begin(struct watch *w, struct watchdog *d);
 void watch_busy(struct watch *w, bool busy);
 void watch_enter(struct watch *w, lua_State *L);
 bool watch_leave(struct watch *w); /* true: that stretch was told to die */

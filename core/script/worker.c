@@ -281,7 +281,7 @@ static void run_all(struct mail *m)
 static void run(void *arg)
 {
     struct worker *w = arg;
-    watch_open(&w->watch, w->conf.dog);
+    watch_begin(&w->watch, w->conf.dog);
     while (true) {
         struct mail *m = mailbox_wait(w->box, nap_us(w));
         if (!m && !w->buried && atomic_load(&w->quit))
