@@ -255,6 +255,10 @@ static void assign(struct outcome *o, uint64_t agent, uint64_t team,
     struct conversation *next = &o->s->next;
     int64_t now = o->d->conf.ports.now(o->d->conf.ports.arg);
     release_reserved(o);
+    if (team && !desk_team(o->d, team)) {
+        log_warn("desk", "a rule assigns to a team that is not there");
+        team = 0;
+    }
     struct agent_live *a = agent_of(o->d, agent);
     if (!a || !a->rec.enabled) {
         a = queue_pick(o->d, team, pick);

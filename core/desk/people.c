@@ -215,7 +215,7 @@ void absent_release(struct desk *d)
             struct act *act = act_new(ACT_ASSIGN, act_free, NULL);
             act->role = ROLE_SYSTEM;
             act->conv = c->rec.id;
-            act->team = c->rec.team;
+            act->team = desk_team(d, c->rec.team) ? c->rec.team : 0;
             desk_act(d, act);
         }
     }

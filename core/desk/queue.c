@@ -81,6 +81,9 @@ static bool waited_longer(const struct agent_live *a,
 struct agent_live *queue_pick(struct desk *d, uint64_t team, struct slice how)
 {
     bool turn = slice_is(how, "round_robin");
+    if (team && !desk_team(d, team)) {
+        team = 0; /* deleted: anybody may, rather than nobody */
+    }
     struct agent_live *best = NULL, *a;
     for (size_t i = 0; (a = map_next(&d->agents, &i)) != NULL;) {
         if (!agent_is_free(a) || (team && !team_has(d, team, a->rec.id))) {

@@ -120,7 +120,7 @@ static void check_queue(struct world *w)
         if (r->c.state != CONV_QUEUED)
             continue;
         for (size_t i = 0; i < WORLD_AGENTS; i++) {
-            bool may = !r->c.team;
+            bool may = !desk_team(w->desk, r->c.team);
             for (size_t t = 0; t < WORLD_TEAMS; t++)
                 may |= w->teams[t] == r->c.team &&
                        world_team_has(t, w->agents[i], w);
