@@ -39,6 +39,11 @@ static const char doctor_usage[] =
     "value,\n"
     "where it comes from, and what it is for (give a file by YUELAI_CONFIG).\n";
 
+static void print(const struct buf *out)
+{
+    printf("%.*s", (int)out->len, out->len ? out->data : "");
+}
+
 /* --- check --- */
 
 int check_main(int argc, char **argv)
@@ -56,7 +61,7 @@ int check_main(int argc, char **argv)
     }
     buf_init(&out, REPORT_MAX);
     r = script_check(conf.home, f.rest_count ? f.rest[0] : NULL, &out);
-    fwrite(out.data, 1, out.len, stdout);
+    print(&out);
     buf_fini(&out);
     puts(r ? "something is broken" : "all is well");
     return r ? 1 : 0;
@@ -98,7 +103,7 @@ int verify_main(int argc, char **argv)
     if (shows) {
         fputs("\r\033[K", stderr);
     }
-    fwrite(out.data, 1, out.len, stdout);
+    print(&out);
     buf_fini(&out);
     if (r) {
         fprintf(stderr, "yuelai: %s\n", e.text[0] ? e.text : "not verified");
@@ -137,11 +142,11 @@ static int list_settings(const struct config *c)
         char env[SETTING_ENV];
         buf_clear(&value);
         setting_show(s, c, &value);
-        printf("%s = %.*s\n    %s%s  (%s; %s)\n", s->name,
-               SLICE_FMT(buf_slice(&value)), s->help,
-               s->flags & SETTING_RELOADS ? "" : "; needs a restart",
+        printf("%-24s %-22.*s %-12s %s: %s%s\n", s->name,
+               SLICE_FMT(buf_slice(&value)),
                setting_origin_name((enum setting_origin)c->origin[i]),
-               setting_env(s, env));
+               setting_env(s, env), s->help,
+               s->flags & SETTING_RELOADS ? "" : " (at a start)");
     }
     buf_fini(&value);
     return 0;
@@ -251,7 +256,7 @@ static void look_at_home(const struct config *c)
         buf_init(&out, REPORT_MAX);
         int r = script_check(c->home, NULL, &out);
         if (r) {
-            fwrite(out.data, 1, out.len, stdout);
+            print(&out);
             ill("a script is broken",
                 "see above; its last good version serves");
         } else {

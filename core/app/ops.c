@@ -32,7 +32,6 @@ static struct meter uptime = {.name = "yuelai_uptime_seconds",
                               .kind = METER_GAUGE,
                               .scale = 1e-6};
 GAUGE(ready, "yuelai_ready", "1 while /readyz answers 200");
-GAUGE(healthy, "yuelai_store_healthy", "0 while commits fail");
 GAUGE(scripts_well, "yuelai_scripts_well", "0 while a script file is broken");
 GAUGE(script_depth_now, "yuelai_script_jobs", "Jobs waiting or running");
 GAUGE(mail_main, "yuelai_mailbox_main", "Mail waiting for the main thread");
@@ -138,7 +137,6 @@ static void measure_house(struct server *s)
     meter_set(&log_warns, (int64_t)log_count(LOG_WARN));
     meter_set(&log_errors, (int64_t)log_count(LOG_ERROR));
     if (s->store) {
-        meter_set(&healthy, store_is_healthy(s->store));
         meter_set(&journal_pos, (int64_t)store_pos(s->store));
     }
     if (s->script) {
