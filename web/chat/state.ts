@@ -30,7 +30,7 @@ export const unseen = signal(0);
 export const spoken = signal('');
 export const drafts = signal<Drafts | null>(null);
 export const title = computed(() => config.value.title || t('chat.title'));
-export const channel = decodeURIComponent(location.pathname.split('/')[2] ?? 'default');
+export const channel = decodeURIComponent(location.pathname.split('/')[2] || 'default');
 
 const bell = () => import('../shared/presence/sound.ts');
 /** The engine may only start inside a gesture: load it with the first one. */
@@ -68,14 +68,14 @@ async function loadConfig(init: Partial<Init>): Promise<void> {
 function connect(store: Store, init: Partial<Init>, identity: unknown): void {
   visitor.value?.stop();
   const url = (location.protocol === 'https:' ? 'wss://' : 'ws://') + location.host + '/ws';
-  const page = init.page ?? { url: location.href, title: document.title, referrer: document.referrer };
+  const page = init.page || { url: location.href, title: document.title, referrer: document.referrer };
   const v = new Visitor({ url, channel, store, locale: document.documentElement.lang, page, identity });
   v.on('change', () => {
     link.value = v.session.state;
     tick.value++;
   });
   v.on('message', (m) => {
-    spoken.value = (m.sender.name ? m.sender.name + ': ' : '') + (m.text ?? '');
+    spoken.value = (m.sender.name ? m.sender.name + ': ' : '') + (m.text || '');
     if (isOpen.value && isLooking()) return;
     unseen.value++;
     void bell().then((b) => b.play('message', 0.35));
@@ -96,10 +96,10 @@ export async function boot(host: Host): Promise<void> {
   } else {
     store = browserStore();
     const q = new URLSearchParams(location.search);
-    init = { lang: q.get('lang') ?? undefined };
+    init = { lang: q.get('lang') || undefined };
   }
   if (init.lang) setLang(pickLang(init.lang));
-  initTheme(init.theme ?? new URLSearchParams(location.search).get('theme'));
+  initTheme(init.theme || new URLSearchParams(location.search).get('theme'));
   if (init.title) config.value = { title: init.title };
   paint(init.color);
   drafts.value = new Drafts(store, 'yl.' + channel + '.draft.');

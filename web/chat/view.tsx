@@ -88,12 +88,13 @@ function rowsOf(v: Visitor): Row[] {
   const to = v.timeline.deliveredTo;
   return buildRows({
     messages: v.messages(),
+    more: v.timeline.more,
     outbox: v.outbox.items,
     streams: v.streams.of(v.conversation?.id),
     isMine: (m) => m.sender.role === 'visitor',
-    self: v.you ?? { role: 'visitor', id: '' },
-    readUpTo: Math.max(by.agent ?? 0, by.bot ?? 0),
-    deliveredUpTo: Math.max(to.agent ?? 0, to.bot ?? 0),
+    self: v.you || { role: 'visitor', id: '' },
+    readUpTo: Math.max(by.agent || 0, by.bot || 0),
+    deliveredUpTo: Math.max(to.agent || 0, to.bot || 0),
   });
 }
 
@@ -121,7 +122,7 @@ function Log({ v, onEdit }: { v: Visitor; onEdit: (ref: string) => void }) {
   useLayoutEffect(() => {
     if (pending > lastPending.current) a.toEnd(); // own words are always shown
     lastPending.current = pending;
-    a.settle(rows[0]?.key);
+    a.settle(v.timeline.first && v.timeline.first.id);
     if (a.atEnd) {
       seen.current = top;
       setBelow(0);
@@ -220,7 +221,7 @@ export function Chat({ host }: { host: Host }) {
   const onEdit = (ref: string) => {
     const item = v?.outbox.take(ref);
     if (!item || !field.current) return;
-    field.current.value = item.text ?? '';
+    field.current.value = item.text || '';
     field.current.dispatchEvent(new Event('input', { bubbles: true }));
     field.current.focus();
   };

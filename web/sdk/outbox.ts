@@ -45,12 +45,12 @@ export class Outbox extends Emitter<Events> {
 
   constructor(private opt: OutboxOptions) {
     super();
-    this.now = opt.now ?? Date.now;
+    this.now = opt.now || Date.now;
     for (const key of opt.store.keys(opt.prefix)) this.load(key);
   }
 
   add(body: Omit<SendBody, 'ref'> & { ref?: string }): OutItem {
-    const item: OutItem = { ...body, ref: body.ref ?? newId(this.now()), at: this.now(), state: 'queued' };
+    const item: OutItem = { ...body, ref: body.ref || newId(this.now()), at: this.now(), state: 'queued' };
     this.save(item);
     this.items = this.items.concat(item);
     this.changed();
@@ -120,11 +120,11 @@ export class Outbox extends Emitter<Events> {
     const item = f.ref !== undefined ? this.find(f.ref) : undefined;
     if (!item) return false;
     this.clear(item.ref);
-    const tries = (this.tries.get(item.ref) ?? 0) + 1;
+    const tries = (this.tries.get(item.ref) || 0) + 1;
     this.tries.set(item.ref, tries);
     if (TRANSIENT.has(f.code) && tries <= TRANSIENT_TRIES) {
       this.put({ ...item, state: 'queued' });
-      this.hold(item.conversation, f.retry_after_ms ?? 500 * 2 ** tries);
+      this.hold(item.conversation, f.retry_after_ms || 500 * 2 ** tries);
     } else {
       this.fail(item, f.code, f.message);
     }
@@ -138,7 +138,7 @@ export class Outbox extends Emitter<Events> {
 
   private load(key: string): void {
     try {
-      const item = JSON.parse(this.opt.store.get(key) ?? '') as OutItem;
+      const item = JSON.parse(this.opt.store.get(key) || '') as OutItem;
       if (typeof item.ref !== 'string' || typeof item.kind !== 'string') throw new Error('shape');
       if (item.state !== 'failed') item.state = 'queued';
       this.items.push(item);
@@ -150,12 +150,12 @@ export class Outbox extends Emitter<Events> {
   private pump(): void {
     if (!this.up) return;
     const busy = new Set<string>();
-    for (const i of this.items) if (i.state === 'sending') busy.add(i.conversation ?? '');
+    for (const i of this.items) if (i.state === 'sending') busy.add(i.conversation || '');
     for (const item of this.items) {
-      const lane = item.conversation ?? '';
+      const lane = item.conversation || '';
       if (item.state !== 'queued' || busy.has(lane)) continue;
       busy.add(lane);
-      if ((this.held.get(lane) ?? 0) > this.now()) continue;
+      if ((this.held.get(lane) || 0) > this.now()) continue;
       const { at: _at, state: _state, code: _code, reason: _reason, ...body } = item;
       if (!this.opt.send(body)) continue;
       this.put({ ...item, state: 'sending' }, true);
@@ -176,7 +176,7 @@ export class Outbox extends Emitter<Events> {
   }
 
   private hold(conversation: string | undefined, ms: number): void {
-    const lane = conversation ?? '';
+    const lane = conversation || '';
     this.held.set(lane, this.now() + ms);
     setTimeout(() => {
       this.held.delete(lane);

@@ -52,7 +52,7 @@ export class Session extends Emitter<Events> {
 
   constructor(private opt: SessionOptions) {
     super();
-    this.online = opt.online ?? (() => typeof navigator === 'undefined' || navigator.onLine !== false);
+    this.online = opt.online || (() => typeof navigator === 'undefined' || navigator.onLine !== false);
     this.transport = new Transport({ url: opt.url, connect: opt.connect });
     this.transport.on('open', () => this.sayHello());
     this.transport.on('frame', (f) => this.onFrame(f));

@@ -63,7 +63,7 @@ export class Transport extends Emitter<Events> {
 
   constructor(private opt: TransportOptions) {
     super();
-    this.now = opt.now ?? Date.now;
+    this.now = opt.now || Date.now;
   }
 
   start(): void {
@@ -137,7 +137,7 @@ export class Transport extends Emitter<Events> {
       if (frame) this.emit('frame', frame);
     };
     ws.onclose = (ev: { code?: number; reason?: string }) => {
-      if (this.ws === ws) this.lost(ev.code ?? 1006, ev.reason ?? '');
+      if (this.ws === ws) this.lost(ev.code || 1006, ev.reason || '');
     };
     ws.onerror = () => {
       // a close always follows
@@ -196,7 +196,7 @@ export class Transport extends Emitter<Events> {
     clearTimeout(this.retryTimer);
     let wait = this.forcedDelay;
     this.forcedDelay = null;
-    if (wait === null) wait = backoffMs(this.attempt++, (this.opt.random ?? Math.random)());
+    if (wait === null) wait = backoffMs(this.attempt++, (this.opt.random || Math.random)());
     if (code === 4029) wait = Math.max(wait, 10_000);
     this.become('waiting');
     this.retryTimer = setTimeout(() => this.dial(), wait);

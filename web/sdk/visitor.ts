@@ -55,7 +55,7 @@ export class Visitor extends Emitter<Events> {
       hello: () => ({
         type: 'hello',
         channel: opt.channel,
-        token: this.token ?? undefined,
+        token: this.token || undefined,
         identity: opt.identity,
         page: this.page,
         locale: opt.locale,
@@ -131,7 +131,7 @@ export class Visitor extends Emitter<Events> {
   }
 
   typers(): Typing[] {
-    return this.typing.of(this.conversation?.id ?? '');
+    return this.typing.of(this.conversation?.id || '');
   }
 
   private changed(): void {
@@ -149,9 +149,9 @@ export class Visitor extends Emitter<Events> {
     this.you = w.you;
     const conv = w.conversation;
     if (conv) {
-      this.enter(conv.id);
+      this.enter(conv.id, false);
       this.conversation = { id: conv.id, state: conv.state };
-      this.queue = conv.queue ?? null;
+      this.queue = conv.queue || null;
       if (!this.timeline.loaded || !w.recovered) void this.refetch();
     } else {
       this.ready = true;
@@ -163,11 +163,12 @@ export class Visitor extends Emitter<Events> {
 
   /** The conversation messages belong to from now on. False: an older one
    * (a repeated ref of long ago), which must not pull us back; ids sort. */
-  private enter(id: string): boolean {
+  private enter(id: string, live = true): boolean {
     if (this.timeline.id === id) return true;
     if (this.timeline.id > id) return false;
     if (this.timeline.items.length) this.past = this.past.concat(this.timeline.items);
     this.timeline = new Timeline(id);
+    this.timeline.loaded = live; // begun before our eyes: a hole is a hole
     this.streams.clear();
     if (!this.conversation || this.conversation.id !== id) this.conversation = { id, state: 'open' };
     return true;
@@ -209,7 +210,7 @@ export class Visitor extends Emitter<Events> {
       text: item.text,
       ref: item.ref,
       reply_to: item.reply_to,
-      sender: this.you ?? { role: 'visitor', id: '' },
+      sender: this.you || { role: 'visitor', id: '' },
     });
   }
 

@@ -82,6 +82,7 @@ function rowsOf(c: Conversation): Row[] {
   const me = app.me.value!;
   return buildRows({
     messages: l.items,
+    more: l.more,
     outbox: app.client?.outbox.of(c.id) ?? [],
     streams: app.client?.streams.of(c.id),
     isMine: (m) => m.sender.role === 'agent' && m.sender.id === me.id,

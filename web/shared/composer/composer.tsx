@@ -60,7 +60,7 @@ function insertAtCaret(el: HTMLTextAreaElement, text: string): void {
 
 export function Composer(p: ComposerProps) {
   const [bytes, setBytes] = useState(0);
-  const max = p.maxHeight ?? 160;
+  const max = p.maxHeight || 160;
   const el = () => p.field.current!;
   const version = p.drafts.version.value;
 

@@ -27,7 +27,7 @@ export class Drafts {
 
   get(key: string): string {
     const p = this.pending.get(key);
-    return p !== undefined ? p : this.store.get(this.prefix + key) ?? '';
+    return p !== undefined ? p : this.store.get(this.prefix + key) || '';
   }
 
   set(key: string, text: string): void {

@@ -15,7 +15,7 @@ export function initials(name: string): string {
   const s = name.trim();
   if (/[\u3400-\u9fff]/.test(s)) return s.slice(-1);
   const words = s.split(/[\s._-]+/).filter(Boolean);
-  return ((words[0]?.[0] ?? '?') + (words.length > 1 ? words[words.length - 1]![0]! : '')).toUpperCase();
+  return ((words[0]?.[0] || '?') + (words.length > 1 ? words[words.length - 1]![0]! : '')).toUpperCase();
 }
 
 export function Avatar({ id, name, size = 32, bot }: { id: string; name: string; size?: number; bot?: boolean }) {

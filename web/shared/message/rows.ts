@@ -35,6 +35,9 @@ export interface RowsInput {
   self: { role: Role; id: string; name?: string };
   readUpTo: number;
   deliveredUpTo?: number;
+  /** Older ones exist: no day above the first row, it would stay on top of
+   * what is put above it and the reader's place could not be kept. */
+  more?: boolean;
   /** Draw 以下为未读消息 after this seq. */
   unreadAfter?: number | null;
 }
@@ -47,7 +50,7 @@ function isPill(m: Message): boolean {
 
 function tickOf(m: Message, i: RowsInput): Tick {
   if (m.status === 'read' || m.seq <= i.readUpTo) return 'read';
-  if (m.status === 'delivered' || m.seq <= (i.deliveredUpTo ?? 0)) return 'delivered';
+  if (m.status === 'delivered' || m.seq <= (i.deliveredUpTo || 0)) return 'delivered';
   return 'stored';
 }
 
@@ -65,9 +68,11 @@ export function buildRows(i: RowsInput): Row[] {
   const dayRow = (at: number) => {
     const k = dayKey(at);
     if (k === day) return;
+    const first = day === '';
     day = k;
     prev = null;
-    rows.push({ type: 'day', key: 'day ' + k + ' ' + rows.length, at });
+    if (first && i.more) return;
+    rows.push({ type: 'day', key: 'day ' + k, at });
   };
   const bubble = (row: BubbleRow) => {
     const p = prev;
@@ -86,7 +91,7 @@ export function buildRows(i: RowsInput): Row[] {
       prev = null;
       rows.push({ type: 'unread', key: 'unread' });
     }
-    const key = m.ref ?? m.id;
+    const key = m.ref || m.id;
     if (isPill(m)) {
       prev = null;
       rows.push({ type: 'pill', key, m });
@@ -102,7 +107,7 @@ export function buildRows(i: RowsInput): Row[] {
     const m: Message = { id: o.ref, seq: Infinity, kind: o.kind, text: o.text, sender: i.self, at: o.at, private: o.private, ref: o.ref };
     bubble({ type: 'msg', key: o.ref, m, mine: true, tick: o.state, out: o, head: true, tail: true });
   }
-  for (const s of i.streams ?? []) {
+  for (const s of i.streams || []) {
     const m: Message = { id: s.id, seq: Infinity, kind: 'text', text: s.text, sender: { role: 'bot', id: 'bot' }, at: s.at };
     bubble({ type: 'msg', key: 'stream ' + s.id, m, mine: false, head: true, tail: true, streaming: true });
   }

@@ -21,8 +21,8 @@ export class Reading {
   paused = false;
 
   constructor(private o: ReadingOptions) {
-    this.looking = o.looking ?? isLooking;
-    this.stayMs = o.stayMs ?? 500;
+    this.looking = o.looking || isLooking;
+    this.stayMs = o.stayMs || 500;
   }
 
   /** Another conversation. */

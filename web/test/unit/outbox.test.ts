@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { fakeClock } from './clock.ts';
 import { test, type TestContext } from 'node:test';
+import { fakeClock } from './clock.ts';
 import { Outbox } from '../../sdk/outbox.ts';
 import { MemoryStore } from '../../sdk/storage.ts';
 import type { Ack, SendBody } from '../../sdk/types.ts';

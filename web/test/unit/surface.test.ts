@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { fakeClock } from './clock.ts';
 import { test } from 'node:test';
+import { fakeClock } from './clock.ts';
 import { compositionEnd, compositionStart, enterWish, isComposing } from '../../shared/composer/ime.ts';
 import { byteLength } from '../../shared/composer/composer.tsx';
 import { Drafts } from '../../shared/composer/drafts.ts';
