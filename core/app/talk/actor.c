@@ -99,11 +99,13 @@ static void on_frame(struct talk *t, struct actor *a, struct slice raw)
         on_ack(a, s->json);
     else if (is(s->json, "type", "event"))
         on_event(a, s->json);
+    else if (is(s->json, "type", "reconnect"))
+        a->told_to_go = true; /* the talk says when it comes back */
     if (!a->fresh)
         a->fresh = s;
 }
 
-int actor_pump(struct talk *t, int64_t ms)
+void actor_listen(struct talk *t, int64_t ms)
 {
     struct client *list[64];
     size_t n = 0;
@@ -117,6 +119,16 @@ int actor_pump(struct talk *t, int64_t ms)
         while (a->client && client_next(a->client, t->arena, &op, &raw))
             if (op == CLIENT_TEXT)
                 on_frame(t, a, raw);
+    for (struct actor *a = t->actors; a; a = a->next)
+        if (a->told_to_go) {
+            a->told_to_go = false;
+            actor_leave(a, false);
+        }
+}
+
+int actor_pump(struct talk *t, int64_t ms)
+{
+    actor_listen(t, ms);
     return house_died(t) ? -1 : 0;
 }
 
@@ -210,6 +222,7 @@ int actor_connect(struct talk *t, struct actor *a)
     actor_leave(a, false);
     if (client_open(t->port, "", t->within_ms, &e, &a->client))
         return talk_fail(t, "%s cannot connect: %s", a->name, e.text);
+    a->here = true;
     a->welcomed = false;
     if (!a->keeps_place)
         a->cursor = SLICE("");

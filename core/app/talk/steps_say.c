@@ -103,6 +103,7 @@ static int moves(struct talk *t, struct slice *args, int how)
         return -1;
     if (how == LEAVE || how == DROP) {
         actor_leave(a, how == DROP);
+        a->here = false;
         return 0;
     }
     a->keeps_place = how == RECONNECT;
@@ -114,7 +115,7 @@ static int everybody(struct talk *t, struct slice *args, int variant)
     (void)args, (void)variant;
     for (struct actor *a = t->actors; a; a = a->next) {
         a->keeps_place = true;
-        if (a->client && actor_connect(t, a))
+        if (a->here && actor_connect(t, a))
             return -1;
     }
     return 0;

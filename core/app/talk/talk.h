@@ -50,7 +50,8 @@ struct actor {
     struct slice channel, status; /* as said in hello */
     struct slice extra;           /* agents: further JSON members */
     bool keeps_place;             /* resumes by its cursor when it comes back */
-    bool welcomed, recovered;
+    bool here;                    /* has come and not gone by itself */
+    bool welcomed, recovered, told_to_go;
     struct seen *first, *last;
     struct seen *fresh; /* first frame since the last start-over */
     struct unsent *unsent;
@@ -124,8 +125,9 @@ struct actor *actor_get(struct talk *t, struct slice name);  /* makes */
 /* hello and welcome; a resume cursor only if the actor keeps its place. */
 int actor_connect(struct talk *t, struct actor *a);
 int actor_send(struct talk *t, struct actor *a, struct slice frame);
-/* Reads what comes for everybody, waiting at most ms. Fails if the server
- * died. */
+/* Reads what comes for everybody, waiting at most ms. */
+void actor_listen(struct talk *t, int64_t ms);
+/* The same; fails if the server died. */
 int actor_pump(struct talk *t, int64_t ms);
 /* Waits until everything the server had for this actor is here (ping, pong). */
 int actor_settle(struct talk *t, struct actor *a);
