@@ -131,6 +131,8 @@ int db_checkpoint(struct db *db, bool restart, bool *done)
                                                : SQLITE_CHECKPOINT_PASSIVE,
                                        &in_log, &moved);
     *done = rc == SQLITE_OK && in_log == moved;
+    if (rc == SQLITE_BUSY)
+        return 0; /* the writer was just moving the log's head: next time */
     return rc == SQLITE_OK ? 0 : fail(db, rc);
 }
 
