@@ -260,20 +260,18 @@ static void tell_with_backlog(struct desk *d, struct desk_peer *p,
 enum { UNSEEN = 1, SEEN = 2 };
 
 /* In a replay: does this event make the agent see the conversation? What it
- * could see before the replay is not known; then only what can begin a sight
+ * could see before the replay is not known (that messages are among it says
+ * nothing: the store shows what may be seen now); then what can begin a sight
  * counts, and at worst something is shown again. */
 static bool begins_sight(struct desk *d, struct desk_peer *p,
                          const struct event *ev, struct arena *a)
 {
     struct map *sights = &p->held->sights;
-    if (p->role != ROLE_AGENT || !p->agent || !ev->conv) {
+    if (p->role != ROLE_AGENT || !p->agent || !ev->conv ||
+        !is_conversation(ev->name)) {
         return false;
     }
     uintptr_t was = (uintptr_t)map_get(sights, ev->conv);
-    if (!is_conversation(ev->name)) {
-        map_put(sights, ev->conv, (void *)(uintptr_t)SEEN);
-        return false;
-    }
     struct json *body = NULL;
     struct conversation c = {.id = ev->conv};
     if (json_parse(a, ev->body, NULL, &body) ||

@@ -10,7 +10,7 @@
 #include "test.h"
 
 #define STAGE_EPOCH 7
-#define STAGE_LINES 400
+#define STAGE_LINES 4000
 
 struct stage {
     struct desk *desk;
