@@ -191,13 +191,24 @@ static void save(struct call *c, struct agent *a, int status)
     server_read(c->s, q);
 }
 
-static void take_fields(struct call *c, struct agent *a)
+/* What everybody may change of themselves; the rest is the admins'. */
+static void take_own(struct call *c, struct agent *a)
 {
-    if (body_get(c, "email")) {
-        a->email = body_text(c, "email");
-    }
     if (body_get(c, "name")) {
         a->name = body_text(c, "name");
+    }
+    if (body_get(c, "status") &&
+        agent_status_find(body_text(c, "status"), &a->status)) {
+        c->number = (int64_t)a->status + 1;
+    }
+    a->updated_at = clock_ms();
+}
+
+static void take_all(struct call *c, struct agent *a)
+{
+    take_own(c, a);
+    if (body_get(c, "email")) {
+        a->email = body_text(c, "email");
     }
     if (body_get(c, "role")) {
         (void)agent_role_find(body_text(c, "role"), &a->role); /* checked */
@@ -205,11 +216,14 @@ static void take_fields(struct call *c, struct agent *a)
     a->max_load = (int32_t)json_int(c->body, "max_load", a->max_load);
     a->skills = body_json(c, "skills", a->skills);
     a->enabled = json_bool(c->body, "enabled", a->enabled);
-    a->updated_at = clock_ms();
-    if (body_get(c, "status") &&
-        agent_status_find(body_text(c, "status"), &a->status)) {
-        c->number = (int64_t)a->status + 1;
-    }
+}
+
+static struct agent *changed_copy(struct call *c, const struct agent *was)
+{
+    struct agent *a = agent_copy(c->a, was);
+    a->password = (struct slice){0};
+    a->status = desk_presence(c->s->desk, was->id);
+    return a;
 }
 
 static bool email_looks_right(struct call *c)
@@ -235,7 +249,7 @@ static void post(struct call *c)
     if (!email_looks_right(c)) {
         return;
     }
-    take_fields(c, a);
+    take_all(c, a);
     c->number = 0;
     if (a->name.len == 0) {
         a->name = a->email;
@@ -268,10 +282,8 @@ static void patch(struct call *c)
     if (!was || !email_looks_right(c)) {
         return;
     }
-    struct agent *a = agent_copy(c->a, was);
-    a->password = (struct slice){0};
-    a->status = desk_presence(c->s->desk, was->id);
-    take_fields(c, a);
+    struct agent *a = changed_copy(c, was);
+    take_all(c, a);
     if (keeps_an_admin(c, was, a)) {
         save(c, a, 200);
     }
@@ -322,10 +334,8 @@ static void me_save(struct call *c)
         reply_missing(c, "agent");
         return;
     }
-    struct agent *a = agent_copy(c->a, was);
-    a->password = (struct slice){0};
-    a->status = desk_presence(c->s->desk, was->id);
-    take_fields(c, a);
+    struct agent *a = changed_copy(c, was);
+    take_own(c, a);
     save(c, a, 200);
 }
 
