@@ -53,8 +53,9 @@ static void write_rules(int version)
 /* A folder of our own with links to what is not scripts/. */
 static void make_home(void)
 {
-    char from[512], cmd[3000];
-    if (!realpath(options.home, from))
+    char cmd[3000];
+    char *from = realpath(options.home, NULL);
+    if (!from || strlen(from) > 512)
         die("no home %s", options.home);
     snprintf(home, sizeof(home), "/tmp/yuelai-bench-home-XXXXXX");
     if (!mkdtemp(home))
@@ -66,6 +67,7 @@ static void make_home(void)
              home, from, from, from);
     if (system(cmd) != 0)
         die("cannot copy %s/scripts", from);
+    free(from);
     write_rules(0);
 }
 
