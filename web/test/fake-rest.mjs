@@ -72,6 +72,7 @@ export async function rest(f, req, res) {
   const [, , , kind, id, action] = url.pathname.split('/');
   const q = url.searchParams;
   const body = req.method === 'GET' ? {} : await readBody(req);
+  if (f.restDelay) await new Promise((r) => setTimeout(r, f.restDelay));
   if (f.restFails) return bad(res, 503, 'unavailable', 'the store is away');
   if (req.method !== 'GET' && req.headers['x-yuelai'] !== '1') return bad(res, 403, 'forbidden', 'the guard header is missing');
   if (kind === 'login') return login(f, res, body);

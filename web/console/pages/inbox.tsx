@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect } from 'preact/hooks';
 import { bindHotkeys } from '../../shared/hotkeys.ts';
+import { t } from '../../shared/i18n.ts';
 import { go, path } from '../../shared/router.ts';
 import { ConvList, searchField, step } from '../parts/list.tsx';
 import { Details, detailsOpen } from '../parts/details.tsx';
@@ -47,6 +48,7 @@ export function InboxPage() {
   const cls = ['inbox', id ? 'has-thread' : '', listFolded.value ? 'folded' : '', detailsOpen.value && id ? 'has-details' : ''].join(' ');
   return (
     <main class={cls}>
+      <h1 class="sr">{t('nav.inbox')}</h1>
       <ConvList />
       <Thread />
       {detailsOpen.value && id && (

@@ -195,7 +195,7 @@ function Body() {
 }
 
 export function ConvList() {
-  const box = useRef<HTMLElement>(null);
+  const box = useRef<HTMLDivElement>(null);
   const counts = inbox.counts.value;
   const tabs = [
     { key: 'mine' as const, label: t('tab.mine'), count: counts.mine },
@@ -207,7 +207,7 @@ export function ConvList() {
     if (el && !el.matches(':hover') && !el.contains(document.activeElement)) thaw();
   };
   return (
-    <section class="list" aria-label={t('nav.inbox')}>
+    <section class="list" aria-label={t('list.label')}>
       <div class="list-head">
         <div class="search">
           <Icon d={I.search} size={16} />
@@ -241,14 +241,14 @@ export function ConvList() {
           <Sorts />
         </div>
       </div>
-      <section class="list-body" aria-label={t('list.label')} ref={box} onPointerEnter={(e) => e.pointerType === 'mouse' && freeze()} onPointerLeave={maybeThaw} onFocusIn={freeze} onFocusOut={() => setTimeout(maybeThaw)}>
+      <div class="list-body" ref={box} onPointerEnter={(e) => e.pointerType === 'mouse' && freeze()} onPointerLeave={maybeThaw} onFocusIn={freeze} onFocusOut={() => setTimeout(maybeThaw)}>
         {waiting.value > 0 && (
           <button class="news" onClick={thaw}>
             {t('list.news', { n: waiting.value })}
           </button>
         )}
         <Body />
-      </section>
+      </div>
     </section>
   );
 }

@@ -35,7 +35,7 @@ function Header({ c }: { c: Conversation }) {
       </button>
       <Avatar id={c.contact} name={name} size={36} />
       <div class="thread-names">
-        <h1 class="cut">{name}</h1>
+        <h2 class="cut">{name}</h2>
         <p class="cut">
           <span class={'st st-' + c.state}>{t('state.' + c.state)}</span>
           <span>{channel}</span>

@@ -47,7 +47,7 @@ export function Empty(p: { icon: string; title: string; text?: string; children?
   return (
     <div class="empty">
       <Icon d={p.icon} size={28} />
-      <h3>{p.title}</h3>
+      <h2>{p.title}</h2>
       {p.text && <p>{p.text}</p>}
       {p.children}
     </div>
@@ -58,7 +58,7 @@ export function Failed(p: { error: string; onRetry: () => void }) {
   return (
     <div class="empty" role="alert">
       <Icon d={I.alert} size={28} />
-      <h3>{t('error.load')}</h3>
+      <h2>{t('error.load')}</h2>
       <p>{p.error}</p>
       <button class="btn" onClick={p.onRetry}>
         {t('retry')}

@@ -55,8 +55,16 @@ export function VirtualList<T>(p: Props<T>) {
     paddingEnd: p.end ? 12 : 0,
     onChange: () => redraw(undefined),
   };
-  if (!v.current) v.current = new Virtualizer(options);
-  else v.current.setOptions(options);
+  if (!v.current) {
+    v.current = new Virtualizer(options);
+    // The library holds back while scrolling up; but a bubble that joins a
+    // group above (and loses its name) must not move the one being read.
+    v.current.shouldAdjustScrollPositionOnItemSizeChange = (item, _delta, inst) => {
+      const top = inst.scrollOffset || 0;
+      return inst.itemSizeCache.has(item.key) ? item.end <= top : item.start < top;
+    };
+  }
+  v.current.setOptions(options);
   const virt = v.current;
   useLayoutEffect(() => virt._didMount(), []);
   useLayoutEffect(() => virt._willUpdate());
