@@ -35,5 +35,6 @@ struct pattern {
 void pattern_init(struct pattern *p, const char *subject, size_t len,
                   const char *text, size_t text_len);
 /* Tries the pattern (text may begin behind a '^') at one place. Returns the
- * end of the match, or NULL: no match, or p->error. Steps go on counting. */
+ * end of the match, or NULL: no match, or p->error. Steps go on counting. A
+ * capture may still be CAPTURE_OPEN then: "(a" matches, until it is asked for. */
 const char *pattern_at(struct pattern *p, const char *at, const char *text);

@@ -103,14 +103,15 @@ void script_close(struct script *s)
     for (int left = s->workers; left > 0;)
         for (m = mailbox_wait(ended, -1); m; m = m->next)
             left--;
-    mailbox_free(ended);
     for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
         forget_unit(s, u);
     map_fini(&s->units);
     plan_unref(s->plan);
-    watchdog_close(s->dog);
+    watchdog_stop(s->dog);
     for (int i = 0; i < s->workers; i++)
         worker_free(s->worker[i]);
+    mailbox_free(ended); /* a push may look at it after it was taken from */
+    watchdog_free(s->dog);
     script_unref(s);
 }
 

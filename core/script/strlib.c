@@ -57,6 +57,8 @@ static void push_capture(lua_State *L, const struct pattern *p, int i,
         lua_pushlstring(L, at, (size_t)(end - at));
         return;
     }
+    if (p->capture[i].len == CAPTURE_OPEN)
+        luaL_error(L, "malformed pattern (unfinished capture)");
     if (p->capture[i].len == CAPTURE_POSITION)
         lua_pushinteger(L, p->capture[i].at - p->from + 1);
     else

@@ -175,11 +175,15 @@ struct watchdog *watchdog_open(int64_t limit_ms)
     return d;
 }
 
-void watchdog_close(struct watchdog *d)
+void watchdog_stop(struct watchdog *d)
 {
     atomic_store(&d->stop, true);
     mailbox_nudge(d->box);
     thread_join(d->thread);
+}
+
+void watchdog_free(struct watchdog *d)
+{
     mailbox_free(d->box);
     mem_free(d);
 }

@@ -37,11 +37,12 @@ struct watch {
 };
 
 struct watchdog *watchdog_open(int64_t limit_ms);
-/* After the last watch_leave; before the script threads end, since it may
+/* After the last watch_leave, and before the script threads end, since it may
  * signal them until then. */
-void watchdog_close(struct watchdog *d);
+void watchdog_stop(struct watchdog *d);
+void watchdog_free(struct watchdog *d); /* after they have ended */
 
-/* w lives until watchdog_close. On its own thread. */
+/* w lives until watchdog_stop. On its own thread. */
 void watch_begin(struct watch *w, struct watchdog *d);
 void watch_busy(struct watch *w, bool busy);
 void watch_enter(struct watch *w, lua_State *L);

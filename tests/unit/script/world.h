@@ -93,7 +93,6 @@ static inline void world_on_every(void *arg, struct slice unit)
 {
     struct world *w = arg;
     w->everies++;
-    loop_stop(w->loop);
 }
 
 /* name: "rules/10-a"; NULL text deletes. */
