@@ -210,20 +210,33 @@ static void written(struct conn *c)
         c->ops->on_drained(c);
 }
 
+/* One send; its result, -1 with errno. */
+static ssize_t send_some(struct conn *c)
+{
+    ssize_t n;
+    do
+        n = send(c->fd, c->out.data + c->sent, conn_unsent(c), MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        meter_add(&net_bytes_out, n);
+        c->sent += (uint32_t)n;
+    }
+    return n;
+}
+
+void conn_push(struct conn *c)
+{
+    if (c->state == CONN_OPEN && conn_unsent(c))
+        (void)send_some(c);
+}
+
 static void flush(struct conn *c)
 {
     while (conn_unsent(c)) {
-        ssize_t n = send(c->fd, c->out.data + c->sent, conn_unsent(c),
-                         MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = send_some(c);
         if (n < 0 && errno != EAGAIN) {
             conn_abort(c);
             return;
-        }
-        if (n > 0) {
-            meter_add(&net_bytes_out, n);
-            c->sent += (uint32_t)n;
         }
         if (conn_unsent(c) == 0)
             break;

@@ -63,6 +63,9 @@ static inline size_t conn_unsent(const struct conn *c)
 {
     return c->out.len - c->sent;
 }
+/* Writes now what the socket takes; what goes wrong shows at the turn's end.
+ * For a burst within one turn, before its reader is called slow. */
+void conn_push(struct conn *c);
 /* Room in out for about n bytes, from the loop's spare buffers. */
 void conn_prepare(struct conn *c, size_t n);
 void conn_pause(struct conn *c);

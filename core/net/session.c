@@ -569,7 +569,8 @@ static void on_timer(struct conn *c)
 
 static void on_eof(struct conn *c)
 {
-    conn_abort(c);
+    conn_end(c);
+    leave(c->user);
 }
 
 static void on_drained(struct conn *c)
@@ -621,6 +622,8 @@ bool peer_send(struct net *n, uint64_t peer, struct notice *notice)
     struct session *s = find(n, peer);
     if (!s || s->state == SESSION_CLOSING || s->conn->state != CONN_OPEN)
         return false;
+    if (conn_unsent(s->conn) > LIMIT_OUT_BYTES)
+        conn_push(s->conn);
     compact(s);
     if (conn_unsent(s->conn) > LIMIT_OUT_BYTES) {
         give_up(s);

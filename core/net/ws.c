@@ -181,8 +181,9 @@ static enum peeked peek(struct slice in, struct head *h)
     bool control = h->opcode >= 8;
     if (p[0] & 0x70 || !(p[1] & 0x80) || h->opcode > 10 ||
         (h->opcode > 2 && h->opcode < 8) ||
-        (control && (!h->fin || h->payload > 125)))
-        return PEEK_BAD;
+        (control && (!h->fin || h->payload > 125)) ||
+        (h->opcode == WSLAY_CONNECTION_CLOSE && h->payload == 1))
+        return PEEK_BAD; /* half a close code: wslay lets it pass */
     size_t more = h->payload == 126 ? 2 : h->payload == 127 ? 8 : 0;
     h->bytes = 2 + more + 4;
     if (in.len < 2 + more)
