@@ -281,12 +281,13 @@ static bool begins_sight(struct desk *d, struct desk_peer *p,
     id_parse(json_text(body, "assignee"), ID_AGENT, &c.assignee);
     id_parse(json_text(body, "team"), ID_TEAM, &c.team);
     bool sees = agent_sees(d, p->agent, &c);
-    map_put(sights, ev->conv, (void *)(uintptr_t)(sees ? SEEN : UNSEEN));
-    if (!sees || was == SEEN) {
-        return false;
+    bool begins = sees && was != SEEN &&
+                  (was == UNSEEN || c.state == CONV_QUEUED ||
+                   ev->name == EVENT_CONVERSATION_ASSIGNED);
+    if (!sees || begins) {
+        map_put(sights, ev->conv, (void *)(uintptr_t)(sees ? SEEN : UNSEEN));
     }
-    return was == UNSEEN || c.state == CONV_QUEUED ||
-           ev->name == EVENT_CONVERSATION_ASSIGNED;
+    return begins;
 }
 
 /* Sends a resume's events; false: it goes on behind a backlog. */
