@@ -491,6 +491,7 @@ static void on_act(struct act *act)
             continue;
         w->acts[i] = w->acts[--w->act_count];
         w->did.acts++;
+        oracle_on_act(w, act);
         act_free(act);
         return;
     }
@@ -499,6 +500,7 @@ static void on_act(struct act *act)
 
 static void fill_act(struct world *w, struct act *act)
 {
+    char ref[24];
     switch (act->kind) {
     case ACT_ASSIGN:
         if (world_chance(w, 500))
@@ -507,6 +509,17 @@ static void fill_act(struct world *w, struct act *act)
             act->team = w->teams[world_below(w, WORLD_TEAMS)];
         if (world_chance(w, 300))
             act->note = SLICE("please help");
+        break;
+    case ACT_SEND:
+        act->frame = arena_one(act->arena, struct frame);
+        act->frame->kind = SLICE("text");
+        act->frame->text = SLICE("by REST");
+        act->frame->body = SLICE("{\"kind\":\"text\",\"text\":\"by REST\"}");
+        snprintf(ref, sizeof(ref), "rest-%u", world_below(w, 400));
+        act->frame->ref = arena_copy(act->arena, ref);
+        break;
+    case ACT_READ:
+        act->seq = 1 + world_below(w, 40);
         break;
     case ACT_SNOOZE:
         act->until = w->now + world_below(w, 3000);
@@ -527,7 +540,8 @@ static void do_act(struct world *w, struct client *c)
 {
     static const enum act_kind kinds[] = {ACT_ASSIGN, ACT_ASSIGN, ACT_CLOSE,
                                           ACT_REOPEN, ACT_SNOOZE, ACT_UPDATE,
-                                          ACT_CLOSE};
+                                          ACT_CLOSE,  ACT_SEND,   ACT_SEND,
+                                          ACT_READ};
     if (w->act_count == WORLD_ACTS)
         return;
     struct act *act = act_new(

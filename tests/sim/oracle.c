@@ -334,6 +334,26 @@ static void check_ack(struct world *w, struct client *c, const struct notice *n)
     marks_add(&c->told, row->conv, row->pos, row->seq)->acked = true;
 }
 
+/* A REST call that is answered well has happened, on disk. */
+void oracle_on_act(struct world *w, const struct act *act)
+{
+    struct conv_row *r = fakestore_conv(w, act->conv);
+    if (act->result > 0 || act->result < ERR_CANCELLED)
+        world_fail(w, "an act ends with %d", act->result);
+    if (act->result || w->dead)
+        return;
+    if (!act->conversation || !r)
+        world_fail(w, "act %d of conversation %llu: well, but without it",
+                   (int)act->kind, (ull)act->conv);
+    if (act->kind != ACT_SEND)
+        return;
+    struct event *row = fakestore_event(w, act->event.pos);
+    if (!row || row->sender != act->actor || row->seq != act->event.seq ||
+        !slice_eq(row->ref, act->frame->ref))
+        world_fail(w, "I1: a REST send is answered with pos %llu, which is "
+                      "not durable as such", (ull)act->event.pos);
+}
+
 static void check_welcome(struct world *w, struct client *c,
                           const struct notice *n)
 {

@@ -33,6 +33,7 @@ void oracle_after_write(struct world *w, const struct tx *tx);
 void oracle_on_run(struct world *w, const struct job *job);
 void oracle_on_ran(struct world *w, const struct job *job);
 void oracle_on_tell(struct world *w, struct client *c, const struct notice *n);
+void oracle_on_act(struct world *w, const struct act *act); /* answered */
 void oracle_on_crash(struct world *w);
 /* How a client looks at the journal now. */
 void oracle_viewer(struct world *w, struct client *c, struct viewer *v,
