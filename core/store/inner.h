@@ -24,7 +24,7 @@ struct writer {
     struct thread *thread;
     double rate;                /* transactions per ms, lately */
     int64_t last_us;            /* when the last batch ended */
-    int64_t retry_ms;           /* unhealthy: not before */
+    int64_t retry_ms, retry_wait_ms; /* unhealthy: not before; how long */
     int64_t log_checked;        /* bytes of the log at the last checkpoint */
     int64_t minute_ms, hour_ms; /* when those chores are due */
 };

@@ -10,9 +10,9 @@
  * Failure modes: a transaction's own fault (a duplicate ref, a value that must
  * be unique) is answered to it and the others go on. When the database fails
  * (disk full, lost disk) the whole batch is rolled back, memory is put back as
- * it was, everyone gets ERR_UNAVAILABLE, and for a second everything new is
- * refused at once; then one batch (or, when nothing comes, a probe write)
- * tries again. The log (WAL) is moved into the database by another thread;
+ * it was, everyone gets ERR_UNAVAILABLE, and for a while (50 ms, at last a
+ * second) everything new is refused at once; then one batch (or, when nothing
+ * comes, a probe write) tries again. The log (WAL) is moved into the database by another thread;
  * only when it has grown past LOG_MOST the writer does the rest itself between
  * two batches, so that the log can start over.
  */
@@ -28,8 +28,9 @@
 #define GATHER_RATE 1.0   /* transactions per ms that make it worth it */
 #define GATHER_SLICE_US 1000
 #define GATHER_SLICES 3
-#define IDLE_US 20000 /* quiet so long: write projections out */
-#define RETRY_MS 1000
+#define IDLE_US 20000      /* quiet so long: write projections out */
+#define RETRY_LEAST_MS 50  /* unhealthy: the first new try, then twice */
+#define RETRY_MOST_MS 1000 /* as long each time, up to this */
 #define LOG_STEP (8 << 20) /* bytes of log that call the checkpointer */
 #define LOG_MOST (64 << 20)
 #define MINUTE_MS 60000
@@ -190,10 +191,12 @@ static void fail_tx(struct tx *tx, const char *why)
 static void set_healthy(struct store *s, bool well)
 {
     if (atomic_exchange(&s->healthy, well) != well) {
-        if (well)
+        if (well) {
             log_info("store", "writing works again");
-        else
+            s->writer.retry_wait_ms = 0;
+        } else {
             log_error("store", "cannot write: %s", s->writer.db.err.text);
+        }
     }
     meter_set(&healthy, well);
 }
@@ -202,7 +205,10 @@ static void give_up(struct store *s)
 {
     struct writer *w = &s->writer;
     meter_add(&commits_failed, 1);
-    w->retry_ms = clock_mono_us() / 1000 + RETRY_MS;
+    w->retry_wait_ms = w->retry_wait_ms ? w->retry_wait_ms * 2 : RETRY_LEAST_MS;
+    if (w->retry_wait_ms > RETRY_MOST_MS)
+        w->retry_wait_ms = RETRY_MOST_MS;
+    w->retry_ms = clock_mono_us() / 1000 + w->retry_wait_ms;
     set_healthy(s, false);
     /* Some errors have ended the transaction already. */
     if (db_in_transaction(&w->db) && db_run(&w->db, "ROLLBACK") < 0)
@@ -330,18 +336,14 @@ static void note_rate(struct writer *w, size_t n)
     w->last_us = now;
 }
 
-/* Nothing came for a while: what can wait is done now. */
-static void idle(struct store *s)
+/* A transaction of the house's own: projections, and a probe if writing did
+ * not work lately. */
+static void write_out(struct store *s)
 {
     struct writer *w = &s->writer;
-    if (resting(s))
-        return;
-    bool well = atomic_load(&s->healthy);
-    if (well && !project_waiting(&w->journal.project))
-        return;
     journal_begin(&w->journal, clock_ms());
     int r = stmt_run(&w->begin);
-    if (r == 0 && !well)
+    if (r == 0 && !atomic_load(&s->healthy))
         r = stmt_run(&w->probe);
     if (r == 0)
         r = project_all(&w->journal.project, w->journal.last_pos);
@@ -354,6 +356,16 @@ static void idle(struct store *s)
     journal_commit(&w->journal);
     atomic_store(&s->behind, false);
     set_healthy(s, true);
+}
+
+/* Nothing came for a while: what can wait is done now. */
+static void idle(struct store *s)
+{
+    if (resting(s))
+        return;
+    if (!atomic_load(&s->healthy) ||
+        project_waiting(&s->writer.journal.project))
+        write_out(s);
 }
 
 static void chores(struct store *s)
@@ -379,7 +391,7 @@ static void chores(struct store *s)
 static int64_t wait_us(struct store *s)
 {
     if (!atomic_load(&s->healthy))
-        return RETRY_MS * 1000;
+        return s->writer.retry_wait_ms * 1000;
     if (project_waiting(&s->writer.journal.project))
         return IDLE_US;
     return MINUTE_MS * 1000LL;
@@ -499,7 +511,7 @@ void writer_close(struct store *s)
     if (!w->db.h)
         return;
     if (w->journal.sha)
-        idle(s); /* what waits is written out */
+        write_out(s); /* so that the next start has nothing to replay */
     struct stmt *all[] = {&w->begin,   &w->commit, &w->save,
                           &w->release, &w->undo,   &w->probe};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
