@@ -87,6 +87,7 @@ struct conv *conv_new(struct desk *d, const struct conversation *rec,
     c->person = p;
     p->convs++;
     c->stored = stored;
+    c->visitor_seq = rec->last_seq;
     c->held_since = d->conf.ports.now(d->conf.ports.arg);
     list_init(&c->queue_link);
     list_init(&c->dirty_link);
@@ -310,6 +311,7 @@ static void count_message(struct conv *c, const struct event *ev,
     }
     if (ev->role == ROLE_VISITOR) {
         r->unread++;
+        c->visitor_seq = ev->seq;
         if (!r->waiting_since_at) {
             r->waiting_since_at = ev->at;
         }
@@ -358,7 +360,9 @@ static void status_done(struct desk *d, struct conv *c, struct step *s,
                                                         : c->rec.visitor_read;
     } else {
         c->rec.agent_read = seq > c->rec.agent_read ? seq : c->rec.agent_read;
-        uint32_t left = c->rec.last_seq - c->rec.agent_read;
+        uint32_t left = c->rec.agent_read < c->visitor_seq
+                            ? c->visitor_seq - c->rec.agent_read
+                            : 0;
         c->rec.unread = c->rec.unread < left ? c->rec.unread : left;
     }
     tell_message(d, c, ev, tx->arena, s->act ? s->act->peer : 0);

@@ -92,6 +92,7 @@ struct change {
 struct conv {
     unsigned magic;
     struct conversation rec; /* slices are the conv's own copies */
+    uint32_t visitor_seq;    /* of the visitor's last message, or above it */
     int64_t held_since;      /* since when (or the start) by this holder */
     struct desk *desk;
     struct person *person;
