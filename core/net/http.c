@@ -283,6 +283,8 @@ static enum http_step refuse_parse(struct http_reader *r)
         return refuse(r, 400, "The length of the body is ambiguous.");
     case HPE_INVALID_VERSION:
         return refuse(r, 505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.");
+    case HPE_INVALID_TRANSFER_ENCODING:
+        return refuse(r, 501, "Of transfer codings only chunked is known.");
     case HPE_INVALID_METHOD:
         return refuse(r, 501, "This method is not known here.");
     default:
@@ -302,11 +304,11 @@ static bool take_target(struct http_reader *r)
         if (http_parser_parse_url(t.at, t.len, 0, &u) ||
             !(u.field_set & 1 << UF_HOST) || u.field_set & 1 << UF_USERINFO)
             return false;
-        size_t at = u.field_data[UF_HOST].off;
-        const char *slash = memchr(t.at + at, '/', t.len - at);
-        size_t end = slash ? (size_t)(slash - t.at) : t.len;
+        size_t at = u.field_data[UF_HOST].off, end = at;
+        while (end < t.len && t.at[end] != '/' && t.at[end] != '?')
+            end++;
         in->host = (struct slice){t.at + at, end - at};
-        path = slash ? (struct slice){slash, t.len - end} : SLICE("/");
+        path = (struct slice){t.at + end, t.len - end};
     }
     const char *hash = memchr(path.at, '#', path.len);
     if (hash)
@@ -317,6 +319,8 @@ static bool take_target(struct http_reader *r)
             (struct slice){mark + 1, (size_t)(path.at + path.len - mark - 1)};
         path.len = (size_t)(mark - path.at);
     }
+    if (path.len == 0)
+        path = SLICE("/"); /* absolute form may leave it out */
     char *out = arena_text(in->req.arena, path.len + 2);
     size_t n;
     if (!http_path(path, out, &n))
@@ -385,11 +389,24 @@ static enum http_step judge_head(struct http_reader *r)
     return HTTP_HAS_HEAD;
 }
 
+/* Room for headers: a line each, and never more than we take. */
+static size_t count_lines(struct slice head)
+{
+    const char *p = head.at, *end = head.at + head.len;
+    size_t n = 0;
+    while (n < LIMIT_HEADER_COUNT && p < end &&
+           (p = memchr(p, '\n', (size_t)(end - p)))) {
+        n++;
+        p++;
+    }
+    return n;
+}
+
 static void begin(struct http_reader *r, struct slice head)
 {
     struct arena *a = arena_new();
     struct http_in *in = arena_one(a, struct http_in);
-    r->headers = arena_many(a, struct http_header, LIMIT_HEADER_COUNT);
+    r->headers = arena_many(a, struct http_header, count_lines(head));
     in->req.arena = a;
     in->req.headers = r->headers;
     in->req.query = (struct slice){"", 0};

@@ -123,7 +123,7 @@ static void on_request(void *arg, struct http_req *r)
         l->r = r;
         loop_post(h->loop, &l->mail);
     } else if (slice_is(r->path, "/api/v1/hold")) {
-        h->held = r;
+        h->held[h->held_count++ % 64] = r;
     } else if (slice_is(r->path, "/api/v1/big")) {
         big(r);
     } else {
@@ -200,10 +200,11 @@ void house_run(struct house *h, void (*fn)(struct house *h, void *arg),
 static void release(struct house *h, void *arg)
 {
     (void)arg;
-    if (h->held)
-        http_reply(h->held, 200, SLICE("text/plain"), SLICE(""),
-                   http_is_live(h->held) ? SLICE("live") : SLICE("gone"));
-    h->held = NULL;
+    while (h->held_count) {
+        struct http_req *r = h->held[--h->held_count];
+        http_reply(r, 200, SLICE("text/plain"), SLICE(""),
+                   http_is_live(r) ? SLICE("live") : SLICE("gone"));
+    }
 }
 
 void house_release(struct house *h)
@@ -215,11 +216,11 @@ static void close_net(struct house *h, void *arg)
 {
     (void)arg;
     net_close(h->net);
+    release(h, NULL); /* late answers find nobody */
 }
 
 void house_stop(struct house *h)
 {
-    house_release(h);
     house_run(h, close_net, NULL);
     loop_stop(h->loop);
     thread_join(h->thread);

@@ -27,8 +27,8 @@ struct house {
     atomic_ullong peer;     /* the last one that said hello */
     atomic_llong drained;
     char cookie[64], origin[64];
-    struct http_req *held;  /* loop's thread only */
-    struct list waiting;
+    struct http_req *held[64]; /* loop's thread only */
+    size_t held_count;
 };
 
 bool house_start(struct house *h);
