@@ -8,8 +8,9 @@ export type MessageKind = 'text' | 'image' | 'file' | 'audio' | 'video' | 'locat
 
 export interface Who {
   role: Role;
+  /** Bots and the system may have none. */
   id: string;
-  name?: string;
+  name?: string | null;
 }
 
 export interface Message {
@@ -43,6 +44,9 @@ export interface Conversation {
   last_seq: number;
   unread: number;
   waiting_since_at: number | null;
+  queued_at?: number | null;
+  agent_read?: number;
+  visitor_read?: number;
   created_at: number;
   updated_at: number;
   preview: string;
@@ -140,7 +144,7 @@ export interface Welcome {
   session: string;
   you: Who;
   token?: string;
-  conversation?: { id: string; state: ConvState; last_seq: number; queue?: Queue };
+  conversation?: { id: string; state: ConvState; last_seq: number; queue?: Queue; agent_read?: number };
   cursor?: string;
   recovered: boolean;
   heartbeat_ms: number;

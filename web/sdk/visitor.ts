@@ -152,6 +152,7 @@ export class Visitor extends Emitter<Events> {
       this.enter(conv.id, false);
       this.conversation = { id: conv.id, state: conv.state };
       this.queue = conv.queue || null;
+      if (conv.agent_read) this.timeline.readBy.agent = conv.agent_read;
       if (!this.timeline.loaded || !w.recovered) void this.refetch();
     } else {
       this.ready = true;

@@ -9,12 +9,12 @@ import { Empty, Failed, Late } from '../../shared/kit/bits.tsx';
 import * as health from '../stores/health.ts';
 import { explain } from '../stores/toast.ts';
 
-const GOOD = new Set(['ok', 'loaded', 'running', 'active', 'ready']);
+const OFF = new Set(['off', 'disabled', 'retired']);
+const BAD = new Set(['error', 'failed', 'broken', 'quarantined']);
 
 function kindOf(s: Script): 'ok' | 'bad' | 'off' {
-  if (health.errorsOf(s).length > 0) return 'bad';
-  if (GOOD.has(s.state)) return 'ok';
-  return s.state === 'off' || s.state === 'disabled' ? 'off' : 'bad';
+  if (health.errorsOf(s).length > 0 || BAD.has(s.state)) return 'bad';
+  return OFF.has(s.state) ? 'off' : 'ok';
 }
 
 function Errors({ s }: { s: Script }) {

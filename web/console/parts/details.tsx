@@ -6,6 +6,7 @@ import { Icon } from '../../shared/icons.tsx';
 import { fullTime, t } from '../../shared/i18n.ts';
 import { Avatar } from '../../shared/kit/avatar.tsx';
 import * as app from '../stores/app.ts';
+import * as inbox from '../stores/inbox.ts';
 import * as thread from '../stores/thread.ts';
 
 const WIDE_PX = 1100;
@@ -79,7 +80,7 @@ export function Details() {
     if (id) void thread.loadContact(id);
   }, [id]);
   if (!c) return null;
-  const name = who?.name || c.contact_name || t('role.visitor');
+  const name = who?.name || inbox.nameOf(c);
   const attributes = Object.entries(who?.attributes ?? {}).filter(([, v]) => ['string', 'number', 'boolean'].includes(typeof v));
   return (
     <aside class="details" aria-label={t('details.label')}>

@@ -88,7 +88,8 @@ function Row({ c }: { c: Conversation }) {
   const here = thread.openId.value === c.id;
   const draft = app.drafts.get(c.id + ':reply');
   const q = inbox.found.value?.q ?? '';
-  const name = c.contact_name || t('role.visitor');
+  const name = inbox.nameOf(c);
+  const since = inbox.waitingSince(c);
   const other = c.assignee && c.assignee !== app.me.value?.id ? app.agentName(c.assignee) : '';
   return (
     <a
@@ -135,7 +136,7 @@ function Row({ c }: { c: Conversation }) {
         </span>
         <span class="conv-low">
           {c.state !== 'open' && <span class={'chip st-' + c.state}>{t('state.' + c.state)}</span>}
-          {c.waiting_since_at && c.state !== 'closed' ? <Wait since={c.waiting_since_at} /> : null}
+          {since ? <Wait since={since} /> : null}
           {c.tags.slice(0, 2).map((x) => (
             <span key={x} class="chip">
               {x}

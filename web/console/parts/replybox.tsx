@@ -8,6 +8,7 @@ import { t } from '../../shared/i18n.ts';
 import { Dialog } from '../../shared/kit/dialog.tsx';
 import { Tabs } from '../../shared/kit/bits.tsx';
 import * as app from '../stores/app.ts';
+import * as inbox from '../stores/inbox.ts';
 import * as thread from '../stores/thread.ts';
 
 type Mode = 'reply' | 'note';
@@ -119,7 +120,7 @@ export function ReplyBox({ c }: { c: Conversation }) {
           drafts={app.drafts}
           draftKey={key}
           label={note ? t('composer.note') : t('composer.reply')}
-          placeholder={note ? t('composer.notePlace') : t('composer.replyPlace', { name: c.contact_name || t('role.visitor') })}
+          placeholder={note ? t('composer.notePlace') : t('composer.replyPlace', { name: inbox.nameOf(c) })}
           sendLabel={note ? t('composer.saveNote') : t('composer.send')}
           maxBytes={app.client?.session.limits.text_bytes ?? 16_384}
           maxHeight={240}

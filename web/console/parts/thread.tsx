@@ -12,6 +12,7 @@ import { VirtualList, type ListApi } from '../../shared/list/virtual.tsx';
 import { RowView, TypingBubble } from '../../shared/message/bubble.tsx';
 import { buildRows, type Row } from '../../shared/message/rows.ts';
 import * as app from '../stores/app.ts';
+import * as inbox from '../stores/inbox.ts';
 import * as thread from '../stores/thread.ts';
 import { explain } from '../stores/toast.ts';
 import { now } from './clock.ts';
@@ -23,9 +24,10 @@ export const logApi: { current: ListApi | null } = { current: null };
 const atEnd = signal(true);
 
 function Header({ c }: { c: Conversation }) {
-  const name = c.contact_name || t('role.visitor');
+  const name = inbox.nameOf(c);
+  const since = inbox.waitingSince(c);
   const mine = c.assignee === app.me.value?.id;
-  const wait = c.waiting_since_at && c.state !== 'closed' ? t('list.waiting', { span: span(now.value - c.waiting_since_at) }) : '';
+  const wait = since ? t('list.waiting', { span: span(now.value - since) }) : '';
   const who = c.assignee ? (mine ? t('thread.mine') : t('thread.by', { name: app.agentName(c.assignee) })) : '';
   const channel = app.channels.value.get(c.channel)?.name ?? t('channel.' + c.channel_type);
   return (
@@ -87,7 +89,7 @@ function rowsOf(c: Conversation): Row[] {
     streams: app.client?.streams.of(c.id),
     isMine: (m) => m.sender.role === 'agent' && m.sender.id === me.id,
     self: { role: 'agent', id: me.id, name: me.name },
-    readUpTo: l.readBy.visitor ?? 0,
+    readUpTo: Math.max(l.readBy.visitor ?? 0, c.visitor_read ?? 0),
     deliveredUpTo: l.deliveredTo.visitor ?? 0,
     unreadAfter: thread.unreadAfter.value,
   });
@@ -142,7 +144,7 @@ function Log({ c }: { c: Conversation }) {
         rows={rows}
         keyOf={(r) => r.key}
         estimate={estimate}
-        render={(r) => <RowView row={r} actions={actions} face />}
+        render={(r) => <RowView row={r} actions={actions} face visitor={inbox.nameOf(c)} />}
         label={t('thread.log')}
         end
         api={logApi}
@@ -170,7 +172,7 @@ function Typers({ c }: { c: Conversation }) {
   const only = list.length === 1 ? list[0] : undefined;
   return (
     <div class="thread-typing">
-      <TypingBubble names={list.map((x) => x.who.name || t('role.' + x.who.role)).join('、')} text={only?.text} />
+      <TypingBubble names={list.map((x) => x.who.name || (x.who.role === 'visitor' ? inbox.nameOf(c) : t('role.' + x.who.role))).join('、')} text={only?.text} />
     </div>
   );
 }

@@ -39,7 +39,7 @@ export function onNews(id: string, m: Message | null): void {
     if (!won) return;
     if (sound.value) play(kind);
     if (isLooking()) return;
-    const name = c?.contact_name || t('role.visitor');
+    const name = inbox.nameOf(c);
     notice({ tag: m ? m.id : id, title: name, body: m?.text ?? t(mine ? 'alert.mine' : 'alert.queue'), onClick: () => go('/c/' + id) });
   });
 }

@@ -5,6 +5,7 @@
 // second must not mean 200 renders.
 import { computed, signal } from '@preact/signals';
 import type { Conversation, EventFrame, Message, Page, StatusData } from '../../sdk/types.ts';
+import { t } from '../../shared/i18n.ts';
 import * as app from './app.ts';
 import { onNews } from './alerts.ts';
 import * as thread from './thread.ts';
@@ -58,8 +59,19 @@ export function inView(c: Conversation, v: Tab): boolean {
   return stateFilter.value === '' || c.state === stateFilter.value;
 }
 
+/** Visitors who said no name are told apart by the end of their id. */
+export function nameOf(c: Conversation | undefined): string {
+  return c?.contact_name || t('role.visitor') + (c ? ' ' + c.contact.slice(-4) : '');
+}
+
+/** Since when somebody waits for us, if so. */
+export function waitingSince(c: Conversation): number | null {
+  if (c.state === 'closed') return null;
+  return c.waiting_since_at || (c.state === 'queued' && c.queued_at) || null;
+}
+
 const byNewest = (a: Conversation, b: Conversation) => b.updated_at - a.updated_at || (a.id < b.id ? 1 : -1);
-const byWaiting = (a: Conversation, b: Conversation) => (a.waiting_since_at ?? Infinity) - (b.waiting_since_at ?? Infinity) || byNewest(a, b);
+const byWaiting = (a: Conversation, b: Conversation) => (waitingSince(a) ?? Infinity) - (waitingSince(b) ?? Infinity) || byNewest(a, b);
 
 export const list = computed<Conversation[]>(() => {
   listTick.value;

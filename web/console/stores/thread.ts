@@ -181,7 +181,7 @@ export async function close(): Promise<void> {
   const c = current.value;
   if (!c || c.state === 'closed') return;
   await act(`/conversations/${c.id}/close`, {}, c.id, { state: 'closed' });
-  toast(t('thread.ended', { name: c.contact_name }), { action: { label: t('undo'), run: () => void reopen(c.id) } });
+  toast(t('thread.ended', { name: inbox.nameOf(inbox.convs.get(c.id)) }), { action: { label: t('undo'), run: () => void reopen(c.id) } });
 }
 
 export async function reopen(id: string): Promise<void> {

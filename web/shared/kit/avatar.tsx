@@ -18,8 +18,9 @@ export function initials(name: string): string {
   return ((words[0]?.[0] || '?') + (words.length > 1 ? words[words.length - 1]![0]! : '')).toUpperCase();
 }
 
-export function Avatar({ id, name, size = 32, bot }: { id: string; name: string; size?: number; bot?: boolean }) {
-  const hue = HUES[hash(id)];
+/** Bots and old messages may come without an id. */
+export function Avatar({ id, name, size = 32, bot }: { id: string | null; name: string; size?: number; bot?: boolean }) {
+  const hue = HUES[hash(id || name)];
   return (
     <span
       class="avatar"

@@ -45,17 +45,24 @@ function kindOf(row: BubbleRow): string {
   return row.m.sender.role === 'bot' ? 'bot' : 'in';
 }
 
-export function Bubble({ row, actions, face, ownName }: { row: BubbleRow; actions: BubbleActions; face: boolean; ownName?: boolean }) {
+interface Props {
+  actions: BubbleActions;
+  face: boolean;
+  /** For visitors who said no name. */
+  visitor?: string;
+}
+
+export function Bubble({ row, actions, face, visitor }: Props & { row: BubbleRow }) {
   const { m } = row;
   const kind = kindOf(row);
   const side = row.mine ? 'right' : 'left';
-  const name = m.sender.name || t('role.' + m.sender.role);
+  const name = m.sender.name || (m.sender.role === 'visitor' && visitor) || t('role.' + m.sender.role);
   const pending = row.tick === 'queued' && !!row.out;
   return (
     <div class={`msg ${side} ${kind}${row.head ? ' head' : ''}${row.tail ? ' tail' : ''}`} data-seq={row.out ? undefined : m.seq} data-ref={m.ref}>
       {face && !row.mine && <div class="msg-face">{row.head && <Avatar id={m.sender.id} name={name} size={28} bot={m.sender.role === 'bot'} />}</div>}
       <div class="msg-body">
-        {row.head && (!row.mine || ownName) && (
+        {row.head && !row.mine && (
           <div class="msg-name">
             {name}
             {m.sender.role === 'bot' && <span class="chip bot">{t('role.bot')}</span>}
@@ -86,9 +93,9 @@ export function Bubble({ row, actions, face, ownName }: { row: BubbleRow; action
   );
 }
 
-export function RowView(p: { row: Row; actions: BubbleActions; face: boolean; ownName?: boolean }) {
+export function RowView(p: Props & { row: Row }) {
   const { row } = p;
-  if (row.type === 'msg') return <Bubble row={row} actions={p.actions} face={p.face} ownName={p.ownName} />;
+  if (row.type === 'msg') return <Bubble {...p} row={row} />;
   if (row.type === 'day')
     return (
       <div class="divider">

@@ -4,7 +4,7 @@
 // (the ref), so its bubble is the same element from keypress to ✓✓.
 import type { OutItem } from '../../sdk/outbox.ts';
 import type { Stream } from '../../sdk/streams.ts';
-import type { Message, Role } from '../../sdk/types.ts';
+import type { Message, Who } from '../../sdk/types.ts';
 
 export type Tick = 'queued' | 'sending' | 'stored' | 'delivered' | 'read' | 'failed';
 
@@ -32,7 +32,7 @@ export interface RowsInput {
   outbox: OutItem[];
   streams?: Stream[];
   isMine: (m: Message) => boolean;
-  self: { role: Role; id: string; name?: string };
+  self: Who;
   readUpTo: number;
   deliveredUpTo?: number;
   /** Older ones exist: no day above the first row, it would stay on top of

@@ -108,19 +108,24 @@ test('a broken rule shows at file:line and changes nothing; mended, it is gone',
 test('a new rule is followed by the next message, and no socket dropped', async () => {
   let drops = 0;
   for (const p of [agent, visitor]) p.on('websocket', () => drops++);
-  // One that answers by itself; see scripting.md for the hook.
   writeFileSync(
-    join(server.home, 'scripts', 'rules', 'zz_e2e.lua'),
+    join(server.home, 'scripts', 'rules', '10-e2e.lua'),
     `return {
-  on_message = function(msg, conv)
-    if msg.sender.role == "visitor" and msg.text == "ping-rule" then conv:reply("pong-rule") end
+  api = 1,
+  priority = 10,
+  match = { kind = "text", text = { "ping-rule" } },
+  on_message = function(conv, msg)
+    conv:reply "pong-rule"
   end,
 }
 `,
   );
   await new Promise((r) => setTimeout(r, 1_200)); // "within a second"
-  await write(chat, 'ping-rule');
-  await sees(chat, 'pong-rule');
-  assert.equal(drops, 0);
-  clean(agent, visitor);
+  // Another visitor: in a conversation that an agent holds no rule may speak.
+  const other = await page(browser);
+  const chat2 = await openWidget(other, server.url);
+  await write(chat2, 'ping-rule');
+  await sees(chat2, 'pong-rule');
+  assert.equal(drops, 0, 'no socket was made anew');
+  clean(agent, visitor, other);
 });
