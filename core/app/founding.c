@@ -63,8 +63,11 @@ static void show_password(const struct config *conf, const char *password)
 
 static void give_up(struct server *s, const char *why)
 {
-    log_error("app", "the first admin was not made: %s", why);
     s->failed = true;
+    if (s->state == SERVER_CLOSED) {
+        return; /* the opening failed already, for its own reason */
+    }
+    log_error("app", "the first admin was not made: %s", why);
     server_stop(s);
 }
 

@@ -7,6 +7,7 @@
  * error and 4003; a wrong visitor token makes a new visitor, so that a changed
  * key locks nobody out. Who leaves while being looked up joins nowhere.
  */
+#include "app/api/api.h"
 #include "app/server.h"
 #include "app/sign.h"
 #include "base/clock.h"
@@ -30,7 +31,7 @@ METER(arriving, METER_GAUGE, "yuelai_hellos_waiting",
 struct arrival {
     struct server *s;
     uint64_t peer;
-    bool gone;
+    bool gone, again;
     struct arena *arena; /* the hello's, owned */
     struct hello *hello;
     const char *token_old; /* the token that was good, or NULL */
@@ -175,38 +176,69 @@ static bool take_identity(struct contact *c, const struct hello *h,
     return changed;
 }
 
-/* Two sockets of one new person must not make two contacts while the first is
- * being written: recent ones are remembered in a direct-mapped table. */
-static uint64_t mint(struct server *s, uint64_t channel, struct slice identity)
+static void look_up(struct arrival *v, bool by_identity);
+
+/* Another socket of the same person may have been quicker: look again. */
+static void on_contact_made(struct tx *tx)
 {
-    uint64_t key = hash_bytes(identity.at, identity.len) ^ channel;
-    size_t slot = key % IDENTITY_SLOTS;
-    if (s->minted[slot].key != key) {
-        s->minted[slot].key = key;
-        s->minted[slot].contact = id_new();
+    struct arrival *v = tx->owner;
+    int r = tx->result;
+    if (r == 0) {
+        server_announce(v->s, tx);
     }
-    return s->minted[slot].contact;
+    if (r == ERR_CONFLICT && !v->again && !v->gone) {
+        v->again = true;
+        tx_free(tx);
+        look_up(v, true);
+        return;
+    }
+    if (r == 0 && !v->gone) {
+        join_visitor(v, tx->puts->contact, true, false, true);
+    } else if (!v->gone) {
+        peer_close(v->s->net, v->peer, 1013, "unavailable");
+    }
+    tx_free(tx);
+    arrival_end(v);
+}
+
+/* Who is known by a signed identity has a row from the first moment on. */
+static void make_contact(struct arrival *v)
+{
+    struct tx *tx = tx_new(on_contact_made, v);
+    struct contact *c = arena_one(tx->arena, struct contact);
+    struct buf body;
+    c->id = id_new();
+    c->channel = v->channel;
+    c->identity = v->hello->user_id;
+    fill_new(c, v->hello, v->arena);
+    (void)take_identity(c, v->hello, v->arena);
+    buf_init(&body, LIMIT_FRAME_BYTES * 2);
+    struct jsonw w = jsonw_on(&body);
+    contact_write(&w, c);
+    struct event *ev = tx_event(tx, EVENT_CONTACT_UPDATED);
+    ev->role = ROLE_VISITOR;
+    ev->sender = c->id;
+    ev->body = w.failed ? SLICE("{}") : slice_dup(tx->arena, buf_slice(&body));
+    buf_fini(&body);
+    tx_put(tx, PUT_CONTACT)->contact = c;
+    server_commit(v->s, tx);
 }
 
 static void on_identity(struct query *q)
 {
     struct arrival *v = q->owner;
-    struct contact c = {0};
     if (v->gone || (q->result && q->result != ERR_NOT_FOUND)) {
         if (!v->gone) {
             peer_close(v->s->net, v->peer, 1013, "unavailable");
         }
     } else if (q->contact) {
-        c = *q->contact;
+        struct contact c = *q->contact;
         bool changed = take_identity(&c, v->hello, v->arena);
         join_visitor(v, &c, true, changed, true);
     } else {
-        c.id = mint(v->s, v->channel, v->hello->user_id);
-        c.channel = v->channel;
-        c.identity = v->hello->user_id;
-        fill_new(&c, v->hello, v->arena);
-        (void)take_identity(&c, v->hello, v->arena);
-        join_visitor(v, &c, false, true, true);
+        query_free(q);
+        make_contact(v);
+        return;
     }
     query_free(q);
     arrival_end(v);
@@ -239,8 +271,10 @@ static void look_up(struct arrival *v, bool by_identity)
     q->channel = v->channel;
     q->identity = by_identity ? slice_dup(q->arena, v->hello->user_id)
                               : (struct slice){0};
-    map_put(&s->arrivals, v->peer, v);
-    meter_add(&arriving, 1);
+    if (!v->again) {
+        map_put(&s->arrivals, v->peer, v);
+        meter_add(&arriving, 1);
+    }
     server_read(s, q);
 }
 

@@ -20,8 +20,7 @@
 #include "script/script.h"
 #include "store/store.h"
 
-#define ACK_SLOTS 16384     /* sends whose ack is awaited, for one histogram */
-#define IDENTITY_SLOTS 4096 /* contacts made for identities a moment ago */
+#define ACK_SLOTS 16384 /* sends whose ack is awaited, for one histogram */
 
 enum server_state {
     SERVER_STARTING,
@@ -60,9 +59,6 @@ struct server {
     bool failed;          /* the program ends with 1 */
     struct list founding; /* logins that wait for it */
     struct {
-        uint64_t key, contact;
-    } minted[IDENTITY_SLOTS];
-    struct {
         uint64_t key;
         int64_t at_us;
     } acks[ACK_SLOTS];
@@ -70,7 +66,6 @@ struct server {
     struct map passwords; /* agent -> its hash, for whole rows */
     struct map idem;      /* Idempotency-Keys at work: hash -> call */
     bool reloading;
-    void (*closed)(struct server *s); /* the last thing that happens */
 };
 
 /* Blocking: opens everything; then loop_run(s->loop) serves. given: what the

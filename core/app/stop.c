@@ -103,7 +103,9 @@ void server_stop(struct server *s)
 
 static void free_rest(struct server *s)
 {
-    desk_free(s->desk);
+    if (s->desk) {
+        desk_free(s->desk);
+    }
     auth_free(s->auth);
     guard_free(s->logins);
     guard_free(s->replays);
@@ -129,6 +131,7 @@ void server_abandon(struct server *s)
 {
     struct script *script = s->script;
     struct store *store = s->store;
+    s->state = SERVER_CLOSED;
     s->script = NULL;
     if (script) {
         script_close(script);

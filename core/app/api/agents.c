@@ -213,9 +213,9 @@ static void take_all(struct call *c, struct agent *a)
     if (body_get(c, "role")) {
         (void)agent_role_find(body_text(c, "role"), &a->role); /* checked */
     }
-    a->max_load = (int32_t)json_int(c->body, "max_load", a->max_load);
+    a->max_load = (int32_t)body_int(c, "max_load", a->max_load);
     a->skills = body_json(c, "skills", a->skills);
-    a->enabled = json_bool(c->body, "enabled", a->enabled);
+    a->enabled = body_bool(c, "enabled", a->enabled);
 }
 
 static struct agent *changed_copy(struct call *c, const struct agent *was)

@@ -114,7 +114,10 @@ bool caller_is_local(const struct call *c);
 
 /* body.c */
 int body_check(struct call *c);
+/* The name must be one of the route's fields. */
 const struct json *body_get(const struct call *c, const char *name);
+int64_t body_int(const struct call *c, const char *name, int64_t otherwise);
+bool body_bool(const struct call *c, const char *name, bool otherwise);
 struct slice body_text(const struct call *c, const char *name);
 /* A list of texts as JSON in the arena, or `otherwise` if not given. */
 struct slice body_json(const struct call *c, const char *name,

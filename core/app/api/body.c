@@ -143,20 +143,40 @@ int body_check(struct call *c)
     return r;
 }
 
+/* Only what the route lists and body_check has looked at: what else a caller
+ * writes can reach nobody. */
 const struct json *body_get(const struct call *c, const char *name)
 {
+    const struct field *f = c->route->in;
+    while (f && f->name && strcmp(f->name, name) != 0) {
+        f++;
+    }
+    must(f && f->name);
     return json_get(c->body, name);
+}
+
+int64_t body_int(const struct call *c, const char *name, int64_t otherwise)
+{
+    const struct json *v = body_get(c, name);
+    return json_is(v, JSON_INT) ? v->integer : otherwise;
+}
+
+bool body_bool(const struct call *c, const char *name, bool otherwise)
+{
+    const struct json *v = body_get(c, name);
+    return json_is(v, JSON_BOOL) ? v->boolean : otherwise;
 }
 
 struct slice body_text(const struct call *c, const char *name)
 {
-    return json_text(c->body, name);
+    const struct json *v = body_get(c, name);
+    return json_is(v, JSON_STRING) ? v->text : (struct slice){0};
 }
 
 struct slice body_json(const struct call *c, const char *name,
                        struct slice otherwise)
 {
-    const struct json *v = json_get(c->body, name);
+    const struct json *v = body_get(c, name);
     if (!v) {
         return otherwise;
     }

@@ -211,7 +211,7 @@ static void post(struct call *c)
         ch.name = SLICE("Web");
     }
     ch.config = body_json(c, "config", SLICE("{}"));
-    ch.enabled = json_bool(c->body, "enabled", true);
+    ch.enabled = body_bool(c, "enabled", true);
     ch.secrets = new_secrets(c);
     ch.updated_at = ch.created_at;
     commit(c, &ch, 201, true);
@@ -248,7 +248,7 @@ static void patch(struct call *c)
         ch.name = body_text(c, "name");
     }
     ch.config = body_json(c, "config", was->config);
-    ch.enabled = json_bool(c->body, "enabled", was->enabled);
+    ch.enabled = body_bool(c, "enabled", was->enabled);
     ch.updated_at = clock_ms();
     commit(c, &ch, 200, false);
 }

@@ -230,7 +230,7 @@ static void assign(struct call *c)
         !target_id(c, "team", ID_TEAM, &team)) {
         return;
     }
-    bool queue = json_bool(c->body, "queue", false);
+    bool queue = body_bool(c, "queue", false);
     if ((agent != 0) + (team != 0) + queue != 1) {
         reply_fail(c, ERR_UNPROCESSABLE, "agent",
                    "say to whom: an agent, a team, or queue: true");
@@ -271,8 +271,8 @@ static void reopen(struct call *c)
 
 static void snooze(struct call *c)
 {
-    int64_t now = clock_ms(), until = json_int(c->body, "until_at", 0);
-    int64_t minutes = json_int(c->body, "minutes", 0);
+    int64_t now = clock_ms(), until = body_int(c, "until_at", 0);
+    int64_t minutes = body_int(c, "minutes", 0);
     if ((until != 0) == (minutes != 0)) {
         reply_fail(c, ERR_UNPROCESSABLE, "until_at",
                    "say until_at or minutes, one of them");
@@ -295,7 +295,7 @@ static void read_mark(struct call *c)
 {
     struct act *act = act_begin(c, ACT_READ);
     if (act) {
-        act->seq = (uint32_t)json_int(c->body, "seq", 0);
+        act->seq = (uint32_t)body_int(c, "seq", 0);
         act_go(c, act);
     }
 }
@@ -309,7 +309,7 @@ static void patch(struct call *c)
     act->has_tags = body_get(c, "tags") != NULL;
     act->has_priority = body_get(c, "priority") != NULL;
     act->tags = slice_dup(act->arena, body_json(c, "tags", SLICE("[]")));
-    act->priority = (int32_t)json_int(c->body, "priority", 0);
+    act->priority = (int32_t)body_int(c, "priority", 0);
     act_go(c, act);
 }
 

@@ -155,7 +155,7 @@ static void post(struct call *c)
                         .agent = agent,
                         .name = slice_dup(tx->arena, body_text(c, "name")),
                         .created_at = clock_ms(),
-                        .expires_at = json_int(c->body, "expires_at", 0)};
+                        .expires_at = body_int(c, "expires_at", 0)};
     t->scopes = slice_dup(tx->arena, body_json(c, "scopes", SLICE("[]")));
     sha256_of(api_token_text(text, c->s->key, t->id), t->digest);
     tx_put(tx, PUT_TOKEN)->token = t;
