@@ -32,10 +32,10 @@ static void print(const struct world *s)
 {
     printf("played: %u crashes, %u messages, %u acks, %u duplicates, %u jobs, "
            "%u events told (%u backlog), %u resumed, %u started over, %u "
-           "failed batches, %u acts\n", s->did.crashes, s->did.messages,
-           s->did.acks, s->did.duplicates, s->did.jobs, s->did.events,
-           s->did.backlog, s->did.recovered, s->did.restarted,
-           s->did.failed_batches, s->did.acts);
+           "failed batches, %u acts\n",
+           s->did.crashes, s->did.messages, s->did.acks, s->did.duplicates,
+           s->did.jobs, s->did.events, s->did.backlog, s->did.recovered,
+           s->did.restarted, s->did.failed_batches, s->did.acts);
 }
 
 TEST("whatever happens when, the desk keeps its promises")

@@ -36,8 +36,8 @@ struct seen *marks_add(struct marks *m, uint64_t conv, uint64_t pos,
     return &m->at[m->count++];
 }
 
-void client_init(struct world *w, struct client *c, enum role role,
-                 uint64_t id, uint64_t channel)
+void client_init(struct world *w, struct client *c, enum role role, uint64_t id,
+                 uint64_t channel)
 {
     c->role = role;
     c->index = (int)w->client_count++;
@@ -126,9 +126,12 @@ static void connect_visitor(struct world *w, struct client *c,
                             const struct join *j)
 {
     struct contact *row = fakestore_contact(w, c->id);
-    struct contact fresh = {.id = c->id, .channel = c->channel,
-                            .name = SLICE("Anna"), .tags = SLICE("[]"),
-                            .attributes = SLICE("{}"), .created_at = w->now};
+    struct contact fresh = {.id = c->id,
+                            .channel = c->channel,
+                            .name = SLICE("Anna"),
+                            .tags = SLICE("[]"),
+                            .attributes = SLICE("{}"),
+                            .created_at = w->now};
     bool changed = row && world_chance(w, w->weather.rare);
     if (row)
         fresh = *row;
@@ -139,8 +142,10 @@ static void connect_visitor(struct world *w, struct client *c,
 
 static void connect(struct world *w, struct client *c)
 {
-    struct join j = {.peer = ++w->next_id, .token = SLICE("token"),
-                     .has_resume = c->has_cursor, .resume_valid = true,
+    struct join j = {.peer = ++w->next_id,
+                     .token = SLICE("token"),
+                     .has_resume = c->has_cursor,
+                     .resume_valid = true,
                      .resume = c->cursor};
     if (c->has_cursor && !w->calm && world_chance(w, w->weather.rare))
         j.resume_valid = false; /* of another epoch, or nonsense */
@@ -159,8 +164,8 @@ static void connect(struct world *w, struct client *c)
         connect_visitor(w, c, &j);
         return;
     }
-    enum agent_status s = c->started && world_chance(w, 800) ? AGENT_OFFLINE
-                                                             : AGENT_ONLINE;
+    enum agent_status s =
+        c->started && world_chance(w, 800) ? AGENT_OFFLINE : AGENT_ONLINE;
     desk_join_agent(w->desk, &j, c->id, s);
 }
 
@@ -362,8 +367,8 @@ static void hear_ack(struct world *w, struct client *c, const struct told *t)
 static void hear_error(struct world *w, struct client *c, const struct told *t)
 {
     struct out *o = t->ref[0] ? out_of(c, t->ref) : NULL;
-    world_say(w, "client %d hears error %s for %s", c->index,
-              err_code(t->code), t->ref);
+    world_say(w, "client %d hears error %s for %s", c->index, err_code(t->code),
+              t->ref);
     if (t->ref[0] == 'h')
         ask_history(c, 0);
     if (!o)
@@ -477,9 +482,9 @@ static uint64_t choose_conv(struct world *w, struct client *c)
         if (r->c.state != CONV_CLOSED && r->c.assignee == c->id)
             return r->c.id;
     }
-    struct conv_row *r = l->at[l->count - 1 -
-                               world_below(w, l->count > 6 ? 6
-                                           : (uint32_t)l->count)];
+    struct conv_row *r =
+        l->at[l->count - 1 -
+              world_below(w, l->count > 6 ? 6 : (uint32_t)l->count)];
     return r->c.id;
 }
 
@@ -538,10 +543,9 @@ static void fill_act(struct world *w, struct act *act)
 /* By REST, as the console does for everything but messages. */
 static void do_act(struct world *w, struct client *c)
 {
-    static const enum act_kind kinds[] = {ACT_ASSIGN, ACT_ASSIGN, ACT_CLOSE,
-                                          ACT_REOPEN, ACT_SNOOZE, ACT_UPDATE,
-                                          ACT_CLOSE,  ACT_SEND,   ACT_SEND,
-                                          ACT_READ};
+    static const enum act_kind kinds[] = {
+        ACT_ASSIGN, ACT_ASSIGN, ACT_CLOSE, ACT_REOPEN, ACT_SNOOZE,
+        ACT_UPDATE, ACT_CLOSE,  ACT_SEND,  ACT_SEND,   ACT_READ};
     if (w->act_count == WORLD_ACTS)
         return;
     struct act *act = act_new(
@@ -585,9 +589,9 @@ static void agent_turn(struct world *w, struct client *c)
         do_act(w, c);
     } else if (what < 72) {
         struct said *s = say(c, FRAME_STATUS);
-        s->status = world_chance(w, 700) ? AGENT_ONLINE
-                                         : (enum agent_status)(1 +
-                                               world_below(w, 3));
+        s->status = world_chance(w, 700)
+                        ? AGENT_ONLINE
+                        : (enum agent_status)(1 + world_below(w, 3));
     } else if (conv) {
         little_frame(w, c, conv);
     }

@@ -51,8 +51,8 @@ void fakescript_run(void *world, struct job *job)
 
 /* --- effects -------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3))) static struct slice
-text_in(struct job *job, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static struct slice text_in(
+    struct job *job, const char *fmt, ...)
 {
     char text[120];
     va_list ap;
@@ -83,10 +83,10 @@ static void aim(struct world *w, struct effect *fx)
 static void add_effect(struct world *w, struct job *job)
 {
     static const enum effect_type types[] = {
-        EFFECT_REPLY, EFFECT_REPLY,  EFFECT_REPLY,    EFFECT_NOTE,
-        EFFECT_ASSIGN, EFFECT_ASSIGN, EFFECT_CLOSE,   EFFECT_TAG,
-        EFFECT_UNTAG, EFFECT_PRIORITY, EFFECT_SET,    EFFECT_SNOOZE,
-        EFFECT_ALARM, EFFECT_KV_SET, EFFECT_KV_DEL};
+        EFFECT_REPLY,  EFFECT_REPLY,    EFFECT_REPLY, EFFECT_NOTE,
+        EFFECT_ASSIGN, EFFECT_ASSIGN,   EFFECT_CLOSE, EFFECT_TAG,
+        EFFECT_UNTAG,  EFFECT_PRIORITY, EFFECT_SET,   EFFECT_SNOOZE,
+        EFFECT_ALARM,  EFFECT_KV_SET,   EFFECT_KV_DEL};
     enum effect_type type =
         types[world_below(w, sizeof(types) / sizeof(types[0]))];
     struct effect *fx = job_effect(job, type);
@@ -98,8 +98,8 @@ static void add_effect(struct world *w, struct job *job)
     fx->data = text_in(job, "{\"n\":%u}", n);
     switch (type) {
     case EFFECT_REPLY:
-        fx->body = text_in(job, "{\"kind\":\"text\",\"text\":\"t%llu-%u\"}",
-                           pos, n);
+        fx->body =
+            text_in(job, "{\"kind\":\"text\",\"text\":\"t%llu-%u\"}", pos, n);
         break;
     case EFFECT_ASSIGN:
         aim(w, fx);

@@ -16,7 +16,7 @@ struct running {
 struct fakescript {
     struct running jobs[FAKESCRIPT_JOBS];
     size_t count;
-    uint32_t tags;        /* to make each tag another one */
+    uint32_t tags; /* to make each tag another one */
 };
 
 bool fakescript_wants(void *world, const struct job *job);

@@ -25,7 +25,7 @@ struct holding {
 
 struct conv_row {
     struct conversation c;
-    uint32_t visitor_seq;    /* of the visitor's last message */
+    uint32_t visitor_seq; /* of the visitor's last message */
     struct holding *first, *last;
 };
 
@@ -41,8 +41,8 @@ struct fakestore {
     struct row_list convs, contacts, agents, teams, channels, alarms;
     struct map *refs;
     struct mail_list waiting, batch, answers, queries;
-    uint64_t txs;            /* committed */
-    int64_t full_until;      /* the disk is full till then */
+    uint64_t txs;       /* committed */
+    int64_t full_until; /* the disk is full till then */
 };
 
 void fakestore_init(struct world *w);

@@ -36,18 +36,21 @@ void oracle_on_run(struct world *w, const struct job *job)
     for (size_t i = 0; conv && i < o->count; i++) {
         struct run *r = &o->runs[i];
         if (r->conv == conv && r->running)
-            world_fail(w, "I2: jobs of conversation %llu overlap: pos %llu "
-                          "while %llu runs", (ull)conv, (ull)pos, (ull)r->pos);
+            world_fail(w,
+                       "I2: jobs of conversation %llu overlap: pos %llu "
+                       "while %llu runs",
+                       (ull)conv, (ull)pos, (ull)r->pos);
         if (r->conv == conv && pos && r->pos > pos)
-            world_fail(w, "I2: job pos %llu after pos %llu in conversation "
-                          "%llu", (ull)pos, (ull)r->pos, (ull)conv);
+            world_fail(w,
+                       "I2: job pos %llu after pos %llu in conversation "
+                       "%llu",
+                       (ull)pos, (ull)r->pos, (ull)conv);
     }
     if (o->count == o->cap) {
         o->cap = o->cap ? o->cap * 2 : 64;
         o->runs = mem_resize(o->runs, o->cap * sizeof(*o->runs));
     }
-    o->runs[o->count++] =
-        (struct run){conv, pos, job->fence, job->hook, true};
+    o->runs[o->count++] = (struct run){conv, pos, job->fence, job->hook, true};
 }
 
 void oracle_on_ran(struct world *w, const struct job *job)
@@ -106,16 +109,18 @@ static void check_bot(struct world *w, const struct tx *tx,
     const struct conversation *put = put_of(tx, ev->conv);
     if (!row || ev->role != ROLE_BOT)
         return;
-    bool speaks = ev->name == EVENT_MESSAGE_CREATED &&
-                  !(ev->flags & EVENT_PRIVATE);
-    bool moves = put && (put->assignee != row->c.assignee ||
-                         put->state != row->c.state);
+    bool speaks =
+        ev->name == EVENT_MESSAGE_CREATED && !(ev->flags & EVENT_PRIVATE);
+    bool moves =
+        put && (put->assignee != row->c.assignee || put->state != row->c.state);
     if (ev->cause && !run)
         world_fail(w, "effects of pos %llu, whose job did not run here",
                    (ull)ev->cause);
     else if (run && (speaks || moves) && run->fence != row->c.fence)
-        world_fail(w, "I13: a bot acts in conversation %llu under fence %u, "
-                      "it is at %u", (ull)ev->conv, run->fence, row->c.fence);
+        world_fail(w,
+                   "I13: a bot acts in conversation %llu under fence %u, "
+                   "it is at %u",
+                   (ull)ev->conv, run->fence, row->c.fence);
 }
 
 static void check_put(struct world *w, const struct conversation *next)
@@ -127,11 +132,12 @@ static void check_put(struct world *w, const struct conversation *next)
     bool moved = next->assignee != was->assignee ||
                  (next->state == CONV_BOT) != (was->state == CONV_BOT);
     if (next->fence < was->fence || (moved && next->fence == was->fence))
-        world_fail(w, "I13: conversation %llu changes hands (%s %llu -> %s "
-                      "%llu), fence %u -> %u", (ull)next->id,
-                   conv_state_name(was->state), (ull)was->assignee,
-                   conv_state_name(next->state), (ull)next->assignee,
-                   was->fence, next->fence);
+        world_fail(w,
+                   "I13: conversation %llu changes hands (%s %llu -> %s "
+                   "%llu), fence %u -> %u",
+                   (ull)next->id, conv_state_name(was->state),
+                   (ull)was->assignee, conv_state_name(next->state),
+                   (ull)next->assignee, was->fence, next->fence);
     if (was->state == CONV_CLOSED && next->state != CONV_CLOSED &&
         next->fence == was->fence)
         world_fail(w, "I13: conversation %llu reopens under the old fence",
@@ -158,8 +164,10 @@ static void check_answer(struct world *w, const struct event *ev)
         (ev->flags & EVENT_PRIVATE) || !row)
         return;
     if (row->c.assignee != ev->sender || row->c.state != CONV_OPEN)
-        world_fail(w, "I13: agent %llu answers in conversation %llu, which is "
-                      "%s with %llu", (ull)ev->sender, (ull)ev->conv,
+        world_fail(w,
+                   "I13: agent %llu answers in conversation %llu, which is "
+                   "%s with %llu",
+                   (ull)ev->sender, (ull)ev->conv,
                    conv_state_name(row->c.state), (ull)row->c.assignee);
 }
 
@@ -173,8 +181,8 @@ static void check_row(struct world *w, const struct conversation *c)
         world_fail(w, "conversation %llu is %s with agent %llu, who never was",
                    (ull)c->id, conv_state_name(c->state), (ull)c->assignee);
     if (!held && c->state != CONV_CLOSED && c->assignee)
-        world_fail(w, "conversation %llu is %s and has an assignee",
-                   (ull)c->id, conv_state_name(c->state));
+        world_fail(w, "conversation %llu is %s and has an assignee", (ull)c->id,
+                   conv_state_name(c->state));
     if ((c->state == CONV_QUEUED) != (c->queued_at != 0))
         world_fail(w, "conversation %llu is %s, queued_at %lld", (ull)c->id,
                    conv_state_name(c->state), (long long)c->queued_at);
@@ -223,8 +231,10 @@ static void check_same(struct world *w, struct client *c,
         row->name != ev->name || row->sender != ev->sender ||
         row->role != ev->role || !slice_eq(row->ref, ev->ref) ||
         (!rewritten && !slice_eq(row->body, ev->body)))
-        world_fail(w, "I4: what client %d is told of pos %llu is not what is "
-                      "in the journal", c->index, (ull)ev->pos);
+        world_fail(w,
+                   "I4: what client %d is told of pos %llu is not what is "
+                   "in the journal",
+                   c->index, (ull)ev->pos);
 }
 
 static void viewer_of(struct world *w, struct client *c, struct viewer *v,
@@ -258,9 +268,11 @@ static void check_may_know(struct world *w, struct client *c,
         sees = n->cursor.pos == ev->pos && fakestore_sees(w, &v, ev);
     }
     if (!sees)
-        world_fail(w, "I4: client %d (%s) is told of pos %llu (cursor %llu.%u),"
-                      " which is not for it", c->index, role_name(c->role),
-                   (ull)ev->pos, (ull)n->cursor.pos, n->cursor.sub);
+        world_fail(w,
+                   "I4: client %d (%s) is told of pos %llu (cursor %llu.%u),"
+                   " which is not for it",
+                   c->index, role_name(c->role), (ull)ev->pos,
+                   (ull)n->cursor.pos, n->cursor.sub);
 }
 
 static void move_cursor(struct world *w, struct client *c,
@@ -296,8 +308,9 @@ static void check_event(struct world *w, struct client *c,
      * stands behind one door is in order; it is older than what was live. */
     bool backlog = n->cursor.sub > 0;
     struct seen *was = marks_find(&c->told, ev->pos);
-    bool again = was && backlog && (was->acked || was->pos <= c->joined ||
-                                    was_closed(w, ev->conv, n->cursor.pos));
+    bool again = was && backlog &&
+                 (was->acked || was->pos <= c->joined ||
+                  was_closed(w, ev->conv, n->cursor.pos));
     if (was && !again)
         world_fail(w, "client %d is told of pos %llu twice in a session",
                    c->index, (ull)ev->pos);
@@ -320,9 +333,10 @@ static void check_ack(struct world *w, struct client *c, const struct notice *n)
     if (!row || row->name != EVENT_MESSAGE_CREATED || row->sender != c->id ||
         row->conv != n->event->conv || row->seq != n->event->seq ||
         !slice_eq(row->ref, n->ref)) {
-        world_fail(w, "I1: client %d gets an ack for ref %.*s, pos %llu: not "
-                      "durable as such", c->index, SLICE_FMT(n->ref),
-                   (ull)n->event->pos);
+        world_fail(w,
+                   "I1: client %d gets an ack for ref %.*s, pos %llu: not "
+                   "durable as such",
+                   c->index, SLICE_FMT(n->ref), (ull)n->event->pos);
         return;
     }
     if (n->duplicate)
@@ -350,8 +364,10 @@ void oracle_on_act(struct world *w, const struct act *act)
     struct event *row = fakestore_event(w, act->event.pos);
     if (!row || row->sender != act->actor || row->seq != act->event.seq ||
         !slice_eq(row->ref, act->frame->ref))
-        world_fail(w, "I1: a REST send is answered with pos %llu, which is "
-                      "not durable as such", (ull)act->event.pos);
+        world_fail(w,
+                   "I1: a REST send is answered with pos %llu, which is "
+                   "not durable as such",
+                   (ull)act->event.pos);
 }
 
 static void check_welcome(struct world *w, struct client *c,

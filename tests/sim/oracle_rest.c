@@ -21,8 +21,8 @@ static void check_memory(struct world *w, const struct conversation *row)
         return;
     }
     if (!c) {
-        world_fail(w, "conversation %llu is %s and not in memory",
-                   (ull)row->id, conv_state_name(row->state));
+        world_fail(w, "conversation %llu is %s and not in memory", (ull)row->id,
+                   conv_state_name(row->state));
         return;
     }
     if (c->state != row->state || c->assignee != row->assignee ||
@@ -30,22 +30,27 @@ static void check_memory(struct world *w, const struct conversation *row)
         c->fence != row->fence || c->queued_at != row->queued_at ||
         !slice_eq(c->tags, row->tags) ||
         !slice_eq(c->attributes, row->attributes))
-        world_fail(w, "conversation %llu: memory and row differ (%s/%s, agent "
-                      "%llu/%llu, fence %u/%u)", (ull)row->id,
-                   conv_state_name(c->state), conv_state_name(row->state),
-                   (ull)c->assignee, (ull)row->assignee, c->fence, row->fence);
+        world_fail(w,
+                   "conversation %llu: memory and row differ (%s/%s, agent "
+                   "%llu/%llu, fence %u/%u)",
+                   (ull)row->id, conv_state_name(c->state),
+                   conv_state_name(row->state), (ull)c->assignee,
+                   (ull)row->assignee, c->fence, row->fence);
     if (c->waiting_since_at != row->waiting_since_at ||
         (w->life == 0 && !c->unread != !row->unread))
-        world_fail(w, "conversation %llu: projections differ: unread %u/%u, "
-                      "waiting since %lld/%lld", (ull)row->id, c->unread,
-                   row->unread, (long long)c->waiting_since_at,
+        world_fail(w,
+                   "conversation %llu: projections differ: unread %u/%u, "
+                   "waiting since %lld/%lld",
+                   (ull)row->id, c->unread, row->unread,
+                   (long long)c->waiting_since_at,
                    (long long)row->waiting_since_at);
     if (c->last_seq != row->last_seq || c->agent_read != row->agent_read ||
         c->visitor_read != row->visitor_read)
-        world_fail(w, "conversation %llu: projections differ: seq %u/%u, "
-                      "read %u/%u %u/%u", (ull)row->id, c->last_seq,
-                   row->last_seq, c->agent_read, row->agent_read,
-                   c->visitor_read, row->visitor_read);
+        world_fail(w,
+                   "conversation %llu: projections differ: seq %u/%u, "
+                   "read %u/%u %u/%u",
+                   (ull)row->id, c->last_seq, row->last_seq, c->agent_read,
+                   row->agent_read, c->visitor_read, row->visitor_read);
 }
 
 static void check_handled(struct world *w, const struct conversation *row)
@@ -55,9 +60,10 @@ static void check_handled(struct world *w, const struct conversation *row)
         if (ev->conv == row->id && ev->name == EVENT_MESSAGE_CREATED &&
             ev->role == ROLE_VISITOR && w->weather.scripts && ev->ref.len &&
             ev->ref.at[0] == 'w' && ev->pos > row->handled)
-            world_fail(w, "I3: pos %llu of conversation %llu was never handled"
-                          " (up to %llu)", (ull)ev->pos, (ull)row->id,
-                       (ull)row->handled);
+            world_fail(w,
+                       "I3: pos %llu of conversation %llu was never handled"
+                       " (up to %llu)",
+                       (ull)ev->pos, (ull)row->id, (ull)row->handled);
     }
 }
 
@@ -75,11 +81,15 @@ static void check_conversations(struct world *w)
                        (ull)r->c.id);
         if (r->c.state == CONV_OPEN && r->c.waiting_since_at &&
             desk_presence(w->desk, r->c.assignee) == AGENT_OFFLINE)
-            world_fail(w, "conversation %llu waits for agent %llu, who went "
-                          "home", (ull)r->c.id, (ull)r->c.assignee);
+            world_fail(w,
+                       "conversation %llu waits for agent %llu, who went "
+                       "home",
+                       (ull)r->c.id, (ull)r->c.assignee);
         if (r->c.assignee && (!a || !a->enabled))
-            world_fail(w, "conversation %llu is with agent %llu, who is gone "
-                          "or disabled", (ull)r->c.id, (ull)r->c.assignee);
+            world_fail(w,
+                       "conversation %llu is with agent %llu, who is gone "
+                       "or disabled",
+                       (ull)r->c.id, (ull)r->c.assignee);
     }
 }
 
@@ -106,8 +116,8 @@ static bool has_room(struct world *w, size_t i)
     if (!a)
         return false;
     for (size_t k = 0; k < w->client_count; k++)
-        here |= w->clients[k].role == ROLE_AGENT &&
-                w->clients[k].id == a->id && w->clients[k].link == LINK_LIVE;
+        here |= w->clients[k].role == ROLE_AGENT && w->clients[k].id == a->id &&
+                w->clients[k].link == LINK_LIVE;
     return here && a->enabled &&
            desk_presence(w->desk, a->id) == AGENT_ONLINE &&
            desk_load(w->desk, a->id) < a->max_load;
@@ -125,8 +135,10 @@ static void check_queue(struct world *w)
                 may |= w->teams[t] == r->c.team &&
                        world_team_has(t, w->agents[i], w);
             if (may && has_room(w, i))
-                world_fail(w, "conversation %llu waits while agent %llu has "
-                              "room", (ull)r->c.id, (ull)w->agents[i]);
+                world_fail(w,
+                           "conversation %llu waits while agent %llu has "
+                           "room",
+                           (ull)r->c.id, (ull)w->agents[i]);
         }
     }
 }
@@ -142,11 +154,12 @@ static void check_session(struct world *w, struct client *c)
     for (uint64_t pos = c->from + 1; pos <= fakestore_pos(w); pos++) {
         struct event *ev = fakestore_event(w, pos);
         bool own_mark = ev->name == EVENT_MESSAGE_STATUS && ev->sender == c->id;
-        if (!own_mark && fakestore_sees(w, &v, ev) &&
-            !marks_has(&c->told, pos))
-            world_fail(w, "client %d (%s, since %llu) was never told of pos "
-                          "%llu (%s)", c->index, role_name(c->role),
-                       (ull)c->from, (ull)pos, event_name_text(ev->name));
+        if (!own_mark && fakestore_sees(w, &v, ev) && !marks_has(&c->told, pos))
+            world_fail(w,
+                       "client %d (%s, since %llu) was never told of pos "
+                       "%llu (%s)",
+                       c->index, role_name(c->role), (ull)c->from, (ull)pos,
+                       event_name_text(ev->name));
     }
 }
 
@@ -171,17 +184,20 @@ static void check_picture(struct world *w, struct client *c)
         struct conv_row *r = ev->conv ? fakestore_conv(w, ev->conv) : NULL;
         if (r && ev->name == EVENT_MESSAGE_CREATED &&
             wants_all_of(w, c, r, ev) && !marks_has(&c->seen, ev->pos))
-            world_fail(w, "client %d (%s) has never seen pos %llu, seq %u of "
-                          "conversation %llu", c->index, role_name(c->role),
-                       (ull)ev->pos, ev->seq, (ull)ev->conv);
+            world_fail(w,
+                       "client %d (%s) has never seen pos %llu, seq %u of "
+                       "conversation %llu",
+                       c->index, role_name(c->role), (ull)ev->pos, ev->seq,
+                       (ull)ev->conv);
     }
     for (size_t i = 0; i < c->seen.count; i++) {
         struct event *ev = fakestore_event(w, c->seen.at[i].pos);
         if (!ev || ev->seq != c->seen.at[i].seq ||
             ev->conv != c->seen.at[i].conv)
-            world_fail(w, "client %d has seen pos %llu, which is not in the "
-                          "journal as such", c->index,
-                       (ull)c->seen.at[i].pos);
+            world_fail(w,
+                       "client %d has seen pos %llu, which is not in the "
+                       "journal as such",
+                       c->index, (ull)c->seen.at[i].pos);
     }
 }
 
@@ -215,8 +231,8 @@ static void check_own_order(struct world *w, struct client *c)
         if (o->state != OUT_ACKED || o->tries != 1 || o->conv)
             continue;
         if (o->pos < pos)
-            world_fail(w, "client %d: ref %s overtook an earlier one",
-                       c->index, o->ref);
+            world_fail(w, "client %d: ref %s overtook an earlier one", c->index,
+                       o->ref);
         pos = o->pos;
     }
 }

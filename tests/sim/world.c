@@ -129,8 +129,8 @@ static void port_close(void *arg, uint64_t peer, int ws_code,
 {
     struct world *w = arg;
     struct client *c = world_peer(w, peer);
-    world_say(w, "  closes peer %llu: %d %s", (unsigned long long)peer,
-              ws_code, reason);
+    world_say(w, "  closes peer %llu: %d %s", (unsigned long long)peer, ws_code,
+              reason);
     if (c)
         c->broken = c->gone_due = true;
 }
@@ -145,11 +145,16 @@ static void port_credits(void *arg, int64_t n)
 
 struct desk_ports world_ports(struct world *w)
 {
-    return (struct desk_ports){.arg = w, .now = port_now, .id = port_id,
+    return (struct desk_ports){.arg = w,
+                               .now = port_now,
+                               .id = port_id,
                                .commit = fakestore_commit,
-                               .run = fakescript_run, .read = fakestore_read,
-                               .wants = fakescript_wants, .send = port_send,
-                               .accept = port_accept, .close = port_close,
+                               .run = fakescript_run,
+                               .read = fakestore_read,
+                               .wants = fakescript_wants,
+                               .send = port_send,
+                               .accept = port_accept,
+                               .close = port_close,
                                .give_credits = port_credits};
 }
 
@@ -184,7 +189,8 @@ static void restore_rows(struct world *w)
 
 static void start_desk(struct world *w)
 {
-    struct desk_conf conf = {.ports = world_ports(w), .epoch = WORLD_EPOCH,
+    struct desk_conf conf = {.ports = world_ports(w),
+                             .epoch = WORLD_EPOCH,
                              .pos = fakestore_pos(w),
                              .agent_grace_ms = WORLD_GRACE_MS,
                              .heartbeat_ms = 25000,
@@ -219,8 +225,7 @@ static void end_desk(struct world *w)
 
 static void crash(struct world *w)
 {
-    world_say(w, "--- crash, pos %llu",
-              (unsigned long long)fakestore_pos(w));
+    world_say(w, "--- crash, pos %llu", (unsigned long long)fakestore_pos(w));
     w->did.crashes++;
     fakestore_crash(w);
     for (size_t i = 0; i < w->client_count; i++)
@@ -258,7 +263,8 @@ static void make_teams(struct world *w)
         }
         buf_add_char(&out, ']');
         w->teams[t] = ++w->next_id;
-        struct team team = {.id = w->teams[t], .name = SLICE("team"),
+        struct team team = {.id = w->teams[t],
+                            .name = SLICE("team"),
                             .members = buf_slice(&out)};
         fakestore_put_team(w, &team);
         buf_fini(&out);
@@ -267,8 +273,10 @@ static void make_teams(struct world *w)
 
 static struct agent new_agent(struct world *w, size_t i)
 {
-    return (struct agent){.id = w->agents[i], .name = SLICE("Bo"),
-                          .email = SLICE("bo@x"), .skills = SLICE("[]"),
+    return (struct agent){.id = w->agents[i],
+                          .name = SLICE("Bo"),
+                          .email = SLICE("bo@x"),
+                          .skills = SLICE("[]"),
                           .enabled = true,
                           .role = i == 3   ? AGENT_ROLE_SUPERVISOR
                                   : i == 4 ? AGENT_ROLE_ADMIN
@@ -280,8 +288,10 @@ static void make_people(struct world *w)
 {
     for (size_t i = 0; i < WORLD_CHANNELS; i++) {
         struct channel c = {.id = w->channels[i] = ++w->next_id,
-                            .type = SLICE("web"), .name = SLICE("web"),
-                            .config = SLICE("{}"), .enabled = true};
+                            .type = SLICE("web"),
+                            .name = SLICE("web"),
+                            .config = SLICE("{}"),
+                            .enabled = true};
         fakestore_put_channel(w, &c);
     }
     for (size_t i = 0; i < WORLD_AGENTS; i++) {
@@ -310,8 +320,10 @@ static void make_clients(struct world *w)
 
 void world_init(struct world *w, uint64_t seed, uint32_t steps)
 {
-    *w = (struct world){.seed = seed, .random = seed * 0x2545f4914f6cdd1du,
-                        .steps = steps, .now = 1900000000000,
+    *w = (struct world){.seed = seed,
+                        .random = seed * 0x2545f4914f6cdd1du,
+                        .steps = steps,
+                        .now = 1900000000000,
                         .next_id = 1000};
     w->ticked = w->now;
     w->arenas_before = arena_live();

@@ -30,13 +30,13 @@
 
 /* How rough it is; drawn from the seed. */
 struct weather {
-    uint32_t crash;      /* per 10,000 steps */
-    uint32_t disk_full;  /* per 1,000 batches */
-    uint32_t drop;       /* per 1,000 client turns */
-    uint32_t slow_script;/* per 1,000 jobs */
-    uint32_t wants;      /* per 1,000 messages */
-    uint32_t rare;       /* odd things, per 1,000 chances */
-    bool scripts;        /* any hook at all */
+    uint32_t crash;       /* per 10,000 steps */
+    uint32_t disk_full;   /* per 1,000 batches */
+    uint32_t drop;        /* per 1,000 client turns */
+    uint32_t slow_script; /* per 1,000 jobs */
+    uint32_t wants;       /* per 1,000 messages */
+    uint32_t rare;        /* odd things, per 1,000 chances */
+    bool scripts;         /* any hook at all */
 };
 
 struct world {
@@ -45,10 +45,10 @@ struct world {
     int64_t now, ticked;
     uint64_t next_id;
     struct desk *desk;
-    uint32_t life;       /* rises with each crash */
+    uint32_t life; /* rises with each crash */
     struct weather weather;
-    bool calm;           /* the end: no more trouble, everything drains */
-    bool dead;           /* the desk is being thrown away */
+    bool calm; /* the end: no more trouble, everything drains */
+    bool dead; /* the desk is being thrown away */
     struct fakestore store;
     struct fakescript script;
     struct oracle oracle;
@@ -56,7 +56,7 @@ struct world {
     size_t client_count;
     uint64_t agents[WORLD_AGENTS], contacts[WORLD_CONTACTS];
     uint64_t channels[WORLD_CHANNELS], teams[WORLD_TEAMS];
-    int64_t credits;     /* taken and not given back */
+    int64_t credits;              /* taken and not given back */
     struct act *acts[WORLD_ACTS]; /* REST calls under way */
     size_t act_count;
     int64_t arenas_before;

@@ -194,8 +194,11 @@ TEST("an alarm of a script is deleted first and fires when that is on disk")
     fx->number = s.now + 500;
     stage_job_done(&s, job);
     stage_settle(&s);
-    struct alarm al = {.id = 55, .due_at = s.now + 500, .conversation = c,
-                       .unit = SLICE("rules/10-test"), .name = SLICE("later"),
+    struct alarm al = {.id = 55,
+                       .due_at = s.now + 500,
+                       .conversation = c,
+                       .unit = SLICE("rules/10-test"),
+                       .name = SLICE("later"),
                        .data = SLICE("{}")};
     desk_restore_alarm(s.desk, &al);
     stage_pass(&s, 600);
@@ -215,13 +218,22 @@ TEST("an alarm of a script is deleted first and fires when that is on disk")
 TEST("after a restart only what was not handled is run again")
 {
     stage_open(&s);
-    struct conversation c = {.id = 1000, .channel = 1, .contact = 100,
-                             .state = CONV_QUEUED, .fence = 2, .last_seq = 2,
-                             .handled = 5, .queued_at = s.now,
-                             .tags = SLICE("[]"), .attributes = SLICE("{}")};
+    struct conversation c = {.id = 1000,
+                             .channel = 1,
+                             .contact = 100,
+                             .state = CONV_QUEUED,
+                             .fence = 2,
+                             .last_seq = 2,
+                             .handled = 5,
+                             .queued_at = s.now,
+                             .tags = SLICE("[]"),
+                             .attributes = SLICE("{}")};
     struct contact who = {.id = 100, .channel = 1};
-    struct event old = {.pos = 5, .conv = 1000, .seq = 1,
-                        .name = EVENT_MESSAGE_CREATED, .role = ROLE_VISITOR,
+    struct event old = {.pos = 5,
+                        .conv = 1000,
+                        .seq = 1,
+                        .name = EVENT_MESSAGE_CREATED,
+                        .role = ROLE_VISITOR,
                         .sender = 100,
                         .body = SLICE("{\"kind\":\"text\",\"text\":\"a\"}")};
     struct event new = old;

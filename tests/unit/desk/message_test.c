@@ -40,7 +40,9 @@ TEST("a text message is taken, with its fields and nothing else")
 {
     CHECK_EQ_INT(check("{\"type\":\"send\",\"ref\":\"r1\",\"kind\":\"text\","
                        "\"text\":\"h\\u00e9\",\"evil\":1,\"sender\":{},"
-                       "\"reply_to\":\"m_1\"}", false), 0);
+                       "\"reply_to\":\"m_1\"}",
+                       false),
+                 0);
     CHECK_SLICE(frame.ref, "r1");
     CHECK_SLICE(frame.kind, "text");
     CHECK_SLICE(frame.text, "h\xc3\xa9");
@@ -51,13 +53,14 @@ TEST("a text message is taken, with its fields and nothing else")
 
 TEST("private is a flag and stays in the body")
 {
-    CHECK_EQ_INT(check("{\"ref\":\"r\",\"text\":\"a\",\"private\":true}",
-                       false), 0);
+    CHECK_EQ_INT(
+        check("{\"ref\":\"r\",\"text\":\"a\",\"private\":true}", false), 0);
     CHECK(frame.is_private);
     CHECK_SLICE(frame.body,
                 "{\"kind\":\"text\",\"text\":\"a\",\"private\":true}");
-    CHECK_EQ_INT(check("{\"ref\":\"r\",\"text\":\"a\",\"private\":\"yes\"}",
-                       false), ERR_BAD_REQUEST);
+    CHECK_EQ_INT(
+        check("{\"ref\":\"r\",\"text\":\"a\",\"private\":\"yes\"}", false),
+        ERR_BAD_REQUEST);
     CHECK_EQ_STR(err.field, "private");
 }
 
@@ -129,8 +132,8 @@ TEST("a text may be 16 KiB and not a byte more")
 
 TEST("what is no object is refused, whatever it is")
 {
-    static const char *const cases[] = {"[]", "7", "\"a\"", "null", "true",
-                                        "{}"};
+    static const char *const cases[] = {"[]",   "7",    "\"a\"",
+                                        "null", "true", "{}"};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         test_note("%s", cases[i]);
         CHECK_EQ_INT(check(cases[i], false), ERR_BAD_REQUEST);
@@ -153,8 +156,8 @@ TEST("a message cut at each byte is refused, never half taken")
 TEST("NULs and quotes in a text come out as they went in")
 {
     struct json *body = NULL;
-    CHECK_EQ_INT(check("{\"ref\":\"r\",\"text\":\"a\\u0000\\\"b\\\\\"}",
-                       false), 0);
+    CHECK_EQ_INT(check("{\"ref\":\"r\",\"text\":\"a\\u0000\\\"b\\\\\"}", false),
+                 0);
     CHECK_EQ_INT(json_parse(arena, frame.body, NULL, &body), 0);
     struct slice text = json_text(body, "text");
     CHECK_EQ_MEM(text.at, text.len, "a\0\"b\\", 5);

@@ -125,8 +125,7 @@ TEST("a team's conversation is taken by its members only")
 {
     stage_open(&s);
     char id[ID_TEXT], members[60];
-    snprintf(members, sizeof(members), "[\"%s\"]",
-             id_text(id, ID_AGENT, 2).at);
+    snprintf(members, sizeof(members), "[\"%s\"]", id_text(id, ID_AGENT, 2).at);
     stage_agent(&s, 1, AGENT_ROLE_ADMIN, 5);
     stage_agent(&s, 2, AGENT_ROLE_AGENT, 5);
     stage_team(&s, 9, members);

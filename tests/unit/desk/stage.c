@@ -128,20 +128,32 @@ static void port_credits(void *arg, int64_t n)
 
 void stage_open(struct stage *s)
 {
-    *s = (struct stage){.now = 1900000000000, .next_id = 1000,
-                        .next_peer = 1, .arenas_before = arena_live()};
+    *s = (struct stage){.now = 1900000000000,
+                        .next_id = 1000,
+                        .next_peer = 1,
+                        .arenas_before = arena_live()};
     log_setup(LOG_ERROR, LOG_TEXT);
     s->mem = arena_new();
-    struct desk_conf conf = {
-        .ports = {.arg = s, .now = port_now, .id = port_id,
-                  .commit = port_commit, .run = port_run, .read = port_read,
-                  .wants = port_wants, .send = port_send,
-                  .accept = port_accept, .close = port_close,
-                  .give_credits = port_credits},
-        .epoch = STAGE_EPOCH, .agent_grace_ms = 5000, .heartbeat_ms = 25000};
+    struct desk_conf conf = {.ports = {.arg = s,
+                                       .now = port_now,
+                                       .id = port_id,
+                                       .commit = port_commit,
+                                       .run = port_run,
+                                       .read = port_read,
+                                       .wants = port_wants,
+                                       .send = port_send,
+                                       .accept = port_accept,
+                                       .close = port_close,
+                                       .give_credits = port_credits},
+                             .epoch = STAGE_EPOCH,
+                             .agent_grace_ms = 5000,
+                             .heartbeat_ms = 25000};
     s->desk = desk_new(&conf);
-    struct channel web = {.id = 1, .type = SLICE("web"), .name = SLICE("w"),
-                          .config = SLICE("{}"), .enabled = true};
+    struct channel web = {.id = 1,
+                          .type = SLICE("web"),
+                          .name = SLICE("w"),
+                          .config = SLICE("{}"),
+                          .enabled = true};
     desk_put_channel(s->desk, &web);
     desk_start(s->desk);
 }
@@ -285,23 +297,27 @@ void stage_job_done(struct stage *s, struct job *job)
 void stage_agent(struct stage *s, uint64_t id, enum agent_role role,
                  int32_t max_load)
 {
-    struct agent a = {.id = id, .name = SLICE("Bo"), .email = SLICE("bo@x"),
-                      .skills = SLICE("[]"), .role = role,
-                      .max_load = max_load, .enabled = true};
+    struct agent a = {.id = id,
+                      .name = SLICE("Bo"),
+                      .email = SLICE("bo@x"),
+                      .skills = SLICE("[]"),
+                      .role = role,
+                      .max_load = max_load,
+                      .enabled = true};
     desk_put_agent(s->desk, &a);
 }
 
 void stage_team(struct stage *s, uint64_t id, const char *members)
 {
-    struct team t = {.id = id, .name = SLICE("t"),
-                     .members = slice_of(members)};
+    struct team t = {
+        .id = id, .name = SLICE("t"), .members = slice_of(members)};
     desk_put_team(s->desk, &t);
 }
 
 static void join(struct stage *s, struct join *j, enum role role, uint64_t id)
 {
-    struct contact c = {.id = id, .channel = 1, .name = SLICE("Anna"),
-                        .created_at = s->now};
+    struct contact c = {
+        .id = id, .channel = 1, .name = SLICE("Anna"), .created_at = s->now};
     if (role == ROLE_AGENT)
         desk_join_agent(s->desk, j, id, AGENT_ONLINE);
     else
@@ -325,8 +341,10 @@ uint64_t stage_visitor_joins(struct stage *s, uint64_t contact)
 uint64_t stage_resumes(struct stage *s, enum role role, uint64_t id,
                        uint64_t pos, uint32_t sub)
 {
-    struct join j = {.peer = s->next_peer++, .has_resume = true,
-                     .resume_valid = true, .resume = {STAGE_EPOCH, pos, sub}};
+    struct join j = {.peer = s->next_peer++,
+                     .has_resume = true,
+                     .resume_valid = true,
+                     .resume = {STAGE_EPOCH, pos, sub}};
     join(s, &j, role, id);
     return j.peer;
 }
@@ -350,15 +368,19 @@ static void frame(struct stage *s, uint64_t peer, struct frame *like)
     desk_frame(s->desk, peer, f, a);
 }
 
-static void send(struct stage *s, uint64_t peer, uint64_t conv,
-                 const char *ref, const char *text, bool is_private)
+static void send(struct stage *s, uint64_t peer, uint64_t conv, const char *ref,
+                 const char *text, bool is_private)
 {
     char body[200];
     snprintf(body, sizeof(body), "{\"kind\":\"text\",\"text\":\"%s\"%s}", text,
              is_private ? ",\"private\":true" : "");
-    struct frame f = {.type = FRAME_SEND, .conv = conv, .ref = slice_of(ref),
-                      .kind = SLICE("text"), .text = slice_of(text),
-                      .body = slice_of(body), .is_private = is_private};
+    struct frame f = {.type = FRAME_SEND,
+                      .conv = conv,
+                      .ref = slice_of(ref),
+                      .kind = SLICE("text"),
+                      .text = slice_of(text),
+                      .body = slice_of(body),
+                      .is_private = is_private};
     frame(s, peer, &f);
 }
 
@@ -368,8 +390,8 @@ void stage_says(struct stage *s, uint64_t peer, uint64_t conv, const char *ref,
     send(s, peer, conv, ref, text, false);
 }
 
-void stage_notes(struct stage *s, uint64_t peer, uint64_t conv,
-                 const char *ref, const char *text)
+void stage_notes(struct stage *s, uint64_t peer, uint64_t conv, const char *ref,
+                 const char *text)
 {
     send(s, peer, conv, ref, text, true);
 }

@@ -19,8 +19,8 @@ struct stage {
     struct mail *txs, *txs_last, *queries, *queries_last;
     struct job *jobs[64];
     size_t job_count;
-    bool wants;              /* any hook for anything */
-    struct arena *mem;       /* of the journal */
+    bool wants;        /* any hook for anything */
+    struct arena *mem; /* of the journal */
     struct event journal[STAGE_LINES];
     uint64_t pos;
     uint32_t seqs[64];       /* by conversation id - 1000 */
@@ -28,17 +28,17 @@ struct stage {
     size_t told_count;
     int64_t credits;
     int64_t arenas_before;
-    uint64_t acked_conv;     /* of the last ack */
+    uint64_t acked_conv; /* of the last ack */
 };
 
 void stage_open(struct stage *s);
-void stage_close(struct stage *s); /* checks that nothing leaked */
+void stage_close(struct stage *s);            /* checks that nothing leaked */
 void stage_pass(struct stage *s, int64_t ms); /* time, with ticks */
 
 /* The oldest waiting transaction; false: there is none. */
 bool stage_commit(struct stage *s);
 bool stage_fail(struct stage *s, int code);
-bool stage_read(struct stage *s); /* the oldest query, from the journal */
+bool stage_read(struct stage *s);   /* the oldest query, from the journal */
 void stage_settle(struct stage *s); /* all commits and queries */
 /* The oldest running job, still the test's; its effects are to be added. */
 struct job *stage_job(struct stage *s);
@@ -55,8 +55,8 @@ void stage_gone(struct stage *s, uint64_t peer);
 
 void stage_says(struct stage *s, uint64_t peer, uint64_t conv, const char *ref,
                 const char *text);
-void stage_notes(struct stage *s, uint64_t peer, uint64_t conv,
-                 const char *ref, const char *text);
+void stage_notes(struct stage *s, uint64_t peer, uint64_t conv, const char *ref,
+                 const char *text);
 void stage_reads(struct stage *s, uint64_t peer, uint64_t conv, uint32_t seq);
 void stage_types(struct stage *s, uint64_t peer, uint64_t conv);
 /* By REST; gives the result. The transaction, if any, is committed. */
