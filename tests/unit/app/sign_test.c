@@ -82,6 +82,15 @@ TEST("the canonical string of an identity is what wire.md says")
     h = (struct hello){.user_id = SLICE("u"), .expires_at = 5};
     REQUIRE(identity_canonical(&h, a, &out, NULL) == 0);
     CHECK_SLICE(buf_slice(&out), "v1\nu\n\n\n\n\n5");
+    /* The vector of docs/developer/wire.md. */
+    h = (struct hello){.user_id = SLICE("u-1"),
+                       .name = SLICE("Anna"),
+                       .tier = SLICE("vip"),
+                       .attributes = SLICE("{\"plan\": \"pro\"}"),
+                       .expires_at = 1735689600000,
+                       .signature = SLICE("560d334798c216d6233afd9290b087cb17c2"
+                                          "7cd86e634c59f7a2f407fbe1d860")};
+    CHECK_EQ_INT(identity_check(&h, SLICE("s3cret"), 0, a, NULL), 0);
     buf_fini(&out);
     arena_free(a);
 }
