@@ -9,66 +9,10 @@
  * Thread: main.   A call lives in its request's arena, until the reply.
  */
 #pragma once
-#include "app/server.h"
-#include "base/json.h"
+#include "app/api/route.h"
 
 #define CALL_ARGS 2
 #define REPLY_MAX (8 * 1024 * 1024)
-
-/* --- fields: checked on the way in, told in openapi.json --- */
-enum field_type {
-    FIELD_TEXT,
-    FIELD_INT,
-    FIELD_BOOL,
-    FIELD_TEXTS,
-    FIELD_OBJECT,
-    FIELD_ANY
-};
-struct field {
-    const char *name; /* NULL ends a list */
-    enum field_type type;
-    bool required;       /* not for PATCH */
-    int64_t least, most; /* INT: value; TEXT: bytes; TEXTS: how many */
-    const char *choices; /* TEXT: "online|busy" */
-    const char *help;
-};
-struct shape { /* an object that goes out */
-    const char *name;
-    const struct field *fields;
-};
-extern const struct shape shape_agent, shape_login, shape_channel,
-    shape_channel_type, shape_conversation, shape_message, shape_contact,
-    shape_team, shape_token, shape_script, shape_event;
-
-/* --- routes --- */
-struct call;
-enum access { ACCESS_PUBLIC, ACCESS_AGENT, ACCESS_SUPERVISOR, ACCESS_ADMIN };
-enum {
-    ROUTE_CREATES = 1, /* accepts Idempotency-Key */
-    ROUTE_LIST = 2,    /* answers items, total, next of its shape */
-    ROUTE_READS = 4,   /* a POST that changes nothing of others */
-};
-struct route {
-    const char *method; /* NULL ends a table */
-    const char *path;   /* "/api/v1/agents/{id}" */
-    void (*run)(struct call *c);
-    enum access access;
-    const char *scope; /* resource of a token's scopes; NULL = any token */
-    unsigned flags;
-    int status; /* of success */
-    const struct field *in;
-    const struct shape *out;
-    const char *summary;
-    const char *query; /* "state assignee q": parameters beside a list's */
-    /* Writes the first answer again from its stored stub, which has no
-     * secrets (I9); NULL = the stored body is the answer. */
-    void (*reveal)(struct call *c, const struct json *stub);
-};
-extern const struct route routes_login[], routes_me[], routes_agents[],
-    routes_channels[], routes_conversations[], routes_messages[],
-    routes_contacts[], routes_teams[], routes_tokens[], routes_scripts[],
-    routes_changes[], routes_openapi[];
-extern const struct route *const all_routes[]; /* NULL at the end */
 
 /* --- a call --- */
 struct call {
