@@ -430,7 +430,7 @@ static enum http_step read_head(struct http_reader *r, struct slice data,
                                 size_t *used)
 {
     size_t skip = 0; /* empty lines in front of a request: RFC 9112, 2.2 */
-    while (skip < data.len && skip < 8 &&
+    while (skip < data.len &&
            (data.at[skip] == '\r' || data.at[skip] == '\n'))
         skip++;
     if (skip) {
