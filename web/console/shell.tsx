@@ -59,7 +59,7 @@ export function Shell() {
     );
   }
   return (
-    <div class="shell">
+    <div class={'shell' + (path.value.startsWith('/c/') ? ' in-thread' : '')}>
       <Rail />
       <div class="stage">
         <Banners />

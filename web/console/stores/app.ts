@@ -111,7 +111,7 @@ function enter(agent: Agent): void {
   const kept = pref('status') as AgentStatus | null;
   status.value = kept ?? (agent.status === 'offline' || !agent.status ? 'online' : agent.status);
   const url = (location.protocol === 'https:' ? 'wss://' : 'ws://') + location.host + '/ws';
-  client = new AgentClient({ url, agent: agent.id, store, status: () => status.value });
+  client = new AgentClient({ url, agent: agent.id, store, status: () => (pref('status') as AgentStatus | null) ?? status.value });
   client.on('state', (s) => {
     link.value = s;
     if (s === 'expired') onExpired();
@@ -125,10 +125,9 @@ function enter(agent: Agent): void {
 function onPresence(id: string, s: AgentStatus): void {
   const known = agents.value.get(id);
   if (known) agents.value = new Map(agents.value).set(id, { ...known, status: s });
-  if (id === me.value?.id) {
-    status.value = s;
-    setPref('status', s);
-  }
+  // Shown, not kept: what the next hello asks for is what was chosen here, or
+  // an `offline` that a lost socket left behind would become our own wish.
+  if (id === me.value?.id) status.value = s;
 }
 
 async function loadPeople(): Promise<void> {

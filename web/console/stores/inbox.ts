@@ -20,11 +20,13 @@ interface View {
   total: number;
   fetched: number;
   done: boolean;
+  /** Answered by the server since the last reload. */
+  ids: Set<string>;
 }
 
 const PAGE = 50;
 const LIST_MS = 120;
-const fresh = (): View => ({ loaded: false, loading: false, failed: null, total: 0, fetched: 0, done: false });
+const fresh = (): View => ({ loaded: false, loading: false, failed: null, total: 0, fetched: 0, done: false, ids: new Set() });
 
 export const convs = new Map<string, Conversation>();
 export const listTick = signal(0);
@@ -119,17 +121,27 @@ export async function loadMore(v: Tab = tab.value): Promise<void> {
   try {
     const page = await app.rest.get<Page<Conversation>>('/conversations', { ...queryOf(v), sort: sort.value, limit: PAGE, offset: view.fetched });
     if (g !== generation) return;
-    for (const c of page.items) put(c);
+    for (const c of page.items) {
+      put(c);
+      view.ids.add(c.id);
+    }
     view.fetched += page.items.length;
     view.total = page.total ?? view.fetched;
     view.done = page.items.length < PAGE || view.fetched >= view.total;
     view.loaded = true;
+    if (view.done && v !== 'all') doubt(v);
   } catch (e) {
     if (g === generation) view.failed = e;
   } finally {
     if (g === generation) view.loading = false;
     bumpNow();
   }
+}
+
+/** Rows we still hold that the full list did not name: transferred or ended
+ * while we were not told. Asked one by one; what we may not see goes. */
+function doubt(v: Tab): void {
+  for (const c of convs.values()) if (inView(c, v) && !views[v].ids.has(c.id)) void fetchOne(c.id);
 }
 
 /** Everything anew: at sign-in, after recovered:false, another filter. */
@@ -199,8 +211,10 @@ export async function fetchOne(id: string): Promise<void> {
   try {
     put(await app.rest.get<Conversation>('/conversations/' + id));
     bumpNow();
-  } catch {
-    // not ours (an agent sees own and own teams' conversations)
+  } catch (e) {
+    // Not ours: an agent sees own and own teams' conversations.
+    const status = (e as { status?: number }).status;
+    if ((status === 404 || status === 403) && convs.delete(id)) bumpNow();
   } finally {
     fetching.delete(id);
   }
@@ -259,6 +273,7 @@ function onEvent(e: EventFrame): void {
 
 app.whenClient(() => {
   const c = app.client!;
+  reload(); // paint early; once more after the welcome, whose cursor starts the events
   c.on('event', onEvent);
   c.on('welcome', ({ welcome, first }) => {
     if (!first && welcome.recovered) return;

@@ -143,6 +143,20 @@ test('the session ends: a dialog over the page, draft and outbox stay, work goes
   clean(agent);
 });
 
+test('transferred and ended while we were away without a replay: gone from my list', async () => {
+  const f = await h.fake();
+  const agent = await two(f);
+  await agent.mouse.move(800, 300);
+  await f.down();
+  f.epoch++;
+  const [anna, bob] = [...f.convs.values()];
+  anna.assignee = [...f.agents.keys()][1];
+  bob.state = 'closed';
+  await f.up(f.port);
+  await until('an empty list', async () => (await agent.locator('.conv').count()) === 0, 20_000);
+  clean(agent);
+});
+
 test('status is set, seen by colleagues, kept over a reload', async () => {
   const f = await h.fake();
   const agent = await two(f);
