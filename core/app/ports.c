@@ -201,9 +201,7 @@ static void on_frame(void *arg, uint64_t peer, struct frame *f, struct arena *a)
         meter_add(&messages_in, 1);
         ack_await(s, peer, f->ref);
     }
-    if (f->type == FRAME_SEND || f->type == FRAME_READ) {
-        net_take_credit(s->net); /* the desk gives it back with the act */
-    }
+    net_take_credit(s->net); /* the desk gives it back, once per frame */
     desk_frame(s->desk, peer, f, a);
 }
 

@@ -10,9 +10,6 @@
 #include "base/json.h"
 #include "base/limits.h"
 
-#include <math.h>
-
-#define CARD_BYTES (16 * 1024)
 #define ATTRIBUTES_BYTES (8 * 1024)
 #define URL_BYTES 2048
 #define TOKEN_BYTES 512
@@ -31,15 +28,14 @@ static bool has_nul(struct slice s)
 }
 
 /* Bounded and without NUL (which the database and scripts cannot keep). */
-static int bounded(struct slice s, size_t max, const char *field,
-                   struct err *e)
+static int bounded(struct slice s, size_t max, const char *field, struct err *e)
 {
     if (s.len > max)
         return err_field(e, ERR_TOOBIG, field, "%s is longer than %zu bytes.",
                          field, max);
     if (has_nul(s))
-        return err_field(e, ERR_BAD_REQUEST, field,
-                         "%s holds a NUL character.", field);
+        return err_field(e, ERR_BAD_REQUEST, field, "%s holds a NUL character.",
+                         field);
     return 0;
 }
 
@@ -66,62 +62,17 @@ static struct slice given(struct slice s)
 
 /* --- send ----------------------------------------------------------------- */
 
-enum shape { SHAPE_TEXT, SHAPE_FILE, SHAPE_POINT, SHAPE_CARD };
-
-static int find_kind(struct slice kind, enum shape *out)
+static int check_send(struct arena *a, const struct draft *d, struct err *e,
+                      struct frame *f)
 {
-    static const struct {
-        const char *name;
-        enum shape shape;
-    } kinds[] = {{"text", SHAPE_TEXT},      {"image", SHAPE_FILE},
-                 {"file", SHAPE_FILE},      {"audio", SHAPE_FILE},
-                 {"video", SHAPE_FILE},     {"location", SHAPE_POINT},
-                 {"card", SHAPE_CARD}};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (slice_is(kind, kinds[i].name)) {
-            *out = kinds[i].shape;
-            return 0;
-        }
-    return -1;
+    const struct message_draft m = {
+        d->ref,      d->kind,      d->text,      d->file, d->name,
+        d->reply_to, d->label,     d->address,   d->card, d->lat,
+        d->lng,      d->has_point, d->is_private};
+    return message_check(a, &m, false, f, e);
 }
 
-static bool is_file_id(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.at[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-              (c >= 'A' && c <= 'Z') || c == '_' || c == '-'))
-            return false;
-    }
-    return s.len > 0 && s.len <= ID_BYTES;
-}
-
-static int check_shape(const struct draft *d, enum shape shape, struct err *e)
-{
-    switch (shape) {
-    case SHAPE_TEXT:
-        if (d->text.len == 0)
-            return err_field(e, ERR_BAD_REQUEST, "text",
-                             "A text message needs text.");
-        return 0;
-    case SHAPE_FILE:
-        if (!is_file_id(d->file))
-            return err_field(e, ERR_BAD_REQUEST, "file",
-                             "This kind needs the id of an uploaded file.");
-        return 0;
-    case SHAPE_POINT:
-        if (!d->has_point || !(fabs(d->lat) <= 90) || !(fabs(d->lng) <= 180))
-            return err_field(e, ERR_BAD_REQUEST, "lat",
-                             "A location needs lat and lng.");
-        return 0;
-    case SHAPE_CARD:
-        if (d->card.len == 0)
-            return err_field(e, ERR_BAD_REQUEST, "card",
-                             "A card needs an object in card.");
-        return 0;
-    }
-    return ERR_INTERNAL;
-}
+/* --- hello ---------------------------------------------------------------- */
 
 static void put_given(struct jsonw *w, const char *key, struct slice s)
 {
@@ -129,76 +80,7 @@ static void put_given(struct jsonw *w, const char *key, struct slice s)
         jsonw_put_text(w, key, s);
 }
 
-/* The message's clean JSON object. */
-static int write_body(struct arena *a, const struct draft *d, enum shape shape,
-                      struct slice *out)
-{
-    struct buf b;
-    buf_init(&b, 6 * (LIMIT_TEXT_BYTES + CARD_BYTES)); /* all escaped */
-    struct jsonw w = jsonw_on(&b);
-    jsonw_open(&w, '{');
-    jsonw_put_text(&w, "kind", d->kind);
-    put_given(&w, "text", d->text);
-    if (shape == SHAPE_FILE) {
-        jsonw_put_text(&w, "file", d->file);
-        put_given(&w, "name", d->name);
-    } else if (shape == SHAPE_POINT) {
-        jsonw_key(&w, "lat");
-        jsonw_real(&w, d->lat);
-        jsonw_key(&w, "lng");
-        jsonw_real(&w, d->lng);
-        put_given(&w, "label", d->label);
-        put_given(&w, "address", d->address);
-    } else if (shape == SHAPE_CARD) {
-        jsonw_put_raw(&w, "card", d->card);
-    }
-    if (d->is_private)
-        jsonw_put_bool(&w, "private", true);
-    put_given(&w, "reply_to", d->reply_to);
-    jsonw_close(&w, '}');
-    int rc = w.failed;
-    if (rc == 0)
-        *out = slice_dup(a, buf_slice(&b));
-    buf_fini(&b);
-    return rc;
-}
-
-static int check_send(struct arena *a, const struct draft *d, struct err *e,
-                      struct frame *f)
-{
-    enum shape shape = SHAPE_TEXT;
-    uint64_t id;
-    if (!wire_ref_ok(d->ref))
-        return err_field(e, ERR_BAD_REQUEST, "ref",
-                         "A send needs a ref of 1 to %d bytes.",
-                         LIMIT_REF_BYTES);
-    if (find_kind(given(d->kind), &shape) < 0)
-        return err_field(e, ERR_BAD_REQUEST, "kind",
-                         "The kind of this message is not known.");
-    const struct rule rules[] = {{d->text, LIMIT_TEXT_BYTES, "text"},
-                                 {d->name, LIMIT_NAME_BYTES, "name"},
-                                 {d->label, LIMIT_NAME_BYTES, "label"},
-                                 {d->address, 2 * LIMIT_NAME_BYTES, "address"},
-                                 {d->card, CARD_BYTES, "card"}};
-    int rc = all_bounded(rules, sizeof(rules) / sizeof(rules[0]), e);
-    if (rc == 0)
-        rc = check_shape(d, shape, e);
-    if (rc < 0)
-        return rc;
-    if (d->reply_to.len && !id_parse(d->reply_to, ID_MESSAGE, &id))
-        return err_field(e, ERR_BAD_REQUEST, "reply_to",
-                         "reply_to is not the id of a message.");
-    f->kind = d->kind;
-    f->text = given(shape == SHAPE_POINT && !d->text.len ? d->label : d->text);
-    f->is_private = d->is_private;
-    rc = write_body(a, d, shape, &f->body);
-    return rc < 0 ? err_set(e, rc, "The message is too large.") : 0;
-}
-
-/* --- hello ---------------------------------------------------------------- */
-
-static int check_page(struct arena *a, const struct draft *d,
-                      struct slice *out)
+static int check_page(struct arena *a, const struct draft *d, struct slice *out)
 {
     struct buf b;
     buf_init(&b, 64 * 1024);

@@ -28,7 +28,8 @@ static int check(const char *text, bool ref_optional)
 static int check_long(size_t n)
 {
     char *text = malloc(n + 100);
-    size_t head = (size_t)sprintf(text, "{\"ref\":\"r\",\"text\":\"");
+    size_t head =
+        (size_t)sprintf(text, "{\"ref\":\"r\",\"kind\":\"text\",\"text\":\"");
     memset(text + head, 'a', n);
     strcpy(text + head + n, "\"}");
     int r = check(text, false);
@@ -40,27 +41,31 @@ TEST("a text message is taken, with its fields and nothing else")
 {
     CHECK_EQ_INT(check("{\"type\":\"send\",\"ref\":\"r1\",\"kind\":\"text\","
                        "\"text\":\"h\\u00e9\",\"evil\":1,\"sender\":{},"
-                       "\"reply_to\":\"m_1\"}",
+                       "\"reply_to\":\"m_0000000000001\"}",
                        false),
                  0);
     CHECK_SLICE(frame.ref, "r1");
     CHECK_SLICE(frame.kind, "text");
     CHECK_SLICE(frame.text, "h\xc3\xa9");
     CHECK_SLICE(frame.body, "{\"kind\":\"text\",\"text\":\"h\xc3\xa9\","
-                            "\"reply_to\":\"m_1\"}");
+                            "\"reply_to\":\"m_0000000000001\"}");
     CHECK(!frame.is_private);
 }
 
 TEST("private is a flag and stays in the body")
 {
     CHECK_EQ_INT(
-        check("{\"ref\":\"r\",\"text\":\"a\",\"private\":true}", false), 0);
+        check(
+            "{\"ref\":\"r\",\"kind\":\"text\",\"text\":\"a\",\"private\":true}",
+            false),
+        0);
     CHECK(frame.is_private);
     CHECK_SLICE(frame.body,
                 "{\"kind\":\"text\",\"text\":\"a\",\"private\":true}");
-    CHECK_EQ_INT(
-        check("{\"ref\":\"r\",\"text\":\"a\",\"private\":\"yes\"}", false),
-        ERR_BAD_REQUEST);
+    CHECK_EQ_INT(check("{\"ref\":\"r\",\"kind\":\"text\",\"text\":\"a\","
+                       "\"private\":\"yes\"}",
+                       false),
+                 ERR_BAD_REQUEST);
     CHECK_EQ_STR(err.field, "private");
 }
 
@@ -96,8 +101,8 @@ TEST("each kind wants its own fields")
         {"{\"ref\":\"r\",\"kind\":\"shout\",\"text\":\"a\"}", ERR_BAD_REQUEST,
          "kind"},
         {"{\"ref\":\"r\",\"kind\":7,\"text\":\"a\"}", ERR_BAD_REQUEST, "kind"},
-        {"{\"ref\":\"r\",\"text\":\"a\",\"reply_to\":7}", ERR_BAD_REQUEST,
-         "reply_to"},
+        {"{\"ref\":\"r\",\"kind\":\"text\",\"text\":\"a\",\"reply_to\":7}",
+         ERR_BAD_REQUEST, "reply_to"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         test_note("%s", cases[i].text);
@@ -109,15 +114,17 @@ TEST("each kind wants its own fields")
 TEST("a ref is a text of 1 to 64 bytes, unless it may be left out")
 {
     char text[200];
-    CHECK_EQ_INT(check("{\"text\":\"a\"}", false), ERR_BAD_REQUEST);
+    CHECK_EQ_INT(check("{\"kind\":\"text\",\"text\":\"a\"}", false),
+                 ERR_BAD_REQUEST);
     CHECK_EQ_STR(err.field, "ref");
     CHECK_EQ_INT(check("{\"text\":\"a\"}", true), 0);
     CHECK_EQ_INT(frame.ref.len, 0);
     CHECK_EQ_INT(check("{\"text\":\"a\",\"ref\":\"\"}", true), ERR_BAD_REQUEST);
     CHECK_EQ_INT(check("{\"text\":\"a\",\"ref\":7}", true), ERR_BAD_REQUEST);
     for (size_t n = LIMIT_REF_BYTES; n <= LIMIT_REF_BYTES + 1; n++) {
-        snprintf(text, sizeof(text), "{\"text\":\"a\",\"ref\":\"%0*d\"}",
-                 (int)n, 1);
+        snprintf(text, sizeof(text),
+                 "{\"kind\":\"text\",\"text\":\"a\",\"ref\":\"%0*d\"}", (int)n,
+                 1);
         CHECK_EQ_INT(check(text, false),
                      n > LIMIT_REF_BYTES ? ERR_BAD_REQUEST : 0);
     }
@@ -153,14 +160,31 @@ TEST("a message cut at each byte is refused, never half taken")
     CHECK_EQ_INT(check(whole, false), 0);
 }
 
-TEST("NULs and quotes in a text come out as they went in")
+TEST("quotes in a text come out as they went in, a NUL is refused")
 {
     struct json *body = NULL;
-    CHECK_EQ_INT(check("{\"ref\":\"r\",\"text\":\"a\\u0000\\\"b\\\\\"}", false),
+    CHECK_EQ_INT(check("{\"ref\":\"r\",\"kind\":\"text\",\"text\":"
+                       "\"a\\\"b\\\\\"}",
+                       false),
                  0);
     CHECK_EQ_INT(json_parse(arena, frame.body, NULL, &body), 0);
-    struct slice text = json_text(body, "text");
-    CHECK_EQ_MEM(text.at, text.len, "a\0\"b\\", 5);
+    CHECK_SLICE(json_text(body, "text"), "a\"b\\");
+    CHECK_EQ_INT(check("{\"ref\":\"r\",\"kind\":\"text\",\"text\":"
+                       "\"a\\u0000b\"}",
+                       false),
+                 ERR_BAD_REQUEST);
+    CHECK_EQ_STR(err.field, "text");
+    arena_free(arena);
+    arena = NULL;
+}
+
+TEST("a socket's message names its kind, one by REST need not")
+{
+    CHECK_EQ_INT(check("{\"ref\":\"r\",\"text\":\"a\"}", false),
+                 ERR_BAD_REQUEST);
+    CHECK_EQ_STR(err.field, "kind");
+    CHECK_EQ_INT(check("{\"ref\":\"r\",\"text\":\"a\"}", true), 0);
+    CHECK_SLICE(frame.kind, "text");
     arena_free(arena);
     arena = NULL;
 }
