@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* history.c - what was said and what happened, read back.
+/* history.c - what was said in a conversation, page by page.
  *
  * Happy path: a conversation's messages hang together by `prev`; a page begins
  * at the first anchor at or above its upper end (every 64th message has one) or
- * at the conversation's last row, and walks down. A visitor's resume walks
- * their conversations the same way; agents' feeds scan the journal forward and
- * ask of each conversation once whether they may see it.
+ * at the conversation's last row, and walks down.
  *
  * Failure modes: a conversation that is not there or not the visitor's is
- * ERR_NOT_FOUND, one an agent may not see ERR_FORBIDDEN. A resume that would be
- * too long or whose cursor lies in the future is `recovered` false with no
- * events, never a part of them. What no longer fits ANSWER_BYTES is left for
- * the next page (`more`).
+ * ERR_NOT_FOUND, one an agent may not see ERR_FORBIDDEN. What no longer fits
+ * READER_ANSWER_BYTES is left for the next page (`more`).
  */
 #include "base/json.h"
 #include "base/limits.h"
-#include "base/map.h"
 #include "store/journal.h"
 #include "store/reader.h"
-#include <stdlib.h>
 
-#define ANSWER_BYTES (16 << 20)
 #define NO_SEQ UINT32_MAX
 
 /* -- who may see what --------------------------------------------------- */
@@ -81,7 +74,7 @@ int history_may_see(struct reader *r, const struct viewer *v, uint64_t conv)
 
 /* -- walking a conversation --------------------------------------------- */
 
-static int by_pos(struct reader *r, struct stmt **s)
+int history_by_pos(struct reader *r, struct stmt **s)
 {
     return reader_stmt(r, READ_BY_POS, JOURNAL_ROW "WHERE pos = $pos", "pos",
                        s);
@@ -136,7 +129,7 @@ static int walk_down(struct reader *r, struct query *q, struct progress *p,
 {
     struct stmt *s;
     uint64_t pos;
-    int got = by_pos(r, &s);
+    int got = history_by_pos(r, &s);
     if (got == 0)
         got = start_of_walk(r, p, w->most, &pos);
     while (got == 0 && pos) {
@@ -153,7 +146,7 @@ static int walk_down(struct reader *r, struct query *q, struct progress *p,
             stmt_reset(s);
             continue;
         }
-        if (w->count == w->limit || w->bytes > ANSWER_BYTES) {
+        if (w->count == w->limit || w->bytes > READER_ANSWER_BYTES) {
             w->more = true;
             break;
         }
@@ -177,7 +170,7 @@ static int write_items(struct query *q, struct event *events, uint32_t skip,
                        uint32_t limit)
 {
     struct buf out;
-    buf_init(&out, 2 * ANSWER_BYTES + LIMIT_LIST * LIMIT_FRAME_BYTES);
+    buf_init(&out, 2 * READER_ANSWER_BYTES + LIMIT_LIST * LIMIT_FRAME_BYTES);
     int r = buf_add_char(&out, '[');
     bool first = true;
     for (struct event *ev = events; ev && limit && r == 0; ev = ev->next) {
@@ -230,7 +223,7 @@ static int page_on(struct reader *r, struct query *q, struct progress *p,
     struct event *events = NULL, **end = &events;
     uint64_t have = 0, want = (uint64_t)skip + q->limit + 1;
     size_t bytes = 0;
-    while (have < want && from <= p->last_seq && bytes < ANSWER_BYTES) {
+    while (have < want && from <= p->last_seq && bytes < READER_ANSWER_BYTES) {
         uint64_t upto = from + LIMIT_LIST;
         struct walk w = {.least = (uint32_t)from,
                          .most = upto < NO_SEQ ? (uint32_t)upto : NO_SEQ,
@@ -286,209 +279,5 @@ int history_backlog(struct reader *r, struct query *q)
     q->count = w.count;
     for (uint32_t i = 0; i < q->skip && q->events; i++, q->count--)
         q->events = q->events->next;
-    return got;
-}
-
-/* -- feeds -------------------------------------------------------------- */
-
-/* What the feed has so far. */
-struct feed {
-    struct query *q;
-    struct event **end;
-    struct map seen; /* conversation -> (void *)1 no, (void *)2 yes */
-    uint32_t limit, scanned;
-    size_t bytes;
-    bool over; /* there is more than the limits allow */
-};
-
-static void feed_add(struct feed *f, struct event *row)
-{
-    struct event *ev = arena_one(f->q->arena, struct event);
-    *ev = *row;
-    ev->ref = slice_dup(f->q->arena, row->ref);
-    ev->body = slice_dup(f->q->arena, row->body);
-    *f->end = ev;
-    f->end = &ev->next;
-    f->q->count++;
-    f->bytes += ev->body.len;
-}
-
-/* Of an agent or the house. 1, 0 or an error. */
-static int feed_shows(struct reader *r, struct feed *f, const struct event *ev)
-{
-    const struct viewer *v = &f->q->viewer;
-    if (!event_is_public(ev->name))
-        return 0;
-    if (!ev->conv || v->role != ROLE_AGENT || v->agent_role != AGENT_ROLE_AGENT)
-        return 1;
-    uintptr_t known = (uintptr_t)map_get(&f->seen, ev->conv);
-    if (known)
-        return known == 2;
-    int got = history_may_see(r, v, ev->conv);
-    if (got == ERR_NOT_FOUND)
-        got = 0;
-    if (got >= 0)
-        map_put(&f->seen, ev->conv, (void *)(uintptr_t)(got + 1));
-    return got;
-}
-
-static int scan_journal(struct reader *r, struct feed *f)
-{
-    struct query *q = f->q;
-    struct stmt *s;
-    int got = reader_stmt(r, READ_RANGE,
-                          JOURNAL_ROW "WHERE pos > $after AND pos <= $upto "
-                                      "ORDER BY pos",
-                          "after upto", &s);
-    if (got < 0)
-        return got;
-    uint64_t done = q->after_pos;
-    put_u64(s, q->after_pos);
-    put_u64(s, q->upto_pos);
-    while ((got = stmt_step(s)) == 1) {
-        struct event row;
-        journal_row(s, NULL, &row, NULL);
-        if (++f->scanned > LIMIT_RESUME_SCAN || f->bytes > ANSWER_BYTES) {
-            f->over = true;
-            break;
-        }
-        got = feed_shows(r, f, &row);
-        if (got < 0)
-            break;
-        if (got && q->count == f->limit) {
-            f->over = true;
-            break;
-        }
-        if (got)
-            feed_add(f, &row);
-        done = row.pos;
-    }
-    stmt_reset(s);
-    if (f->over)
-        q->upto_pos = done;
-    return got < 0 ? got : 0;
-}
-
-static bool visitor_gets(const struct event *ev)
-{
-    return event_is_public(ev->name) && !(ev->flags & EVENT_PRIVATE);
-}
-
-static int walk_back(struct reader *r, struct feed *f, uint64_t pos)
-{
-    struct query *q = f->q;
-    struct stmt *s;
-    int got = by_pos(r, &s);
-    while (got == 0 && pos > q->after_pos) {
-        struct event row;
-        got = journal_get(s, pos, NULL, &row, &pos);
-        if (got < 0)
-            break;
-        if (++f->scanned > LIMIT_RESUME_SCAN || f->bytes > ANSWER_BYTES) {
-            f->over = true;
-            break;
-        }
-        if (row.pos <= q->upto_pos && visitor_gets(&row))
-            feed_add(f, &row);
-        stmt_reset(s);
-    }
-    stmt_reset(s);
-    return got;
-}
-
-static int by_position(const void *a, const void *b)
-{
-    uint64_t x = (*(struct event *const *)a)->pos;
-    uint64_t y = (*(struct event *const *)b)->pos;
-    return (x > y) - (x < y);
-}
-
-/* Puts the chain in order and cuts it at the limit. */
-static void sort_events(struct feed *f)
-{
-    struct query *q = f->q;
-    uint32_t n = 0;
-    struct event **all = arena_many(q->arena, struct event *, q->count + 1);
-    for (struct event *ev = q->events; ev; ev = ev->next)
-        all[n++] = ev;
-    qsort(all, n, sizeof *all, by_position);
-    if (n > f->limit) {
-        f->over = true;
-        n = f->limit;
-    }
-    struct event **end = &q->events;
-    for (uint32_t i = 0; i < n; i++) {
-        *end = all[i];
-        end = &all[i]->next;
-    }
-    *end = NULL;
-    q->count = n;
-    if (f->over && n)
-        q->upto_pos = all[n - 1]->pos;
-}
-
-static int walk_own(struct reader *r, struct feed *f)
-{
-    struct stmt *s;
-    int got = reader_stmt(r, READ_OF_CONTACT,
-                          "SELECT p.last_pos FROM conversation c JOIN "
-                          "progress p ON p.conv = c.id WHERE "
-                          "c.contact = $contact AND p.last_pos > $after",
-                          "contact after", &s);
-    if (got < 0)
-        return got;
-    put_u64(s, f->q->viewer.id);
-    put_u64(s, f->q->after_pos);
-    while ((got = stmt_step(s)) == 1 && !f->over) {
-        got = walk_back(r, f, got_u64(s, 0));
-        if (got < 0)
-            break;
-    }
-    stmt_reset(s);
-    if (got >= 0)
-        sort_events(f);
-    return got < 0 ? got : 0;
-}
-
-static int last_pos(struct reader *r, uint64_t *out)
-{
-    struct stmt *s;
-    int got = reader_stmt(r, READ_LAST, "SELECT max(pos) FROM journal", "", &s);
-    if (got == 0)
-        got = stmt_step(s);
-    if (got == 1)
-        *out = got_u64(s, 0);
-    stmt_reset(s);
-    return got < 0 ? got : 0;
-}
-
-int history_events(struct reader *r, struct query *q)
-{
-    bool resume = q->kind == QUERY_RESUME;
-    uint32_t most = resume ? LIMIT_RESUME_EVENTS : LIMIT_LIST;
-    struct feed f = {.q = q, .end = &q->events};
-    f.limit = q->limit && q->limit < most ? q->limit : most;
-    uint64_t last = 0;
-    int got = last_pos(r, &last);
-    if (got < 0)
-        return got;
-    if (q->after_pos > last) { /* of a time that was lost, or made up */
-        q->recovered = false;
-        return resume ? 0
-                      : err_set(&q->err, ERR_GONE,
-                                "the cursor is not of this journal");
-    }
-    if (!q->upto_pos || q->upto_pos > last)
-        q->upto_pos = last;
-    map_init(&f.seen);
-    got =
-        q->viewer.role == ROLE_VISITOR ? walk_own(r, &f) : scan_journal(r, &f);
-    map_fini(&f.seen);
-    q->more = f.over;
-    q->recovered = got == 0 && !f.over;
-    if (resume && !q->recovered) {
-        q->events = NULL;
-        q->count = 0;
-    }
     return got;
 }

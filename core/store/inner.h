@@ -22,8 +22,9 @@ struct writer {
     struct stmt begin, commit, save, release, undo, probe;
     struct mailbox *box;
     struct thread *thread;
-    double rate;                /* transactions per ms, lately */
-    int64_t last_us;            /* when the last batch ended */
+    double rate;                     /* transactions per ms, lately */
+    int gather_skip;                 /* batches of one not to be rested for */
+    int64_t last_us;                 /* when the last batch ended */
     int64_t retry_ms, retry_wait_ms; /* unhealthy: not before; how long */
     int64_t log_checked;        /* bytes of the log at the last checkpoint */
     int64_t minute_ms, hour_ms; /* when those chores are due */
@@ -65,5 +66,12 @@ void store_forward(struct store *s, struct query *q);
 int writer_open(struct store *s, size_t refs_max, struct err *e);
 void writer_close(struct store *s);
 void writer_main(void *store);
-/* Commits some of the chain, answers it, returns the rest. */
-struct mail *writer_batch(struct store *s, struct mail *chain);
+
+/* batch.c. Commits some of the chain, answers it, returns the rest. */
+struct mail *batch_run(struct store *s, struct mail *chain);
+/* A transaction of the house's own: projections, and a probe if writing did
+ * not work lately. */
+void batch_write_out(struct store *s);
+/* Writing failed just now: nothing is tried yet. */
+bool batch_resting(const struct store *s);
+void batch_meters(void); /* shows what is still 0 */

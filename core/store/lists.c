@@ -7,7 +7,7 @@
  *
  * Failure modes: nothing found is ERR_NOT_FOUND for one thing and an empty
  * list for many. A search text is looked for as it is: % and _ in it are
- * escaped. A page larger than ANSWER_BYTES is ERR_TOOBIG.
+ * escaped. A page larger than READER_ANSWER_BYTES is ERR_TOOBIG.
  */
 #include "base/clock.h"
 #include "base/json.h"
@@ -15,7 +15,6 @@
 #include "store/reader.h"
 #include "store/record.h"
 
-#define ANSWER_BYTES (16 << 20)
 #define PATTERN_BYTES (2 * LIMIT_NAME_BYTES + 2)
 
 static int not_found(struct query *q, const char *what)
@@ -56,13 +55,14 @@ static struct slice like_pattern(struct query *q)
     "AND ($by_assignee = 0 OR c.assignee = $assignee) "                        \
     "AND ($team = 0 OR c.team = $team) "                                       \
     "AND ($contact = 0 OR c.contact = $contact) "                              \
+    "AND ($channel = 0 OR c.channel = $channel) "                              \
     "AND ($sees = 1 OR (c.state <> 0 AND (c.assignee = $viewer OR "            \
     "(c.team <> 0 AND $teams LIKE '%,' || c.team || ',%') OR "                 \
     "(c.team = 0 AND c.state = 1)))) "                                         \
     "AND ($text = '' OR ct.name LIKE $text ESCAPE '\\' OR "                    \
     "p.preview LIKE $text ESCAPE '\\') "
 #define LIST_NAMES                                                             \
-    "state by_assignee assignee team contact sees viewer teams text"
+    "state by_assignee assignee team contact channel sees viewer teams text"
 #define LIST_SELECT                                                            \
     "SELECT " CONVERSATION_COLUMNS " FROM " CONVERSATION_TABLES LIST_WHERE
 #define LIST_PAGE " LIMIT $limit OFFSET $offset"
@@ -88,6 +88,7 @@ static void put_filters(struct stmt *s, struct query *q)
     put_u64(s, q->assignee);
     put_u64(s, q->team);
     put_u64(s, v->role == ROLE_VISITOR ? v->id : q->id);
+    put_u64(s, q->channel);
     put_i64(s, all);
     put_u64(s, v->id);
     put_text(s, all ? SLICE("") : team_list(q));
@@ -153,7 +154,7 @@ int list_conversations(struct reader *r, struct query *q)
     if (got < 0)
         return got;
     struct buf out;
-    buf_init(&out, ANSWER_BYTES);
+    buf_init(&out, READER_ANSWER_BYTES);
     put_filters(s, q);
     put_i64(s, q->limit);
     put_i64(s, q->offset);
@@ -267,7 +268,7 @@ int list_contacts(struct reader *r, struct query *q)
     if (got < 0)
         return got;
     struct buf out;
-    buf_init(&out, ANSWER_BYTES);
+    buf_init(&out, READER_ANSWER_BYTES);
     put_u64(s, q->channel);
     put_text(s, like);
     put_i64(s, q->limit);

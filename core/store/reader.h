@@ -9,6 +9,8 @@
 #include "desk/query.h"
 #include "store/db.h"
 
+#define READER_ANSWER_BYTES (16 << 20) /* bodies or JSON of one answer */
+
 enum read_stmt {
     READ_BEGIN,
     READ_END,
@@ -57,9 +59,11 @@ int reader_fail(struct reader *r, struct query *q, int code);
 /* history.c */
 int history_messages(struct reader *r, struct query *q);
 int history_backlog(struct reader *r, struct query *q);
-int history_events(struct reader *r, struct query *q); /* CHANGES, RESUME */
+int history_by_pos(struct reader *r, struct stmt **s); /* for journal_get */
 /* May the viewer see it? 1, 0, or ERR_NOT_FOUND and other errors. */
 int history_may_see(struct reader *r, const struct viewer *v, uint64_t conv);
+/* feed.c */
+int feed_events(struct reader *r, struct query *q); /* CHANGES, RESUME */
 /* lists.c */
 int list_conversations(struct reader *r, struct query *q);
 int list_contacts(struct reader *r, struct query *q);

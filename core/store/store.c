@@ -197,7 +197,7 @@ void store_commit(struct store *s, struct tx *tx)
         mailbox_push(s->writer.box, &tx->mail);
         return;
     }
-    writer_batch(s, &tx->mail);
+    batch_run(s, &tx->mail);
 }
 
 void store_forward(struct store *s, struct query *q)

@@ -1,303 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* writer.c - the store thread: gather, one transaction, one fsync, answer all.
+/* writer.c - the store thread: gather, batch after batch, chores in between.
  *
- * Happy path: whatever lies in the mailbox becomes one SQL transaction. When
- * little comes it is committed at once; when much comes the thread rests a
- * millisecond or a few first, because one fsync for two hundred messages costs
- * what one for a single message costs. Only after COMMIT the answers go home,
- * as one chain (I1).
+ * Happy path: whatever lies in the mailbox becomes one SQL transaction
+ * (batch.c). When little comes it is committed at once; when much comes the
+ * thread rests a millisecond or a few first, because one fsync for two hundred
+ * messages costs what one for a single message costs. When it is quiet the
+ * projections are written out, refs age, what has run out is thrown away.
  *
- * Failure modes: a transaction's own fault (a duplicate ref, a value that must
- * be unique) is answered to it and the others go on. When the database fails
- * (disk full, lost disk) the whole batch is rolled back, memory is put back as
- * it was, everyone gets ERR_UNAVAILABLE, and for a while (50 ms, at last a
- * second) everything new is refused at once; then one batch (or, when nothing
- * comes, a probe write) tries again. The log (WAL) is moved into the database by another thread;
- * only when it has grown past LOG_MOST the writer does the rest itself between
- * two batches, so that the log can start over.
+ * Failure modes: a batch that fails is batch.c's; a chore that fails is logged
+ * and comes again at its time. Stopping drains the mailbox first (I12).
  */
 #include "base/clock.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/meter.h"
 #include "store/inner.h"
 #include <time.h>
 
-#define BATCH_MOST 2048   /* transactions committed together */
 #define GATHER_ENOUGH 256 /* so many need not wait for more */
 #define GATHER_RATE 1.0   /* transactions per ms that make it worth it */
 #define GATHER_SLICE_US 1000
 #define GATHER_SLICES 3
-#define IDLE_US 20000      /* quiet so long: write projections out */
-#define RETRY_LEAST_MS 50  /* unhealthy: the first new try, then twice */
-#define RETRY_MOST_MS 1000 /* as long each time, up to this */
-#define LOG_STEP (8 << 20) /* bytes of log that call the checkpointer */
-#define LOG_MOST (64 << 20)
+#define GATHER_SKIP 16 /* a lone sender is not made to wait so often */
+#define IDLE_US 20000  /* quiet so long: write projections out */
 #define MINUTE_MS 60000
 #define HOUR_MS 3600000
 
-METER(batch_size, METER_HISTOGRAM, "yuelai_store_batch_transactions",
-      "Transactions committed together.");
-METER_US(commit_took, "yuelai_store_commit_seconds",
-         "COMMIT: log written and synced.");
-METER_US(apply_took, "yuelai_store_apply_seconds",
-         "Appends and puts of one batch.");
-METER(txs_done, METER_COUNTER, "yuelai_store_transactions_total",
-      "Transactions committed.");
-METER(txs_failed, METER_COUNTER, "yuelai_store_failed_total",
-      "Transactions refused because the database failed.");
-METER(commits_failed, METER_COUNTER, "yuelai_store_failed_commits_total",
-      "Batches rolled back because the database failed.");
-METER(healthy, METER_GAUGE, "yuelai_store_healthy", "1 while writing works.");
 METER(depth, METER_GAUGE, "yuelai_store_mailbox_depth",
       "Envelopes waiting for the store thread.");
-METER(log_size, METER_GAUGE, "yuelai_store_log_bytes",
-      "Write-ahead log in use.");
 METER(db_size, METER_GAUGE, "yuelai_store_database_bytes",
       "The database file.");
-METER_US(restart_took, "yuelai_store_log_restart_seconds",
-         "Checkpoints the store thread had to do itself.");
-
-/* -- applying ----------------------------------------------------------- */
-
-/* Codes that are the transaction's own fault; all others fail the batch. */
-static bool own_fault(int code)
-{
-    return code == ERR_CONFLICT || code == ERR_TOOBIG ||
-           code == ERR_BAD_REQUEST;
-}
-
-static int apply_puts(struct writer *w, struct tx *tx)
-{
-    /* One statement undoes itself when it fails; several need a savepoint. */
-    bool many = tx->puts && tx->puts->next;
-    int r = many ? stmt_run(&w->save) : 0;
-    for (struct put *p = tx->puts; p && r == 0; p = p->next)
-        r = record_put(&w->records, p, w->journal.now, &tx->err);
-    if (!many)
-        return r;
-    if (own_fault(r)) {
-        int undone = stmt_run(&w->undo);
-        if (undone < 0)
-            return undone;
-    }
-    int released = r == 0 || own_fault(r) ? stmt_run(&w->release) : 0;
-    return r ? r : released;
-}
-
-/* 0, or an error that fails the batch; tx->result is the transaction's own. */
-static int apply(struct writer *w, struct tx *tx)
-{
-    struct event *dup;
-    tx->result = 0;
-    int r = journal_find(&w->journal, tx->first, &dup);
-    if (own_fault(r)) {
-        tx->result = r;
-        tx->err = w->db.err;
-        return 0;
-    }
-    if (r < 0 || dup)
-        return r;
-    r = apply_puts(w, tx);
-    if (own_fault(r)) {
-        tx->result = r;
-        return 0;
-    }
-    for (struct event *ev = tx->first; ev && r == 0; ev = ev->next)
-        r = journal_append(&w->journal, ev);
-    return r;
-}
-
-/* -- a batch ------------------------------------------------------------ */
-
-struct batch {
-    struct mail *first, *last; /* transactions */
-    struct mail *reads, *reads_last;
-    size_t n;
-};
-
-static void chain_add(struct mail **first, struct mail **last, struct mail *m)
-{
-    m->next = NULL;
-    if (*last)
-        (*last)->next = m;
-    else
-        *first = m;
-    *last = m;
-}
-
-/* Takes some of the chain, returns the rest. */
-static struct mail *sort_out(struct batch *b, struct mail *m)
-{
-    while (m && b->n < BATCH_MOST) {
-        struct mail *next = m->next;
-        if (m->run == store_is_tx) {
-            chain_add(&b->first, &b->last, m);
-            b->n++;
-        } else {
-            must(m->run == store_is_query);
-            chain_add(&b->reads, &b->reads_last, m);
-        }
-        m = next;
-    }
-    return m;
-}
-
-static int project_for(struct writer *w, struct mail *reads)
-{
-    for (struct mail *m = reads; m; m = m->next) {
-        struct query *q = container_of(m, struct query, mail);
-        uint64_t conv = q->kind == QUERY_CONVERSATION ? q->id : q->conv;
-        bool one = q->kind != QUERY_CONVERSATIONS && q->kind != QUERY_RESUME &&
-                   q->kind != QUERY_CHANGES;
-        int r = one ? project_one(&w->journal.project, conv)
-                    : project_all(&w->journal.project, w->journal.last_pos);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int write_batch(struct writer *w, struct batch *b)
-{
-    int64_t from = clock_mono_us();
-    int r = stmt_run(&w->begin);
-    for (struct mail *m = b->first; m && r == 0; m = m->next)
-        r = apply(w, container_of(m, struct tx, mail));
-    if (r == 0)
-        r = project_for(w, b->reads);
-    if (r == 0)
-        r = project_some(&w->journal.project, w->journal.last_pos,
-                         w->journal.events, from / 1000);
-    int64_t applied = clock_mono_us();
-    meter_note(&apply_took, applied - from);
-    if (r == 0)
-        r = stmt_run(&w->commit);
-    meter_note(&commit_took, clock_mono_us() - applied);
-    return r;
-}
-
-static void fail_tx(struct tx *tx, const char *why)
-{
-    tx->result = err_set(&tx->err, ERR_UNAVAILABLE, "not stored: %s", why);
-    for (struct event *ev = tx->first; ev; ev = ev->next) {
-        ev->pos = 0;
-        ev->seq = 0;
-        ev->flags &= ~(unsigned)EVENT_DUPLICATE;
-    }
-    meter_add(&txs_failed, 1);
-}
-
-static void set_healthy(struct store *s, bool well)
-{
-    if (atomic_exchange(&s->healthy, well) != well) {
-        if (well) {
-            log_info("store", "writing works again");
-            s->writer.retry_wait_ms = 0;
-        } else {
-            log_error("store", "cannot write: %s", s->writer.db.err.text);
-        }
-    }
-    meter_set(&healthy, well);
-}
-
-static void give_up(struct store *s)
-{
-    struct writer *w = &s->writer;
-    meter_add(&commits_failed, 1);
-    w->retry_wait_ms = w->retry_wait_ms ? w->retry_wait_ms * 2 : RETRY_LEAST_MS;
-    if (w->retry_wait_ms > RETRY_MOST_MS)
-        w->retry_wait_ms = RETRY_MOST_MS;
-    w->retry_ms = clock_mono_us() / 1000 + w->retry_wait_ms;
-    set_healthy(s, false);
-    /* Some errors have ended the transaction already. */
-    if (db_in_transaction(&w->db) && db_run(&w->db, "ROLLBACK") < 0)
-        log_error("store", "rollback: %s", w->db.err.text);
-    journal_rollback(&w->journal);
-}
-
-static bool resting(const struct store *s)
-{
-    return !atomic_load(&s->healthy) &&
-           clock_mono_us() / 1000 < s->writer.retry_ms;
-}
-
-static void answer_batch(struct store *s, struct batch *b, int r)
-{
-    struct answers a = {0};
-    const char *why = s->writer.db.err.text;
-    for (struct mail *m = b->first, *next; m; m = next) {
-        next = m->next;
-        struct tx *tx = container_of(m, struct tx, mail);
-        if (r < 0)
-            fail_tx(tx, why);
-        answer_tx(&a, tx);
-    }
-    for (struct mail *m = b->reads, *next; m; m = next) {
-        next = m->next;
-        struct query *q = container_of(m, struct query, mail);
-        if (r == 0) {
-            store_forward(s, q);
-            continue;
-        }
-        q->result = err_set(&q->err, ERR_UNAVAILABLE, "not read: %s", why);
-        answer_query(&a, q);
-    }
-    answers_send(s, &a);
-}
-
-/* Bytes beyond what the checkpointer last took: its turn. */
-static void mind_log(struct store *s)
-{
-    struct writer *w = &s->writer;
-    int64_t size = w->db.log_bytes;
-    meter_set(&log_size, size);
-    if (size < w->log_checked)
-        w->log_checked = 0; /* it started over */
-    if (size - w->log_checked < LOG_STEP || atomic_load(&s->checkpointing))
-        return;
-    if (s->offline || size >= LOG_MOST) {
-        bool done;
-        int64_t from = clock_mono_us();
-        if (db_checkpoint(&w->db, false, &done) < 0)
-            log_warn("store", "no checkpoint: %s", w->db.err.text);
-        meter_note(&restart_took, clock_mono_us() - from);
-    } else {
-        atomic_store(&s->checkpointing, true);
-        s->order.run = store_is_checkpoint;
-        mailbox_push(s->readers[s->reader_count].box, &s->order);
-    }
-    w->log_checked = size;
-}
-
-static int try_batch(struct store *s, struct batch *b)
-{
-    struct writer *w = &s->writer;
-    journal_begin(&w->journal, clock_ms());
-    int r = write_batch(w, b);
-    if (r < 0) {
-        give_up(s);
-        return r;
-    }
-    journal_commit(&w->journal);
-    atomic_store(&s->pos, w->journal.last_pos);
-    atomic_store(&s->behind, project_waiting(&w->journal.project) != 0);
-    set_healthy(s, true);
-    meter_add(&txs_done, (int64_t)b->n);
-    if (b->n)
-        meter_note(&batch_size, (int64_t)b->n);
-    return 0;
-}
-
-struct mail *writer_batch(struct store *s, struct mail *chain)
-{
-    struct batch b = {0};
-    struct mail *rest = sort_out(&b, chain);
-    int r = resting(s) ? ERR_UNAVAILABLE : try_batch(s, &b);
-    answer_batch(s, &b, r);
-    mind_log(s);
-    return rest;
-}
 
 /* -- the thread --------------------------------------------------------- */
 
@@ -314,6 +45,10 @@ static struct mail *gather(struct writer *w, struct mail *chain, size_t *n)
     struct mail *last = chain_end(chain, n);
     if (w->rate < GATHER_RATE)
         return chain;
+    if (*n == 1 && w->gather_skip > 0) {
+        w->gather_skip--;
+        return chain;
+    }
     for (int i = 0; i < GATHER_SLICES && *n < GATHER_ENOUGH; i++) {
         struct timespec slice = {.tv_nsec = GATHER_SLICE_US * 1000};
         nanosleep(&slice, NULL);
@@ -325,6 +60,7 @@ static struct mail *gather(struct writer *w, struct mail *chain, size_t *n)
         last = chain_end(more, &count);
         *n += count;
     }
+    w->gather_skip = *n == 1 ? GATHER_SKIP : 0;
     return chain;
 }
 
@@ -336,36 +72,14 @@ static void note_rate(struct writer *w, size_t n)
     w->last_us = now;
 }
 
-/* A transaction of the house's own: projections, and a probe if writing did
- * not work lately. */
-static void write_out(struct store *s)
-{
-    struct writer *w = &s->writer;
-    journal_begin(&w->journal, clock_ms());
-    int r = stmt_run(&w->begin);
-    if (r == 0 && !atomic_load(&s->healthy))
-        r = stmt_run(&w->probe);
-    if (r == 0)
-        r = project_all(&w->journal.project, w->journal.last_pos);
-    if (r == 0)
-        r = stmt_run(&w->commit);
-    if (r < 0) {
-        give_up(s);
-        return;
-    }
-    journal_commit(&w->journal);
-    atomic_store(&s->behind, false);
-    set_healthy(s, true);
-}
-
 /* Nothing came for a while: what can wait is done now. */
 static void idle(struct store *s)
 {
-    if (resting(s))
+    if (batch_resting(s))
         return;
     if (!atomic_load(&s->healthy) ||
         project_waiting(&s->writer.journal.project))
-        write_out(s);
+        batch_write_out(s);
 }
 
 static void chores(struct store *s)
@@ -412,7 +126,7 @@ void writer_main(void *arg)
             chain = gather(w, chain, &n);
             meter_set(&depth, (int64_t)n);
             while (chain)
-                chain = writer_batch(s, chain);
+                chain = batch_run(s, chain);
             note_rate(w, n);
         } else {
             w->rate = 0;
@@ -498,10 +212,7 @@ int writer_open(struct store *s, size_t refs_max, struct err *e)
     int64_t now = clock_mono_us();
     w->last_us = now;
     w->hour_ms = now / 1000 + MINUTE_MS; /* soon, but not at the start */
-    meter_set(&healthy, 1);
-    meter_add(&txs_done, 0);
-    meter_add(&txs_failed, 0);
-    meter_add(&commits_failed, 0);
+    batch_meters();
     return 0;
 }
 
@@ -511,7 +222,7 @@ void writer_close(struct store *s)
     if (!w->db.h)
         return;
     if (w->journal.sha)
-        write_out(s); /* so that the next start has nothing to replay */
+        batch_write_out(s); /* so that the next start has nothing to replay */
     struct stmt *all[] = {&w->begin,   &w->commit, &w->save,
                           &w->release, &w->undo,   &w->probe};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)

@@ -320,6 +320,25 @@ TEST("lists of conversations: filters, order, search, pages")
     world_close(&w);
 }
 
+TEST("a list of one channel, of one contact")
+{
+    struct world w;
+    REQUIRE(world_open(&w, test_path("d")) == 0);
+    desk(&w);
+    struct query *q = world_query(&w, QUERY_CONVERSATIONS);
+    q->channel = 2;
+    CHECK_EQ_INT(world_ask(&w, q), 0);
+    CHECK_EQ_STR(ids(q), "");
+    query_free(q);
+    q = world_query(&w, QUERY_CONVERSATIONS);
+    q->channel = 1;
+    q->id = 103;
+    CHECK_EQ_INT(world_ask(&w, q), 0);
+    CHECK_EQ_STR(ids(q), "4");
+    query_free(q);
+    world_close(&w);
+}
+
 TEST("an agent's list: own, the teams', and who waits for anybody")
 {
     struct world w;
