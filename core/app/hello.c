@@ -66,7 +66,7 @@ static struct slice first_attributes(const struct hello *h, struct arena *a)
 {
     struct buf out;
     if (h->locale.len == 0 && h->page.len == 0) {
-        return SLICE("{}");
+        return (struct slice){0}; /* and the desk keeps nothing of them */
     }
     buf_init(&out, PAGE_MAX + LIMIT_NAME_BYTES * 6);
     struct jsonw w = jsonw_on(&out);
@@ -85,7 +85,6 @@ static struct slice first_attributes(const struct hello *h, struct arena *a)
 
 static void fill_new(struct contact *c, const struct hello *h, struct arena *a)
 {
-    c->tags = SLICE("[]");
     c->attributes = first_attributes(h, a);
     c->created_at = c->updated_at = clock_ms();
 }
