@@ -45,6 +45,27 @@ function lastOfColleague(id: string): Message | undefined {
   return undefined;
 }
 
+function Collision(p: { name: string; onNo: () => void; onYes: () => void }) {
+  return (
+    <Dialog
+      title={t('collide.title')}
+      onClose={p.onNo}
+      foot={
+        <>
+          <button class="btn" onClick={p.onNo}>
+            {t('cancel')}
+          </button>
+          <button class="btn primary" onClick={p.onYes}>
+            {t('collide.send')}
+          </button>
+        </>
+      }
+    >
+      <p>{t('collide.text', { name: p.name })}</p>
+    </Dialog>
+  );
+}
+
 export function ReplyBox({ c }: { c: Conversation }) {
   const closed = c.state === 'closed';
   const note = mode.value === 'note';
@@ -132,22 +153,7 @@ export function ReplyBox({ c }: { c: Conversation }) {
         />
       )}
       {ask.value && (
-        <Dialog
-          title={t('collide.title')}
-          onClose={() => (ask.value = null)}
-          foot={
-            <>
-              <button class="btn" onClick={() => (ask.value = null)}>
-                {t('cancel')}
-              </button>
-              <button class="btn primary" onClick={sendAnyway}>
-                {t('collide.send')}
-              </button>
-            </>
-          }
-        >
-          <p>{t('collide.text', { name: ask.value.name })}</p>
-        </Dialog>
+        <Collision name={ask.value.name} onNo={() => (ask.value = null)} onYes={sendAnyway} />
       )}
     </div>
   );
