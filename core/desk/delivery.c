@@ -259,6 +259,22 @@ static void tell_with_backlog(struct desk *d, struct desk_peer *p,
 
 enum { UNSEEN = 1, SEEN = 2 };
 
+/* The conversation as this event left it, as far as sight goes. */
+static bool read_sight(const struct event *ev, struct arena *a,
+                       struct conversation *out)
+{
+    struct json *body = NULL;
+    *out = (struct conversation){.id = ev->conv};
+    if (!ev->conv || !is_conversation(ev->name) ||
+        json_parse(a, ev->body, NULL, &body) ||
+        !conv_state_find(json_text(body, "state"), &out->state)) {
+        return false;
+    }
+    id_parse(json_text(body, "assignee"), ID_AGENT, &out->assignee);
+    id_parse(json_text(body, "team"), ID_TEAM, &out->team);
+    return true;
+}
+
 /* In a replay: does this event make the agent see the conversation? What it
  * could see before the replay is not known (that messages are among it says
  * nothing: the store shows what may be seen now); then what can begin a sight
@@ -267,19 +283,11 @@ static bool begins_sight(struct desk *d, struct desk_peer *p,
                          const struct event *ev, struct arena *a)
 {
     struct map *sights = &p->held->sights;
-    if (p->role != ROLE_AGENT || !p->agent || !ev->conv ||
-        !is_conversation(ev->name)) {
+    struct conversation c;
+    if (p->role != ROLE_AGENT || !p->agent || !read_sight(ev, a, &c)) {
         return false;
     }
     uintptr_t was = (uintptr_t)map_get(sights, ev->conv);
-    struct json *body = NULL;
-    struct conversation c = {.id = ev->conv};
-    if (json_parse(a, ev->body, NULL, &body) ||
-        !conv_state_find(json_text(body, "state"), &c.state)) {
-        return false;
-    }
-    id_parse(json_text(body, "assignee"), ID_AGENT, &c.assignee);
-    id_parse(json_text(body, "team"), ID_TEAM, &c.team);
     bool sees = agent_sees(d, p->agent, &c);
     bool begins = sees && was != SEEN &&
                   (was == UNSEEN || c.state == CONV_QUEUED ||
@@ -331,6 +339,17 @@ static void resume_finish(struct desk *d, struct desk_peer *p)
     held_go(d, p);
 }
 
+/* Here a close counts too: what is closed at once was never seen before. */
+static bool stopped_at_door(struct desk *d, struct desk_peer *p,
+                            const struct event *at, struct arena *a)
+{
+    struct conversation c;
+    bool begins = begins_sight(d, p, at, a);
+    bool may = p->held->sub || at->name == EVENT_CONVERSATION_CLOSED;
+    return begins || (may && p->agent && read_sight(at, a, &c) &&
+                      agent_sees(d, p->agent, &c));
+}
+
 /* The event at which the peer stopped. If a backlog stands behind it, that
  * comes again first: whether the peer got any of it is not known. */
 static void on_resume_at(struct query *q)
@@ -342,7 +361,7 @@ static void on_resume_at(struct query *q)
         held_give_up(d, p);
     } else if (p && p->held) {
         struct event *at = q->events;
-        if (at && (begins_sight(d, p, at, q->arena) || p->held->sub)) {
+        if (at && stopped_at_door(d, p, at, q->arena)) {
             ask_backlog(d, p, at->conv, at->pos, 0, at->pos, p->held->sub);
         } else {
             resume_finish(d, p);

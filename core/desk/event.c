@@ -19,11 +19,11 @@ static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 #define WORD 13 /* base32 digits of a 64-bit number */
 #define SUB 7   /* of a 32-bit one */
 
-static char *put_base32(char *at, uint64_t n, int count)
+static char *put_base32(char *to, uint64_t n, int count)
 {
     for (int i = count; i-- > 0; n >>= 5)
-        at[i] = digits[n & 31];
-    return at + count;
+        to[i] = digits[n & 31];
+    return to + count;
 }
 
 /* The most digits that still fit: the first of 13 carries 4 bits, of 7 two. */
@@ -73,6 +73,57 @@ bool cursor_parse(struct slice text, struct cursor *out)
 
 /* --- events --------------------------------------------------------------- */
 
+/* Messages and their acks are the hot path: their fixed pieces are put down by
+ * hand into room reserved once, which halves the time of the general writer. */
+#define HEAD_ROOM 320 /* type, event, cursor, at, conversation, data's head */
+
+static char *put(char *at, const char *text, size_t n)
+{
+    memcpy(at, text, n);
+    return at + n;
+}
+#define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
+
+static char *put_number(char *at, int64_t n)
+{
+    char text[20];
+    size_t i = sizeof(text);
+    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    do
+        text[--i] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (n < 0)
+        *at++ = '-';
+    return put(at, text + i, sizeof(text) - i);
+}
+
+/* "prefix_0123456789abc", the quotes with it. */
+static char *put_quoted_id(char *at, const char *prefix, uint64_t id)
+{
+    *at++ = '"';
+    at += id_text(at, prefix, id).len;
+    *at++ = '"';
+    return at;
+}
+
+static char *put_quoted_cursor(char *at, struct cursor c)
+{
+    *at++ = '"';
+    at += cursor_text(at, c).len;
+    *at++ = '"';
+    return at;
+}
+
+static char *end_of(const struct buf *out)
+{
+    return out->data + out->len;
+}
+
+static void end_at(struct buf *out, const char *at)
+{
+    out->len = (size_t)(at - out->data);
+}
+
 /* A JSON object's members without its braces, "" if it has none. */
 static struct slice inside(struct slice object)
 {
@@ -83,65 +134,113 @@ static struct slice inside(struct slice object)
 }
 
 /* Gives the buffer back as it was if a piece did not fit. */
-static int finish(struct buf *out, size_t was, const struct jsonw *w)
+static int finish(struct buf *out, size_t was, int failed)
 {
-    if (w->failed)
+    if (failed)
         out->len = was;
-    return w->failed;
+    return failed;
 }
 
-static void write_message(struct jsonw *w, const struct event *ev)
+static int write_message(struct buf *out, const struct event *ev)
 {
-    char id[ID_TEXT];
-    jsonw_open(w, '{');
-    jsonw_put_text(w, "id", id_text(id, ID_MESSAGE, ev->pos));
-    jsonw_put_int(w, "seq", ev->seq);
-    jsonw_put_int(w, "at", ev->at);
-    if (ev->ref.len)
-        jsonw_put_text(w, "ref", ev->ref);
     struct slice rest = inside(ev->body);
-    if (rest.len)
-        jsonw_raw(w, rest); /* members, behind one comma */
-    jsonw_close(w, '}');
+    int rc = buf_reserve(out, HEAD_ROOM);
+    if (rc < 0)
+        return rc;
+    char *at = PUT(end_of(out), "{\"id\":");
+    at = put_quoted_id(at, ID_MESSAGE, ev->pos);
+    at = PUT(at, ",\"seq\":");
+    at = put_number(at, ev->seq);
+    at = PUT(at, ",\"at\":");
+    at = put_number(at, ev->at);
+    if (ev->ref.len)
+        at = PUT(at, ",\"ref\":");
+    end_at(out, at);
+    if (ev->ref.len)
+        rc = json_quote(out, ev->ref);
+    if (rc == 0)
+        rc = buf_reserve(out, rest.len + 2);
+    if (rc < 0)
+        return rc;
+    at = end_of(out);
+    if (rest.len) {
+        *at++ = ',';
+        at = put(at, rest.at, rest.len);
+    }
+    *at++ = '}';
+    end_at(out, at);
+    return 0;
 }
 
 /* Only a created message has id, seq and ref of its own: every other event's
  * body is its data as it is. */
-static void write_data(struct jsonw *w, const struct event *ev)
-{
-    if (ev->name == EVENT_MESSAGE_CREATED)
-        write_message(w, ev);
-    else
-        jsonw_raw(w, ev->body.len ? ev->body : SLICE("{}"));
-}
-
 int event_write_data(struct buf *out, const struct event *ev)
 {
     size_t was = out->len;
-    struct jsonw w = jsonw_on(out);
-    write_data(&w, ev);
-    return finish(out, was, &w);
+    int rc;
+    if (ev->name == EVENT_MESSAGE_CREATED)
+        rc = write_message(out, ev);
+    else
+        rc = buf_add_slice(out, ev->body.len ? ev->body : SLICE("{}"));
+    return finish(out, was, rc);
 }
 
 int event_write(struct buf *out, const struct event *ev, struct cursor at,
                 bool with_type)
 {
     size_t was = out->len;
-    char text[CURSOR_TEXT], id[ID_TEXT];
-    struct jsonw w = jsonw_on(out);
-    jsonw_open(&w, '{');
+    const char *name = event_name_text(ev->name);
+    int rc = buf_reserve(out, HEAD_ROOM);
+    if (rc < 0)
+        return rc;
+    char *to = PUT(end_of(out), "{");
     if (with_type)
-        jsonw_put_text(&w, "type", SLICE("event"));
-    jsonw_put_text(&w, "event", slice_of(event_name_text(ev->name)));
-    jsonw_put_text(&w, "cursor", cursor_text(text, at));
-    jsonw_put_int(&w, "at", ev->at);
-    if (ev->conv)
-        jsonw_put_text(&w, "conversation",
-                       id_text(id, ID_CONVERSATION, ev->conv));
-    jsonw_key(&w, "data");
-    write_data(&w, ev);
-    jsonw_close(&w, '}');
-    return finish(out, was, &w);
+        to = PUT(to, "\"type\":\"event\",");
+    to = PUT(to, "\"event\":\"");
+    to = put(to, name, strlen(name));
+    to = PUT(to, "\",\"cursor\":");
+    to = put_quoted_cursor(to, at);
+    to = PUT(to, ",\"at\":");
+    to = put_number(to, ev->at);
+    if (ev->conv) {
+        to = PUT(to, ",\"conversation\":");
+        to = put_quoted_id(to, ID_CONVERSATION, ev->conv);
+    }
+    to = PUT(to, ",\"data\":");
+    end_at(out, to);
+    rc = event_write_data(out, ev);
+    if (rc == 0)
+        rc = buf_add_char(out, '}');
+    return finish(out, was, rc);
+}
+
+int event_write_ack(struct buf *out, const struct event *ev, struct slice ref,
+                    struct cursor at, bool duplicate)
+{
+    size_t was = out->len;
+    int rc = buf_reserve(out, HEAD_ROOM);
+    if (rc < 0)
+        return rc;
+    end_at(out, PUT(end_of(out), "{\"type\":\"ack\",\"ref\":"));
+    rc = json_quote(out, ref);
+    if (rc == 0)
+        rc = buf_reserve(out, HEAD_ROOM);
+    if (rc < 0)
+        return finish(out, was, rc);
+    char *to = PUT(end_of(out), ",\"conversation\":");
+    to = put_quoted_id(to, ID_CONVERSATION, ev->conv);
+    to = PUT(to, ",\"id\":");
+    to = put_quoted_id(to, ID_MESSAGE, ev->pos);
+    to = PUT(to, ",\"seq\":");
+    to = put_number(to, ev->seq);
+    to = PUT(to, ",\"at\":");
+    to = put_number(to, ev->at);
+    to = PUT(to, ",\"cursor\":");
+    to = put_quoted_cursor(to, at);
+    to = duplicate ? PUT(to, ",\"duplicate\":true}")
+                   : PUT(to, ",\"duplicate\":false}");
+    end_at(out, to);
+    return 0;
 }
 
 /* --- conversations -------------------------------------------------------- */
@@ -206,5 +305,5 @@ int conversation_write(struct buf *out, const struct conversation *c)
     jsonw_put_int(&w, "updated_at", c->updated_at);
     put_time(&w, "closed_at", c->closed_at);
     jsonw_close(&w, '}');
-    return finish(out, was, &w);
+    return finish(out, was, w.failed);
 }

@@ -128,5 +128,8 @@ int event_write_data(struct buf *out, const struct event *ev);
  * "type":"event" in front, the socket's frame. */
 int event_write(struct buf *out, const struct event *ev, struct cursor at,
                 bool with_type);
+/* {"type":"ack","ref":…}: the socket's frame that ev is on disk (contract §4). */
+int event_write_ack(struct buf *out, const struct event *ev, struct slice ref,
+                    struct cursor at, bool duplicate);
 /* The conversation object of contract §2, as in conversation.* events. */
 int conversation_write(struct buf *out, const struct conversation *c);
