@@ -48,7 +48,7 @@ function kindOf(row: BubbleRow): string {
 interface Props {
   actions: BubbleActions;
   face: boolean;
-  /** For visitors who said no name. */
+  /** What the console calls the visitor now; a message keeps an older name. */
   visitor?: string;
 }
 
@@ -56,7 +56,7 @@ export function Bubble({ row, actions, face, visitor }: Props & { row: BubbleRow
   const { m } = row;
   const kind = kindOf(row);
   const side = row.mine ? 'right' : 'left';
-  const name = m.sender.name || (m.sender.role === 'visitor' && visitor) || t('role.' + m.sender.role);
+  const name = (m.sender.role === 'visitor' && visitor) || m.sender.name || t('role.' + m.sender.role);
   const pending = row.tick === 'queued' && !!row.out;
   return (
     <div class={`msg ${side} ${kind}${row.head ? ' head' : ''}${row.tail ? ' tail' : ''}`} data-seq={row.out ? undefined : m.seq} data-ref={m.ref}>
