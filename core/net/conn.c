@@ -39,11 +39,14 @@ void net_spare_take(struct net *n, struct buf *b)
     n->spares--;
     b->data = n->spare[n->spares];
     b->cap = n->spare_cap[n->spares];
+    n->spares_bytes -= b->cap;
 }
 
 void net_spare_give(struct net *n, struct buf *b)
 {
-    if (b->cap && b->cap <= NET_SPARE_BYTES && n->spares < NET_SPARES) {
+    if (b->cap && b->cap <= NET_SPARE_BYTES && n->spares < NET_SPARES &&
+        n->spares_bytes + b->cap <= NET_SPARES_BYTES) {
+        n->spares_bytes += b->cap;
         n->spare[n->spares] = b->data;
         n->spare_cap[n->spares++] = b->cap;
         b->data = NULL;

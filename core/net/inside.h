@@ -10,8 +10,9 @@
 #include <uv.h>
 
 #define NET_READ_BYTES (64 * 1024)
-#define NET_SPARES 64               /* buffers kept for the next connection */
-#define NET_SPARE_BYTES (16 * 1024) /* bigger ones are given back */
+#define NET_SPARES 512              /* buffers kept for the next connection, */
+#define NET_SPARE_BYTES (64 * 1024) /* none bigger than this, */
+#define NET_SPARES_BYTES (1024 * 1024) /* all together */
 #define NET_LINGER_MS 2000
 #define NET_CLOSE_MS 5000           /* for the peer's half of a close */
 #define NET_STALL_MS 20000          /* without progress of a write */
@@ -44,7 +45,7 @@ struct net {
     bool kicked;              /* mail to ourselves is under way */
     char *spare[NET_SPARES];
     size_t spare_cap[NET_SPARES];
-    size_t spares;
+    size_t spares, spares_bytes;
 
     bool has_credits;         /* net_set_credits was called */
     int64_t credits, credits_max;

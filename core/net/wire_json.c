@@ -259,17 +259,6 @@ static void write_welcome(struct jsonw *w, const struct notice *n)
     jsonw_close(w, '}');
 }
 
-static void write_ack(struct jsonw *w, const struct notice *n)
-{
-    put_given(w, "ref", n->ref);
-    put_id(w, "conversation", ID_CONVERSATION, n->event->conv);
-    put_id(w, "id", ID_MESSAGE, n->event->pos);
-    jsonw_put_int(w, "seq", n->event->seq);
-    jsonw_put_int(w, "at", n->event->at);
-    put_cursor(w, n->cursor);
-    jsonw_put_bool(w, "duplicate", n->duplicate);
-}
-
 static void write_error(struct jsonw *w, const struct notice *n)
 {
     put_given(w, "ref", n->ref);
@@ -330,9 +319,6 @@ static void write_members(struct jsonw *w, const struct notice *n)
     case NOTICE_WELCOME:
         write_welcome(w, n);
         break;
-    case NOTICE_ACK:
-        write_ack(w, n);
-        break;
     case NOTICE_ERROR:
         write_error(w, n);
         break;
@@ -357,6 +343,8 @@ int wire_json_write(struct buf *out, const struct notice *n)
     must((size_t)n->type < MANY(notice_names));
     if (n->type == NOTICE_EVENT)
         return event_write(out, n->event, n->cursor, true);
+    if (n->type == NOTICE_ACK)
+        return event_write_ack(out, n->event, n->ref, n->cursor, n->duplicate);
     size_t was = out->len;
     struct jsonw w = jsonw_on(out);
     jsonw_open(&w, '{');

@@ -2,10 +2,10 @@
 /* ws.h - WebSocket frames without I/O: the glue to wslay.
  *
  * Why: a wslay context costs 8.3 kB, an idle connection may cost 1.5. So there
- * is one shared context per loop. Each complete unfragmented frame passes
- * through it and leaves no trace; the bytes of an incomplete frame wait at the
- * connection; only a message in fragments gets a context of its own, until its
- * last fragment.
+ * is one shared context per loop for whole control frames, which pass through
+ * it and leave no trace; a message in one frame needs none; the bytes of an
+ * incomplete frame wait at the connection; only a message in fragments gets a
+ * context of its own, until its last fragment.
  *
  * Thread: the loop's.   Owns: the shared context and message buffer (I6).
  */
