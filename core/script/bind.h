@@ -53,4 +53,4 @@ struct slice bind_json_of(lua_State *L, int arg, size_t max, const char *what);
 
 /* Pushes the conversation, the message (as tables and objects of a task). */
 void bind_push_conv(lua_State *L, struct task *t);
-void bind_push_message(lua_State *L, const struct job *job);
+void bind_push_message(lua_State *L, struct job *job);

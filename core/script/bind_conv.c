@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "script/bind.h"
 #include "script/unit.h"
+#include "script/worker.h"
 #include <string.h>
 
 static const char conv_key = 0; /* its address: conv's metatable */
@@ -60,7 +61,7 @@ static struct effect *effect(lua_State *L, struct task *t,
     return e;
 }
 
-static struct slice dup(struct task *t, struct slice s)
+static struct slice kept(struct task *t, struct slice s)
 {
     return slice_dup(t->job->arena, s);
 }
@@ -95,7 +96,7 @@ static void set_text(lua_State *L, const char *field, struct slice s)
 
 static void push_json(lua_State *L, struct slice json, bool array)
 {
-    if (json.len) {
+    if (json.len > 2) { /* more than [] */
         value_push_text(L, bind_arena(L), json, NULL);
         if (lua_istable(L, -1))
             return;
@@ -240,7 +241,7 @@ static int conv_reply(lua_State *L)
                           LIMIT_TEXT_BYTES);
     struct slice body = bind_json_of(L, 2, LIMIT_FRAME_BYTES, "reply");
     struct effect *e = effect(L, t, EFFECT_REPLY);
-    e->text = dup(t, text);
+    e->text = kept(t, text);
     e->body = body;
     return 0;
 }
@@ -249,16 +250,24 @@ static int conv_note(lua_State *L)
 {
     struct task *t = conv_task(L);
     struct slice text = bind_text(L, 2, LIMIT_TEXT_BYTES, "note: the text");
-    effect(L, t, EFFECT_NOTE)->text = dup(t, text);
+    effect(L, t, EFFECT_NOTE)->text = kept(t, text);
     return 0;
 }
 
-void bind_push_message(lua_State *L, const struct job *job)
+/* The body as a tree, parsed for the first rule and kept with the job. */
+static const struct json *body_of(struct job *job)
+{
+    struct run *run = job->task;
+    if (!run->body && json_parse(job->arena, job->event.body, NULL,
+                                 &run->body) < 0)
+        run->body = arena_one(job->arena, struct json); /* null */
+    return run->body;
+}
+
+void bind_push_message(lua_State *L, struct job *job)
 {
     const struct event *ev = &job->event;
-    struct arena *a = arena_new();
-    value_push_text(L, a, ev->body, NULL);
-    arena_free(a);
+    value_push(L, body_of(job));
     if (!lua_istable(L, -1)) {
         lua_pop(L, 1);
         lua_newtable(L);
@@ -354,11 +363,11 @@ static int conv_assign(lua_State *L)
     if (note.len > LIMIT_TEXT_BYTES || !slice_is_utf8(note))
         return luaL_error(L, "assign: the note is no text or too long");
     if (note.len)
-        effect(L, t, EFFECT_NOTE)->text = dup(t, note);
+        effect(L, t, EFFECT_NOTE)->text = kept(t, note);
     struct effect *e = effect(L, t, EFFECT_ASSIGN);
     e->agent = a ? a->id : 0;
     e->team = m ? m->id : 0;
-    e->pick = dup(t, table_text(L, 2, "pick"));
+    e->pick = kept(t, table_text(L, 2, "pick"));
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -421,7 +430,7 @@ static void write_tags(lua_State *L, struct task *t, const struct json *tags,
         jsonw_text(&w, tag);
     jsonw_close(&w, ']');
     if (!w.failed)
-        t->job->conv.tags = dup(t, buf_slice(out));
+        t->job->conv.tags = kept(t, buf_slice(out));
     forget(L, "tags");
 }
 
@@ -434,7 +443,7 @@ static int change_tag(lua_State *L, bool with)
         return 0; /* nothing to do */
     if (with && json_is(tags, JSON_ARRAY) && tags->count >= LIMIT_TAGS)
         return luaL_error(L, "too many tags (at most %d)", LIMIT_TAGS);
-    effect(L, t, with ? EFFECT_TAG : EFFECT_UNTAG)->text = dup(t, tag);
+    effect(L, t, with ? EFFECT_TAG : EFFECT_UNTAG)->text = kept(t, tag);
     write_tags(L, t, tags, tag, with);
     return 0;
 }
@@ -491,7 +500,7 @@ static void write_attribute(lua_State *L, struct task *t, struct slice name,
     jsonw_close(&w, '}');
     if (w.failed)
         luaL_error(L, "set: the attributes grow too large");
-    t->job->conv.attributes = dup(t, buf_slice(out));
+    t->job->conv.attributes = kept(t, buf_slice(out));
     forget(L, "attributes");
 }
 
@@ -501,7 +510,7 @@ static int conv_set(lua_State *L)
     struct task *t = conv_task(L);
     lua_settop(L, 3);
     struct slice name =
-        dup(t, bind_text(L, 2, LIMIT_TAG_BYTES, "set: the name"));
+        kept(t, bind_text(L, 2, LIMIT_TAG_BYTES, "set: the name"));
     struct slice value = bind_json_of(L, 3, LIMIT_KV_VALUE, "set");
     struct effect *e = effect(L, t, EFFECT_SET);
     e->name = name;
@@ -528,7 +537,7 @@ static int conv_after(lua_State *L)
     if (ms > AFTER_MOST_MS)
         return luaL_error(L, "after: at most 400 days");
     struct slice name =
-        dup(t, bind_text(L, 3, LIMIT_NAME_BYTES, "after: the name"));
+        kept(t, bind_text(L, 3, LIMIT_NAME_BYTES, "after: the name"));
     struct slice data = bind_json_of(L, 4, LIMIT_KV_VALUE, "after");
     if (t->version->hook[HOOK_TIMER] < 0)
         return luaL_error(L, "after: this script has no on_timer");

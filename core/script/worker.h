@@ -12,6 +12,8 @@
 #include "script/unit.h"
 #include "script/watchdog.h"
 
+struct json;
+
 /* A job's way through the pipeline; lies in the job's arena. */
 struct run {
     struct job *job;
@@ -21,6 +23,7 @@ struct run {
     uint32_t at;          /* next in the plan */
     int64_t given_us;
     struct task *task;    /* waiting in it, or NULL */
+    struct json *body;    /* of the message, once a rule looked at it */
 };
 
 struct worker_conf {
