@@ -3,13 +3,17 @@
  *
  * Happy path: a visitor's resume walks their conversations back down to the
  * cursor; an agent's feed scans the journal forward and asks of each
- * conversation once whether they may see it. Whatever the answer holds,
- * upto_pos tells up to where it is complete.
+ * conversation once whether they may see it. An agent's resume shows what the
+ * desk would have shown live: it follows each conversation's holder through
+ * the journal (struct sight). Whatever the answer holds, upto_pos tells up to
+ * where it is complete.
  *
  * Failure modes: a resume that would be too long or whose cursor lies in the
  * future is `recovered` false with no events, never a part of them. A feed is
  * cut at its limit (`more`); a cursor of the future is ERR_GONE.
  */
+#include "base/clock.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "store/journal.h"
@@ -20,7 +24,8 @@
 struct feed {
     struct query *q;
     struct event **end;
-    struct map seen; /* conversation -> (void *)1 no, (void *)2 yes */
+    struct map seen; /* conversation -> (void *)1 no, (void *)2 yes; of a
+                        resume -> struct sight */
     uint32_t limit, scanned;
     size_t bytes;
     bool over; /* there is more than the limits allow */
@@ -57,6 +62,113 @@ static int feed_shows(struct reader *r, struct feed *f, const struct event *ev)
     return got;
 }
 
+/* -- what an agent saw live ---------------------------------------------- */
+
+#define SETTLED_MS 5000 /* no commit takes longer */
+
+/* Who held a conversation at some point of the journal. */
+struct sight {
+    bool known; /* false: before its creation */
+    enum conv_state state;
+    uint64_t assignee, team;
+};
+
+static bool is_change(const struct event *ev)
+{
+    return ev->name >= EVENT_CONVERSATION_CREATED &&
+           ev->name <= EVENT_CONVERSATION_CLOSED;
+}
+
+/* The holder after a conversation.* event; its body says it. */
+static void sight_read(struct feed *f, const struct event *ev,
+                       struct sight *out)
+{
+    struct json *body = NULL;
+    *out = (struct sight){0};
+    if (json_parse(f->q->arena, ev->body, NULL, &body))
+        return; /* erased: nobody is told of it again */
+    out->known = conv_state_find(json_text(body, "state"), &out->state);
+    if (!id_parse(json_text(body, "assignee"), ID_AGENT, &out->assignee))
+        out->assignee = 0;
+    if (!id_parse(json_text(body, "team"), ID_TEAM, &out->team))
+        out->team = 0;
+}
+
+/* As the desk decides it (agent_sees): what a bot holds is nobody's. */
+static bool sight_shows(const struct viewer *v, const struct sight *c)
+{
+    if (!c->known || c->state == CONV_BOT)
+        return false;
+    struct seen now = {c->state, c->assignee, c->team, 0};
+    return history_sees(v, &now);
+}
+
+/* Back over the conversation to its last change before pos. */
+static int sight_walk(struct reader *r, struct feed *f, uint64_t pos,
+                      struct sight *out)
+{
+    struct stmt *s;
+    int got = history_by_pos(r, &s);
+    while (got == 0 && pos) {
+        struct event row;
+        got = journal_get(s, pos, NULL, &row, &pos);
+        if (got < 0)
+            break;
+        bool found = is_change(&row);
+        if (found)
+            sight_read(f, &row, out);
+        stmt_reset(s);
+        if (found)
+            break;
+        if (++f->scanned > LIMIT_RESUME_SCAN) {
+            f->over = true;
+            break;
+        }
+    }
+    return got;
+}
+
+/* Who held it just before this row. */
+static int sight_before(struct reader *r, struct feed *f,
+                        const struct event *ev, uint64_t prev,
+                        struct sight **out)
+{
+    *out = map_get(&f->seen, ev->conv);
+    if (*out)
+        return 0;
+    struct seen now;
+    struct sight *c = arena_one(f->q->arena, struct sight);
+    int64_t changed_at;
+    int got = history_seen(r, ev->conv, &now, &changed_at);
+    if (got == 0 && changed_at + SETTLED_MS < ev->at)
+        *c = (struct sight){true, now.state, now.assignee, now.team};
+    else if (got == 0 || got == ERR_NOT_FOUND)
+        got = sight_walk(r, f, prev, c);
+    map_put(&f->seen, ev->conv, c);
+    *out = c;
+    return got;
+}
+
+/* 1, 0 or an error: was (or became, or ceased to be) this in the agent's
+ * sight when it happened? */
+static int resume_shows(struct reader *r, struct feed *f,
+                        const struct event *ev, uint64_t prev)
+{
+    struct sight *c;
+    if (!event_is_public(ev->name))
+        return 0;
+    if (!ev->conv)
+        return 1;
+    int got = sight_before(r, f, ev, prev, &c);
+    if (got < 0)
+        return got;
+    bool before = sight_shows(&f->q->viewer, c);
+    if (!is_change(ev))
+        return before;
+    sight_read(f, ev, c);
+    return before || sight_shows(&f->q->viewer, c);
+}
+
 static int scan_journal(struct reader *r, struct feed *f)
 {
     struct query *q = f->q;
@@ -67,19 +179,21 @@ static int scan_journal(struct reader *r, struct feed *f)
                           "after upto", &s);
     if (got < 0)
         return got;
+    bool live = q->kind == QUERY_RESUME && q->viewer.role == ROLE_AGENT;
     uint64_t done = q->after_pos;
     put_u64(s, q->after_pos);
     put_u64(s, q->upto_pos);
     while ((got = stmt_step(s)) == 1) {
         struct event row;
-        journal_row(s, NULL, &row, NULL);
+        uint64_t prev;
+        journal_row(s, NULL, &row, &prev);
         if (++f->scanned > LIMIT_RESUME_SCAN ||
             f->bytes > READER_ANSWER_BYTES) {
             f->over = true;
             break;
         }
-        got = feed_shows(r, f, &row);
-        if (got < 0)
+        got = live ? resume_shows(r, f, &row, prev) : feed_shows(r, f, &row);
+        if (got < 0 || f->over)
             break;
         if (got && q->count == f->limit) {
             f->over = true;

@@ -18,17 +18,13 @@
 
 /* -- who may see what --------------------------------------------------- */
 
-struct seen {
-    enum conv_state state;
-    uint64_t assignee, team, contact;
-};
-
-static int load_seen(struct reader *r, uint64_t conv, struct seen *out)
+int history_seen(struct reader *r, uint64_t conv, struct seen *out,
+                 int64_t *changed_at)
 {
     struct stmt *s;
     int got = reader_stmt(r, READ_SEEN,
-                          "SELECT state, assignee, team, contact FROM "
-                          "conversation WHERE id = $id",
+                          "SELECT state, assignee, team, contact, updated_at "
+                          "FROM conversation WHERE id = $id",
                           "id", &s);
     if (got < 0)
         return got;
@@ -40,6 +36,8 @@ static int load_seen(struct reader *r, uint64_t conv, struct seen *out)
                          .assignee = got_u64(s, 1),
                          .team = got_u64(s, 2),
                          .contact = got_u64(s, 3)};
+    if (changed_at)
+        *changed_at = got_i64(s, 4);
     stmt_reset(s);
     return 0;
 }
@@ -52,7 +50,7 @@ static bool in_teams(const struct viewer *v, uint64_t team)
     return false;
 }
 
-static bool may_see(const struct viewer *v, const struct seen *c)
+bool history_sees(const struct viewer *v, const struct seen *c)
 {
     if (v->role == ROLE_VISITOR)
         return c->contact == v->id;
@@ -68,8 +66,8 @@ static bool may_see(const struct viewer *v, const struct seen *c)
 int history_may_see(struct reader *r, const struct viewer *v, uint64_t conv)
 {
     struct seen c;
-    int got = load_seen(r, conv, &c);
-    return got < 0 ? got : may_see(v, &c);
+    int got = history_seen(r, conv, &c, NULL);
+    return got < 0 ? got : history_sees(v, &c);
 }
 
 /* -- walking a conversation --------------------------------------------- */

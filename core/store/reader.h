@@ -56,6 +56,16 @@ int reader_stmt(struct reader *r, enum read_stmt which, const char *sql,
 /* A database error becomes the query's. */
 int reader_fail(struct reader *r, struct query *q, int code);
 
+/* What decides who sees a conversation. */
+struct seen {
+    enum conv_state state;
+    uint64_t assignee, team, contact;
+};
+bool history_sees(const struct viewer *v, const struct seen *c);
+/* As it is now, and when that was last changed (may be NULL). */
+int history_seen(struct reader *r, uint64_t conv, struct seen *out,
+                 int64_t *changed_at);
+
 /* history.c */
 int history_messages(struct reader *r, struct query *q);
 int history_backlog(struct reader *r, struct query *q);

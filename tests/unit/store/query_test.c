@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Questions and their answers. */
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "store_world.h"
@@ -570,7 +571,8 @@ static void happenings(struct world *w)
     struct conversation *c = world_conversation(tx, 9, 4);
     c->state = CONV_OPEN;
     c->assignee = 40;
-    world_event(tx, EVENT_CONVERSATION_CREATED, 7, ROLE_SYSTEM, "{}"); /* 1 */
+    world_event(tx, EVENT_CONVERSATION_CREATED, 7, ROLE_SYSTEM,
+                "{\"state\":\"queued\"}");                             /* 1 */
     world_message(tx, 8, ROLE_VISITOR, 3, 5001);                       /* 2 */
     world_message(tx, 9, ROLE_VISITOR, 4, 5002);                       /* 3 */
     world_event(tx, EVENT_HANDLED, 7, ROLE_SYSTEM, "{}");              /* 4 */
@@ -627,6 +629,56 @@ TEST("an agent's resume has what they may see, an admin's all that is public")
     CHECK_EQ_INT(world_ask(&w, q), 0);
     CHECK_EQ_STR(positions(q), "3 5 6 7 8 9 10");
     query_free(q);
+    world_close(&w);
+}
+
+static void holder_moves(struct tx *tx, enum event_name name, const char *state,
+                         uint64_t agent)
+{
+    char id[ID_TEXT];
+    world_event(tx, name, 7, ROLE_SYSTEM,
+                world_text(tx, "{\"state\":\"%s\",\"assignee\":\"%s\"}", state,
+                           id_text(id, ID_AGENT, agent).at)
+                    .at);
+}
+
+TEST("an agent's resume shows what was theirs when it happened")
+{
+    struct world w;
+    REQUIRE(world_open(&w, test_path("d")) == 0);
+    struct tx *tx = world_tx(&w);
+    struct conversation *c = world_conversation(tx, 7, 3);
+    c->state = CONV_CLOSED;
+    c->assignee = 41;
+    c->updated_at = clock_ms();
+    world_event(tx, EVENT_CONVERSATION_CREATED, 7, ROLE_VISITOR,
+                "{\"state\":\"bot\"}");                        /* 1 */
+    world_message(tx, 7, ROLE_VISITOR, 3, 1);                  /* 2 */
+    holder_moves(tx, EVENT_CONVERSATION_ASSIGNED, "open", 40); /* 3 */
+    world_message(tx, 7, ROLE_VISITOR, 3, 2);                  /* 4 */
+    holder_moves(tx, EVENT_CONVERSATION_ASSIGNED, "open", 41); /* 5 */
+    world_message(tx, 7, ROLE_AGENT, 41, 3);                   /* 6 */
+    holder_moves(tx, EVENT_CONVERSATION_CLOSED, "closed", 41); /* 7 */
+    commit(&w, tx);
+    static const struct {
+        uint64_t agent, after;
+        enum agent_role role;
+        const char *want;
+    } cases[] = {{40, 0, AGENT_ROLE_AGENT, "3 4 5"},
+                 {40, 4, AGENT_ROLE_AGENT, "5"},
+                 {40, 5, AGENT_ROLE_AGENT, ""},
+                 {41, 0, AGENT_ROLE_AGENT, "5 6 7"},
+                 {41, 5, AGENT_ROLE_AGENT, "6 7"},
+                 {1, 0, AGENT_ROLE_ADMIN, "3 4 5 6 7"},
+                 {1, 1, AGENT_ROLE_ADMIN, "3 4 5 6 7"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct query *q = of_agent(&w, QUERY_RESUME, cases[i].agent);
+        q->viewer.agent_role = cases[i].role;
+        q->after_pos = cases[i].after;
+        CHECK_EQ_INT(world_ask(&w, q), 0);
+        CHECK_EQ_STR(positions(q), cases[i].want);
+        query_free(q);
+    }
     world_close(&w);
 }
 
