@@ -39,6 +39,11 @@ struct arrival {
     uint64_t channel;
 };
 
+/* An agent's socket, for as long as it lives. */
+struct agent_peer {
+    uint64_t peer, token;
+};
+
 static void refuse(struct server *s, uint64_t peer, struct arena *a, int code,
                    const char *why)
 {
@@ -366,6 +371,9 @@ static void agent_arrived(struct server *s, uint64_t peer, struct frame *f,
     }
     struct join j = join_of(s, peer, f->hello, true);
     meter_add(&hellos_agent, 1);
+    struct agent_peer *p = mem_alloc(sizeof *p);
+    *p = (struct agent_peer){peer, t->id};
+    map_put(&s->agent_peers, peer, p);
     desk_join_agent(s->desk, &j, who->id, status);
     arena_free(a);
 }
@@ -385,9 +393,21 @@ void hello_arrived(struct server *s, uint64_t peer, struct frame *f,
 
 bool hello_gone(struct server *s, uint64_t peer)
 {
+    mem_free(map_take(&s->agent_peers, peer));
     struct arrival *v = map_take(&s->arrivals, peer);
     if (v) {
         v->gone = true;
     }
     return v != NULL;
+}
+
+/* Whoever came in by this token goes: signed out, or the token was revoked. */
+void hello_end_token(struct server *s, uint64_t token)
+{
+    struct agent_peer *p;
+    for (size_t i = 0; (p = map_next(&s->agent_peers, &i)) != NULL;) {
+        if (p->token == token) {
+            peer_close(s->net, p->peer, 4003, "signed out");
+        }
+    }
 }

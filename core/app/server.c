@@ -289,6 +289,7 @@ static struct server *server_new(const struct config *given,
     list_init(&s->polls);
     list_init(&s->founding);
     map_init(&s->arrivals);
+    map_init(&s->agent_peers);
     map_init(&s->idem);
     map_init(&s->passwords);
     s->auth = auth_new();
@@ -359,6 +360,12 @@ int server_is_ready(const struct server *s, struct err *e)
                        "the database cannot be written (disk full?)");
     }
     return 0;
+}
+
+void server_end_token(struct server *s, uint64_t token)
+{
+    auth_del(s->auth, token);
+    hello_end_token(s, token);
 }
 
 struct slice server_password(const struct server *s, uint64_t agent)

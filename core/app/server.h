@@ -46,10 +46,11 @@ struct server {
     unsigned char key[32]; /* signs tokens */
     struct guard *logins, *replays;
     struct watch *watch;
-    int64_t conf_seen;   /* when the config file was changed last */
-    struct map arrivals; /* peer -> struct arrival */
-    struct list polls;   /* of the changes resource */
-    uint64_t polled_pos; /* what they were told of */
+    int64_t conf_seen;      /* when the config file was changed last */
+    struct map arrivals;    /* peer -> struct arrival */
+    struct map agent_peers; /* peer -> the token it came in by */
+    struct list polls;      /* of the changes resource */
+    uint64_t polled_pos;    /* what they were told of */
     struct timer tick, beat, drain;
     struct mail step; /* the next step of closing */
     int64_t beat_due_ms, started_us, started_at, drain_until_ms;
@@ -86,6 +87,8 @@ void server_log_setup(const struct config *c);
 /* A committed tx of the roof: its events are told, tx is still the caller's. */
 void server_announce(struct server *s, struct tx *tx);
 
+/* Forgets a token and ends the sockets that came in by it. */
+void server_end_token(struct server *s, uint64_t token);
 /* An agent's password hash: the desk does not keep it. "" = none. */
 struct slice server_password(const struct server *s, uint64_t agent);
 void server_keep_password(struct server *s, uint64_t agent, struct slice hash);
@@ -95,6 +98,7 @@ void hello_arrived(struct server *s, uint64_t peer, struct frame *f,
                    struct arena *a, struct slice cookie);
 /* The peer went while its hello was looked up; true if so. */
 bool hello_gone(struct server *s, uint64_t peer);
+void hello_end_token(struct server *s, uint64_t token);
 
 /* founding.c: the first start */
 int founding_begin(struct server *s, struct err *e);

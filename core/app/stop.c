@@ -67,7 +67,8 @@ static void on_look(struct timer *t)
     struct server *s = container_of(t, struct server, drain);
     struct desk_figures f = {0};
     desk_measure(s->desk, &f);
-    bool quiet = s->net_is_closed && !f.pending && !f.jobs && !s->reloading;
+    bool quiet = s->net_is_closed && !f.pending && !f.jobs && !s->reloading &&
+                 !s->founder;
     bool late = loop_now(s->loop) >= s->drain_until_ms;
     if (late && !quiet) {
         log_warn("app", "stopping with %zu jobs, %zu commits under way", f.jobs,
@@ -115,6 +116,11 @@ static void free_rest(struct server *s)
         mem_free(hash);
     }
     map_fini(&s->passwords);
+    void *peer;
+    for (size_t i = 0; (peer = map_next(&s->agent_peers, &i)) != NULL;) {
+        mem_free(peer);
+    }
+    map_fini(&s->agent_peers);
     map_fini(&s->idem);
     loop_free(s->loop);
     mem_free(s);

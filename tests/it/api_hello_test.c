@@ -244,3 +244,54 @@ TEST("an agent comes in by token or by the console's cookie")
                   &code, "forbidden");
     roof_close(&r);
 }
+
+TEST("who signs out, or whose token is revoked, loses the socket")
+{
+    struct roof r;
+    REQUIRE(roof_open(&r));
+    CHECK(play(&r, "bo signs in"));
+    struct actor *bo = actor_find(&r.t, SLICE("bo"));
+    r.as = roof_bearer(&r, bo->token);
+    CHECK_EQ_INT(post(&r, "/api/v1/logout", NULL), 204);
+    CHECK(play(&r, "bo is disconnected with 4003"));
+    roof_close(&r);
+}
+
+TEST("two sockets of one new person at once are one contact")
+{
+    struct roof r;
+    struct client *c[8] = {NULL};
+    struct err e = {0};
+    struct slice text;
+    enum client_opcode op;
+    struct json *j;
+    char you[ID_TEXT] = "";
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(post(&r, "/api/v1/channels", "{\"type\":\"web\"}"), 201);
+    const char *ch = text_of(&r, "id"), *secret = text_of(&r, "secret");
+    const char *frame =
+        signed_hello(&r, ch, secret, "Anna", clock_ms() + 60000);
+    for (size_t i = 0; i < 8; i++) {
+        REQUIRE(client_open(r.t.port, "", 10000, &e, &c[i]) == 0);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        CHECK(client_send(c[i], CLIENT_TEXT, slice_of(frame)) == 0);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        while (!c[i]->ended && !client_next(c[i], r.t.arena, &op, &text)) {
+            client_wait(&c[i], 1, 10000);
+        }
+        REQUIRE(!c[i]->ended);
+        CHECK(json_parse(r.t.arena, text, NULL, &j) == 0);
+        check_welcome(j);
+        struct slice id = json_text(json_get(j, "you"), "id");
+        if (i == 0) {
+            snprintf(you, sizeof you, "%.*s", SLICE_FMT(id));
+        }
+        CHECK_SLICE(id, you);
+        client_free(c[i]);
+    }
+    CHECK_EQ_INT(get(&r, "/api/v1/contacts"), 200);
+    CHECK_EQ_INT(json_int(r.j, "total", 0), 1);
+    roof_close(&r);
+}

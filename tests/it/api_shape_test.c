@@ -212,3 +212,43 @@ TEST("/healthz, /readyz and /metrics answer everybody")
     CHECK(strstr(all.at, "\nyuelai_ready 1\n") != NULL);
     roof_close(&r);
 }
+
+TEST("a script that is broken at the first start is told, and nothing stops")
+{
+    struct roof r;
+    roof_make(&r);
+    CHECK(house_write(&r.t, SLICE("scripts/rules/10-broken.lua"),
+                      SLICE("return {\n  on_message = function(\n")) == 0);
+    REQUIRE(roof_start(&r));
+    CHECK_EQ_INT(get(&r, "/readyz"), 200);
+    CHECK_EQ_STR(text_of(&r, "scripts"), "broken");
+    CHECK(json_get(r.j, "errors")->count == 1);
+    CHECK(memmem(r.a.body.at, r.a.body.len, "10-broken.lua", 13) != NULL);
+    CHECK_EQ_INT(get(&r, "/api/v1/scripts"), 200);
+    CHECK(memmem(r.a.body.at, r.a.body.len, "rules/10-broken", 15) != NULL);
+    roof_close(&r);
+}
+
+TEST("the last good version of a script serves after a restart")
+{
+    struct roof r;
+    static const char good[] =
+        "return { api = 1, priority = 1,\n"
+        "  on_message = function(conv, msg) conv:reply(\"good\") end }\n";
+    roof_make(&r);
+    CHECK(house_write(&r.t, SLICE("scripts/rules/10-it.lua"), slice_of(good)) ==
+          0);
+    REQUIRE(roof_start(&r));
+    CHECK_EQ_INT(get(&r, "/readyz"), 200);
+    CHECK_EQ_STR(text_of(&r, "scripts"), "ok");
+    REQUIRE(house_stop(&r.t) == 0);
+    CHECK(house_write(&r.t, SLICE("scripts/rules/10-it.lua"),
+                      SLICE("return {")) == 0);
+    REQUIRE(house_start(&r.t) == 0);
+    CHECK_EQ_INT(get(&r, "/readyz"), 200);
+    CHECK_EQ_STR(text_of(&r, "scripts"), "broken");
+    CHECK(play(&r, "anna connects on webchat"));
+    CHECK(play(&r, "anna says \"hello\""));
+    CHECK(play(&r, "anna sees text = \"good\" from bot"));
+    roof_close(&r);
+}

@@ -107,7 +107,7 @@ static void applied(struct call *c, struct tx *tx)
             desk_del_agent(c->s->desk, p->id);
             server_keep_password(c->s, p->id, SLICE(""));
         } else if (p->kind == DEL_TOKEN) {
-            auth_del(c->s->auth, p->id);
+            server_end_token(c->s, p->id);
         }
     }
     if (c->number) { /* a new status; the stored one is in the record */

@@ -54,7 +54,7 @@ static void session_made(struct call *c, struct tx *tx)
         if (p->kind == PUT_TOKEN) {
             auth_put(c->s->auth, p->token);
         } else if (p->kind == DEL_TOKEN) {
-            auth_del(c->s->auth, p->id);
+            server_end_token(c->s, p->id);
         }
     }
     meter_add(&logins_ok, 1);
@@ -168,7 +168,7 @@ void api_founded(struct server *s)
 
 static void session_ended(struct call *c, struct tx *tx)
 {
-    auth_del(c->s->auth, tx->puts->id);
+    server_end_token(c->s, tx->puts->id);
 }
 
 static void logout(struct call *c)

@@ -88,7 +88,7 @@ static void applied(struct call *c, struct tx *tx)
     if (tx->puts->kind == PUT_TOKEN) {
         auth_put(c->s->auth, tx->puts->token);
     } else {
-        auth_del(c->s->auth, tx->puts->id);
+        server_end_token(c->s, tx->puts->id);
     }
 }
 

@@ -1,0 +1,1 @@
+return { frames_per_s = 1e300, refs = -1, data = ("x"):rep(1000) }
