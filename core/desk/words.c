@@ -6,9 +6,9 @@
  * arena, so freeing the arena frees everything. Failure: a number outside its
  * table is a bug of ours (must); an unknown text is the caller's to refuse.
  */
-#include "desk/effect.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "desk/effect.h"
 
 #include <string.h>
 

@@ -273,8 +273,8 @@ static void deliver(struct conn *c, struct slice data)
     const struct conn_ops *ops;
     do {
         ops = c->ops;
-        used += ops->on_data(
-            c, (struct slice){data.at + used, data.len - used});
+        used +=
+            ops->on_data(c, (struct slice){data.at + used, data.len - used});
         must(used <= data.len);
     } while (c->ops != ops && c->state == CONN_OPEN && !c->paused);
     if (c->state != CONN_OPEN)

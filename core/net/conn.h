@@ -24,7 +24,7 @@ struct conn_ops {
     void (*on_eof)(struct conn *c);     /* the peer has finished sending */
     void (*on_drained)(struct conn *c); /* all is written; not while ENDING */
     void (*on_timer)(struct conn *c);
-    void (*on_gone)(struct conn *c);    /* last call; c->user is to be freed */
+    void (*on_gone)(struct conn *c); /* last call; c->user is to be freed */
 };
 
 enum conn_state { CONN_OPEN, CONN_ENDING, CONN_LINGER, CONN_DEAD };
@@ -34,24 +34,24 @@ struct conn {
     int fd;
     struct net *net;
     const struct conn_ops *ops;
-    void *user;           /* of ops: struct web or struct session */
-    struct place *place;  /* its address (door.h) */
+    void *user;          /* of ops: struct web or struct session */
+    struct place *place; /* its address (door.h) */
     struct timer timer;
-    struct list link;     /* in net->conns */
-    struct list wait;     /* to be resumed, or starved of credits */
-    struct conn *next;    /* dirty or dead */
-    struct buf in;        /* what on_data could not use yet */
-    struct buf out;       /* from `sent` on still to be written */
+    struct list link;  /* in net->conns */
+    struct list wait;  /* to be resumed, or starved of credits */
+    struct conn *next; /* dirty or dead */
+    struct buf in;     /* what on_data could not use yet */
+    struct buf out;    /* from `sent` on still to be written */
     uint32_t sent;
-    uint32_t counted;     /* of out, in the meter */
-    uint32_t mark;        /* unsent at the last look: is there progress? */
-    uint8_t state;        /* enum conn_state */
-    bool paused;          /* not read, on_data is not called */
-    bool unread;          /* there is something in the socket */
-    bool eof;             /* the peer will send no more */
+    uint32_t counted; /* of out, in the meter */
+    uint32_t mark;    /* unsent at the last look: is there progress? */
+    uint8_t state;    /* enum conn_state */
+    bool paused;      /* not read, on_data is not called */
+    bool unread;      /* there is something in the socket */
+    bool eof;         /* the peer will send no more */
     bool is_dirty;
-    bool wants_out;       /* EPOLLOUT is registered */
-    bool refused;         /* over the limit: only an answer, then the end */
+    bool wants_out; /* EPOLLOUT is registered */
+    bool refused;   /* over the limit: only an answer, then the end */
 };
 
 /* Takes fd and the count at place. */

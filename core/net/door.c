@@ -51,7 +51,7 @@ union address {
 
 static void place_text(const union address *a, char out[48])
 {
-    static const unsigned char mapped[12] = {0, 0, 0, 0,    0,    0,
+    static const unsigned char mapped[12] = {0, 0, 0, 0, 0,    0,
                                              0, 0, 0, 0, 0xff, 0xff};
     if (a->any.sa_family == AF_INET) {
         inet_ntop(AF_INET, &a->v4.sin_addr, out, 48);
@@ -234,9 +234,9 @@ static bool parse_listen(const char *text, union address *out, socklen_t *len)
         *len = sizeof(out->v6);
         return inet_pton(AF_INET6, host + 1, &out->v6.sin6_addr) == 1;
     }
-    const char *ip = strcmp(host, "localhost") == 0           ? "127.0.0.1"
+    const char *ip = strcmp(host, "localhost") == 0     ? "127.0.0.1"
                      : n == 0 || strcmp(host, "*") == 0 ? "0.0.0.0"
-                                                              : host;
+                                                        : host;
     out->v4.sin_family = AF_INET;
     out->v4.sin_port = htons((uint16_t)port);
     *len = sizeof(out->v4);
@@ -267,10 +267,9 @@ static int listen_on(const char *text, struct err *e, int *out)
     int on = 1;
     if (!parse_listen(text, &a, &len))
         return err_field(e, ERR_BAD_REQUEST, "listen",
-                         "\"%s\" is not an address like 127.0.0.1:8080.",
-                         text);
-    int fd = socket(a.any.sa_family,
-                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+                         "\"%s\" is not an address like 127.0.0.1:8080.", text);
+    int fd =
+        socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_set(e, ERR_UNAVAILABLE, "No socket: %s.", strerror(errno));
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));

@@ -11,7 +11,7 @@
 
 /* An address with its connections. IPv6 is counted by /64. */
 struct place {
-    struct slice key;  /* in text */
+    struct slice key; /* in text */
     uint32_t count;
     char text[48];
 };

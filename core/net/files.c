@@ -28,7 +28,7 @@ enum manner { PAGE, CONSOLE_PAGE, SCRIPT, ASSET, PLAIN };
 struct file {
     struct slice key; /* the whole path; in the entry's own memory */
     char *path;
-    char *data;       /* NULL: too big, stream it */
+    char *data; /* NULL: too big, stream it */
     int64_t size, mtime_ns, looked_ms;
     char etag[48];
 };
@@ -195,10 +195,9 @@ static void add_manner(struct buf *b, enum manner m)
                         "Cross-Origin-Resource-Policy: cross-origin\r\n");
         break;
     case ASSET:
-        buf_add_text(b,
-                     "Cache-Control: public, max-age=31536000, immutable\r\n"
-                     "Access-Control-Allow-Origin: *\r\n"
-                     "Cross-Origin-Resource-Policy: cross-origin\r\n");
+        buf_add_text(b, "Cache-Control: public, max-age=31536000, immutable\r\n"
+                        "Access-Control-Allow-Origin: *\r\n"
+                        "Cross-Origin-Resource-Policy: cross-origin\r\n");
         break;
     case PLAIN:
         buf_add_text(b, "Cache-Control: public, max-age=3600\r\n");
@@ -422,8 +421,7 @@ static void send_file(struct exchange *x, struct headers *h, const char *name)
     meter_add(&net_static_hits, 1);
     exchange_begin(x, status, type_of(name), write_headers(x, h), h->count);
     if (e->data)
-        exchange_piece(x, (struct slice){e->data + h->from,
-                                         (size_t)h->count});
+        exchange_piece(x, (struct slice){e->data + h->from, (size_t)h->count});
     exchange_end(x);
 }
 

@@ -6,12 +6,11 @@
 
 /* A token bucket in thousandths, so that slow rates work in whole numbers. */
 struct bucket {
-    int32_t milli;   /* tokens * 1000 */
-    uint32_t at_ms;  /* of the last refill; wraps, differences do not */
+    int32_t milli;  /* tokens * 1000 */
+    uint32_t at_ms; /* of the last refill; wraps, differences do not */
 };
 /* Fills up to `burst`, takes one. false: too fast. rate in 1/s, > 0. */
-bool bucket_take(struct bucket *b, int64_t rate, int64_t burst,
-                 int64_t now_ms);
+bool bucket_take(struct bucket *b, int64_t rate, int64_t burst, int64_t now_ms);
 /* ms until there is a token again, at least 1. */
 int64_t bucket_wait(const struct bucket *b, int64_t rate);
 

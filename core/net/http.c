@@ -24,12 +24,12 @@
 struct http_reader {
     http_parser parser;
     size_t body_max;
-    size_t scanned;       /* of the head, so that it is searched only once */
+    size_t scanned; /* of the head, so that it is searched only once */
     struct http_in *in;
     struct http_header *headers;
     struct slice url;
-    bool complete;        /* on_message_complete came */
-    bool in_body;         /* headers that come now are trailers: dropped */
+    bool complete; /* on_message_complete came */
+    bool in_body;  /* headers that come now are trailers: dropped */
 };
 
 /* --- http-parser's callbacks ---------------------------------------------- */
@@ -83,8 +83,8 @@ static int on_head(http_parser *p)
     struct http_reader *r = p->data;
     struct http_in *in = r->in;
     struct slice to = http_find(r->headers, in->req.header_count, "upgrade");
-    in->upgrade = p->upgrade && p->method == HTTP_GET &&
-                  http_has_word(to, "websocket");
+    in->upgrade =
+        p->upgrade && p->method == HTTP_GET && http_has_word(to, "websocket");
     p->upgrade = 0;
     r->in_body = true;
     return 0;
@@ -366,10 +366,10 @@ static enum http_step judge_head(struct http_reader *r)
         return refuse(r, 400, "One Host header is needed.");
     in->keep_alive = http_should_keep_alive(p);
     in->req.method = slice_of(http_method_str((enum http_method)p->method));
-    struct slice te = http_find(r->headers, in->req.header_count,
-                                "transfer-encoding");
-    struct slice length = http_find(r->headers, in->req.header_count,
-                                    "content-length");
+    struct slice te =
+        http_find(r->headers, in->req.header_count, "transfer-encoding");
+    struct slice length =
+        http_find(r->headers, in->req.header_count, "content-length");
     if (te.at && length.at)
         return refuse(r, 400, "The length of the body is ambiguous.");
     if (te.at && (!slice_is_nocase(te, "chunked") || !in->minor))
@@ -377,15 +377,13 @@ static enum http_step judge_head(struct http_reader *r)
     in->has_body = te.at || (length.at && p->content_length);
     if (length.at && p->content_length > r->body_max)
         return refuse(r, 413, "The body is too large.");
-    struct slice expect =
-        http_find(r->headers, in->req.header_count, "expect");
+    struct slice expect = http_find(r->headers, in->req.header_count, "expect");
     if (expect.at && !slice_is_nocase(expect, "100-continue"))
         return refuse(r, 417, "This expectation cannot be met.");
     in->expect = expect.at && in->minor && in->has_body;
-    in->req.secure = slice_is_nocase(http_find(r->headers,
-                                               in->req.header_count,
-                                               "x-forwarded-proto"),
-                                     "https");
+    in->req.secure = slice_is_nocase(
+        http_find(r->headers, in->req.header_count, "x-forwarded-proto"),
+        "https");
     return HTTP_HAS_HEAD;
 }
 
@@ -421,8 +419,8 @@ static void begin(struct http_reader *r, struct slice head)
 
 static enum http_step finish(struct http_reader *r)
 {
-    r->in->req.body = r->in->body.len ? buf_slice(&r->in->body)
-                                      : (struct slice){"", 0};
+    r->in->req.body =
+        r->in->body.len ? buf_slice(&r->in->body) : (struct slice){"", 0};
     return HTTP_IS_WHOLE;
 }
 
@@ -430,8 +428,7 @@ static enum http_step read_head(struct http_reader *r, struct slice data,
                                 size_t *used)
 {
     size_t skip = 0; /* empty lines in front of a request: RFC 9112, 2.2 */
-    while (skip < data.len &&
-           (data.at[skip] == '\r' || data.at[skip] == '\n'))
+    while (skip < data.len && (data.at[skip] == '\r' || data.at[skip] == '\n'))
         skip++;
     if (skip) {
         *used = skip;
@@ -480,8 +477,7 @@ static enum http_step read_body(struct http_reader *r, struct slice data,
     return HTTP_NEEDS_MORE;
 }
 
-enum http_step http_read(struct http_reader *r, struct slice data,
-                         size_t *used)
+enum http_step http_read(struct http_reader *r, struct slice data, size_t *used)
 {
     *used = 0;
     return r->in ? read_body(r, data, used) : read_head(r, data, used);

@@ -16,26 +16,26 @@
 struct http_reader;
 
 enum http_step {
-    HTTP_NEEDS_MORE,   /* wants more bytes */
-    HTTP_HAS_HEAD,   /* the head is read, a body follows: in->expect may be set */
-    HTTP_IS_WHOLE,   /* a whole request: http_take it */
+    HTTP_NEEDS_MORE, /* wants more bytes */
+    HTTP_HAS_HEAD, /* the head is read, a body follows: in->expect may be set */
+    HTTP_IS_WHOLE, /* a whole request: http_take it */
     HTTP_IS_REFUSED /* in->status and in->why say it; then the end */
 };
 
 /* A request as read. It lies in its own arena, which is req.arena. */
 struct http_in {
     struct http_req req;
-    struct buf body;      /* req.body lies here once it is whole */
-    struct slice target;  /* as sent */
-    struct slice host;    /* Host header, or the authority of absolute-form */
-    bool minor;           /* HTTP/1.1 rather than 1.0 */
+    struct buf body;     /* req.body lies here once it is whole */
+    struct slice target; /* as sent */
+    struct slice host;   /* Host header, or the authority of absolute-form */
+    bool minor;          /* HTTP/1.1 rather than 1.0 */
     bool keep_alive;
-    bool upgrade;         /* asks for websocket */
-    bool expect;          /* waits for 100 Continue */
+    bool upgrade; /* asks for websocket */
+    bool expect;  /* waits for 100 Continue */
     bool has_body;
-    int status;           /* when refused: 400, 413, ... */
-    const char *why;      /* a sentence for people */
-    void *owner;          /* the exchange (serve.c) */
+    int status;      /* when refused: 400, 413, ... */
+    const char *why; /* a sentence for people */
+    void *owner;     /* the exchange (serve.c) */
 };
 
 struct http_reader *http_reader_new(size_t body_max);
@@ -69,7 +69,7 @@ struct http_answer {
     struct slice headers; /* "Name: value\r\n" lines */
     int64_t length;
     bool keep_alive;
-    int64_t date_ms;      /* wall clock, for Date */
+    int64_t date_ms; /* wall clock, for Date */
 };
 int http_write_head(struct buf *out, const struct http_answer *a);
 /* {"error":{"code":…,"message":…}} for a status of ours. */

@@ -35,8 +35,8 @@ static struct slice date_text(int64_t at_ms)
 int http_write_head(struct buf *out, const struct http_answer *a)
 {
     size_t was = out->len;
-    int rc = buf_addf(out, "HTTP/1.1 %d %s\r\n", a->status,
-                      http_reason(a->status));
+    int rc =
+        buf_addf(out, "HTTP/1.1 %d %s\r\n", a->status, http_reason(a->status));
     struct slice date = date_text(a->date_ms);
     if (rc == 0)
         rc = buf_addf(out, "Date: %.*s\r\n", SLICE_FMT(date));

@@ -34,7 +34,7 @@ struct task {
     struct httpc *h;
     struct httpc_call *call;
     struct host *host;
-    CURL *easy;       /* NULL while waiting */
+    CURL *easy; /* NULL while waiting */
     struct curl_slist *headers;
     struct buf head, body;
     bool too_big;
@@ -162,11 +162,11 @@ static bool host_of(const char *url, char out[HOST_TEXT])
 {
     CURLU *u = curl_url();
     char *scheme = NULL, *name = NULL, *port = NULL;
-    bool ok = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-              curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-              curl_url_get(u, CURLUPART_HOST, &name, 0) == CURLUE_OK &&
-              curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ==
-                  CURLUE_OK;
+    bool ok =
+        u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &name, 0) == CURLUE_OK &&
+        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
     ok = ok && (slice_is_nocase(slice_of(scheme), "http") ||
                 slice_is_nocase(slice_of(scheme), "https"));
     if (ok) {
@@ -209,8 +209,7 @@ static size_t on_header(char *at, size_t one, size_t n, void *arg)
     if (!colon)
         return len; /* the empty line */
     struct slice line = slice_trim((struct slice){at, len});
-    if (buf_add_slice(&t->head, line) < 0 ||
-        buf_add_char(&t->head, '\n') < 0) {
+    if (buf_add_slice(&t->head, line) < 0 || buf_add_char(&t->head, '\n') < 0) {
         t->too_big = true;
         return 0;
     }
@@ -380,7 +379,7 @@ static void start(struct task *t)
 
 static void start_more(struct httpc *h)
 {
-    list_each(&h->waiting, l) {
+    list_each (&h->waiting, l) {
         struct task *t = container_of(l, struct task, link);
         if (h->running_count >= HTTPC_MOST)
             return;
@@ -402,7 +401,7 @@ static void collect(struct httpc *h)
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
         char why[CURL_ERROR_SIZE];
         snprintf(why, sizeof(why), "%s",
-                 t->too_big ? "The answer is too large."
+                 t->too_big  ? "The answer is too large."
                  : t->why[0] ? t->why
                              : curl_easy_strerror(rc));
         finish(t, code_of(t, rc), why);
@@ -555,7 +554,7 @@ void httpc_start(struct net *n, struct httpc_call *c)
 
 static struct task *find(struct list *in, const struct httpc_call *c)
 {
-    list_each(in, l) {
+    list_each (in, l) {
         struct task *t = container_of(l, struct task, link);
         if (t->call == c)
             return t;
@@ -592,13 +591,13 @@ void httpc_close(struct httpc *h)
     struct host *host;
     if (!h)
         return;
-    list_each(&h->running, l)
+    list_each (&h->running, l)
         finish(container_of(l, struct task, link), ERR_CANCELLED, "stopping");
-    list_each(&h->waiting, m)
+    list_each (&h->waiting, m)
         finish(container_of(m, struct task, link), ERR_CANCELLED, "stopping");
     if (h->multi)
         curl_multi_cleanup(h->multi);
-    list_each(&h->watches, w)
+    list_each (&h->watches, w)
         watch_close(container_of(w, struct watch, link));
     timer_stop(loop_wheel(h->net->loop), &h->timer);
     for (size_t i = 0; (host = map_next(&h->hosts, &i)) != NULL;)

@@ -14,8 +14,8 @@
 #define NET_SPARE_BYTES (64 * 1024) /* none bigger than this, */
 #define NET_SPARES_BYTES (1024 * 1024) /* all together */
 #define NET_LINGER_MS 2000
-#define NET_CLOSE_MS 5000           /* for the peer's half of a close */
-#define NET_STALL_MS 20000          /* without progress of a write */
+#define NET_CLOSE_MS 5000  /* for the peer's half of a close */
+#define NET_STALL_MS 20000 /* without progress of a write */
 #define NET_DRAIN_MS 4000
 
 /* Deadlines, settable so that tests need not wait. */
@@ -26,28 +26,28 @@ struct net_times {
 };
 
 struct net {
-    struct net_conf conf;     /* its texts are copies */
+    struct net_conf conf; /* without its texts: used at opening */
     struct loop *loop;
     struct net_times times;
-    struct net_hook *hook;    /* what the loop calls at the end of a turn */
-    int handles;              /* uv handles not yet closed */
+    struct net_hook *hook; /* what the loop calls at the end of a turn */
+    int handles;           /* uv handles not yet closed */
     bool closed;
 
     int epoll;
     uv_poll_t poll;
-    char *read_buf;           /* NET_READ_BYTES, shared */
+    char *read_buf; /* NET_READ_BYTES, shared */
     struct list conns;
-    size_t conn_count;        /* without the refused ones */
+    size_t conn_count; /* without the refused ones */
     size_t refused_count;
     struct conn *dirty, *dead;
-    struct list resume;       /* paused connections that may read again */
-    struct list starved;      /* wait for credits, first come first served */
-    bool kicked;              /* mail to ourselves is under way */
+    struct list resume;  /* paused connections that may read again */
+    struct list starved; /* wait for credits, first come first served */
+    bool kicked;         /* mail to ourselves is under way */
     char *spare[NET_SPARES];
     size_t spare_cap[NET_SPARES];
     size_t spares, spares_bytes;
 
-    bool has_credits;         /* net_set_credits was called */
+    bool has_credits; /* net_set_credits was called */
     int64_t credits, credits_max;
 
     struct door *door;
@@ -55,15 +55,15 @@ struct net {
     struct sessions *sessions;
     struct files *files;
     struct httpc *httpc;
-    uint64_t requests;        /* ids of */
-    struct buf scratch;       /* encodings without an arena */
+    uint64_t requests;  /* ids of */
+    struct buf scratch; /* encodings without an arena */
 
     bool draining;
     struct timer drain_timer;
     void (*drained)(void *arg);
     void *drained_arg;
     int64_t turn_began_us, lag_until_ms;
-    char address[80];         /* "127.0.0.1:8080" */
+    char address[80]; /* "127.0.0.1:8080" */
     int port;
 };
 

@@ -14,10 +14,8 @@
 #define GAUGE(var, name_, help_)                                               \
     struct meter var = {.name = name_, .help = help_, .kind = METER_GAUGE}
 #define MICROS(var, name_, help_)                                              \
-    struct meter var = {.name = name_,                                         \
-                        .help = help_,                                         \
-                        .kind = METER_HISTOGRAM,                               \
-                        .scale = 1e-6}
+    struct meter var = {                                                       \
+        .name = name_, .help = help_, .kind = METER_HISTOGRAM, .scale = 1e-6}
 
 COUNTER(net_accepted, "yuelai_connections_accepted_total",
         "Connections accepted.");
@@ -106,6 +104,6 @@ void net_count_close(int code)
         i++;
     if (i < 11)
         snprintf(text, sizeof(text), "%d", code);
-    count(&meters[i], "yuelai_ws_closes_total", "Closes sent, by code.",
-          "code", text);
+    count(&meters[i], "yuelai_ws_closes_total", "Closes sent, by code.", "code",
+          text);
 }

@@ -12,10 +12,10 @@
  * loop's at-end function cannot be taken back, so it goes by a small hook that
  * stays (one per net_open in the program's life).
  */
-#include "net/inside.h"
 #include "net/door.h"
 #include "net/files.h"
 #include "net/httpc.h"
+#include "net/inside.h"
 #include "net/serve.h"
 #include "net/session.h"
 #include "net/ws.h"
@@ -47,8 +47,7 @@ static void on_turn_end(void *arg)
     if (!n)
         return;
     conns_turn_end(n);
-    if (n->turn_began_us &&
-        clock_mono_us() - n->turn_began_us > LAG_US)
+    if (n->turn_began_us && clock_mono_us() - n->turn_began_us > LAG_US)
         n->lag_until_ms = net_now(n) + LAG_MEMORY_MS;
     n->turn_began_us = 0;
 }

@@ -25,11 +25,11 @@ struct net_conf {
      * yuelai_session if the upgrade request was same-origin, else "". */
     void (*on_hello)(void *arg, uint64_t peer, struct frame *f,
                      struct arena *a, struct slice cookie);
-    /* Any later frame; takes the arena (f lies in it). */
+    /* Any later frame but pings, which net answers; takes the arena (f lies in
+     * it). Nothing is read of a peer between on_hello and peer_accept. */
     void (*on_frame)(void *arg, uint64_t peer, struct frame *f,
                      struct arena *a);
     void (*on_gone)(void *arg, uint64_t peer); /* after hello, exactly once */
-    /* A slow reader's buffer was given up; it was told to reconnect. */
     /* A request below /api/v1, /metrics, /healthz, /readyz, /hooks, /files,
      * /chat/<c>/config. Answer by http_reply, at once or later. */
     void (*on_request)(void *arg, struct http_req *r);
@@ -42,7 +42,10 @@ const char *net_address(const struct net *n); /* "127.0.0.1:8080" */
 /* Drain: close the listening socket, tell every peer `reconnect` (jittered),
  * finish what is being written, then closed(arg). */
 void net_drain(struct net *n, void (*closed)(void *arg), void *arg);
-void net_close(struct net *n); /* everything now; free after the loop ends */
+/* Everything now; no call to the handlers comes any more, calls under way to
+ * others are answered by mail. Frees itself in the loop's next turns. Not from
+ * inside a handler. */
+void net_close(struct net *n);
 /* Credits: each event taken in needs one; none left = reading stops. */
 void net_set_credits(struct net *n, int64_t n_credits);
 void net_take_credit(struct net *n);
@@ -56,7 +59,8 @@ bool peer_send(struct net *n, uint64_t peer, struct notice *notice);
 void peer_accept(struct net *n, uint64_t peer, enum role role);
 void peer_close(struct net *n, uint64_t peer, int ws_code, const char *reason);
 const char *peer_address(struct net *n, uint64_t peer);
-struct slice peer_origin(struct net *n, uint64_t peer); /* Origin header */
+struct slice peer_origin(struct net *n, uint64_t peer); /* Origin header,
+                                                   until peer_accept */
 int64_t peer_rtt_ms(struct net *n, uint64_t peer); /* -1 = not known yet */
 
 struct http_header { struct slice name, value; };

@@ -123,13 +123,13 @@ void exchange_begin(struct exchange *x, int status, struct slice type,
     if (c->net->draining)
         x->in->keep_alive = false;
     conn_prepare(c, (size_t)(length > 4096 || length < 0 ? 512 : length + 512));
-    struct http_answer a = {
-        .status = status,
-        .type = type,
-        .headers = headers,
-        .length = status == 304 || status == 204 ? -1 : length,
-        .keep_alive = x->in->keep_alive,
-        .date_ms = clock_ms()};
+    struct http_answer a = {.status = status,
+                            .type = type,
+                            .headers = headers,
+                            .length =
+                                status == 304 || status == 204 ? -1 : length,
+                            .keep_alive = x->in->keep_alive,
+                            .date_ms = clock_ms()};
     if (http_write_head(&c->out, &a) < 0)
         x->in->keep_alive = false; /* out of room: the end says enough */
     if (a.keep_alive && !x->in->minor && c->out.len >= 2) {
@@ -162,6 +162,8 @@ void exchange_answer(struct exchange *x, int status, struct slice type,
                      struct slice headers, struct slice body)
 {
     exchange_begin(x, status, type, headers, (int64_t)body.len);
+    if (x->conn && !x->is_head && body.len > 4096)
+        (void)buf_reserve(&x->conn->out, body.len); /* in one step */
     if (status != 304 && status != 204)
         exchange_piece(x, body);
     finish(x);
@@ -235,8 +237,7 @@ bool http_query(struct http_req *r, const char *name, struct slice *out)
 static bool is_below(struct slice path, const char *prefix)
 {
     size_t n = strlen(prefix);
-    return slice_starts(path, prefix) &&
-           (path.len == n || path.at[n] == '/');
+    return slice_starts(path, prefix) && (path.len == n || path.at[n] == '/');
 }
 
 /* "/chat/<c>/config" */
@@ -262,12 +263,13 @@ static void tell_client(struct exchange *x, const char *address)
 {
     struct http_req *r = &x->in->req;
     struct slice from = http_header(r, "x-forwarded-for");
-    bool local = strncmp(address, "127.", 4) == 0 || strcmp(address, "::/64") == 0;
+    bool local =
+        strncmp(address, "127.", 4) == 0 || strcmp(address, "::/64") == 0;
     if (local && from.len) {
         const char *comma = memrchr(from.at, ',', from.len);
         if (comma)
-            from = (struct slice){
-                comma + 1, (size_t)(from.at + from.len - comma - 1)};
+            from = (struct slice){comma + 1,
+                                  (size_t)(from.at + from.len - comma - 1)};
         from = slice_trim(from);
     }
     if (!local || !from.len || from.len >= sizeof(r->address))
@@ -486,7 +488,7 @@ void serve_leave(struct exchange *x)
 
 void serve_drain(struct net *n)
 {
-    list_each(&n->conns, l) {
+    list_each (&n->conns, l) {
         struct conn *c = container_of(l, struct conn, link);
         struct web *w = c->user;
         if (c->ops != &ops || c->state != CONN_OPEN)

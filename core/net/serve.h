@@ -16,10 +16,10 @@
 struct exchange {
     unsigned magic;
     struct http_in *in;
-    struct conn *conn;  /* NULL: the client is gone */
+    struct conn *conn; /* NULL: the client is gone */
     int64_t began_us;
-    bool is_head;       /* HEAD: no body goes out */
-    bool is_begun;      /* exchange_begin was called: the body comes in pieces */
+    bool is_head;  /* HEAD: no body goes out */
+    bool is_begun; /* exchange_begin was called: the body comes in pieces */
     int status;
     void (*on_drained)(struct exchange *x); /* between pieces */
     void (*on_gone)(struct exchange *x);    /* conn is NULL already */

@@ -30,8 +30,7 @@
 #define ASKED_MS 30000   /* for the roof to answer a hello */
 #define FRAMES_A_TURN 64 /* of one session, then the others */
 #define HELLO_BURST 20000
-#define AGENT_RATE 10    /* times a visitor's frames */
-#define LAG_US 200000
+#define AGENT_RATE 10 /* times a visitor's frames */
 #define OPCODE_TEXT 1
 #define OPCODE_BINARY 2
 #define OPCODE_PING 9
@@ -128,8 +127,8 @@ static int say(struct session *s, struct slice bytes)
 {
     struct conn *c = s->conn;
     conn_prepare(c, bytes.len + 10);
-    int rc = ws_write(&c->out, s->is_binary ? OPCODE_BINARY : OPCODE_TEXT,
-                      bytes);
+    int rc =
+        ws_write(&c->out, s->is_binary ? OPCODE_BINARY : OPCODE_TEXT, bytes);
     if (rc == 0)
         meter_add(&net_frames_out, 1);
     conn_touch(c);
@@ -147,7 +146,8 @@ static struct slice encode(struct session *s, struct notice *notice)
     if (b->cap > NET_READ_BYTES)
         buf_fini(b);
     buf_clear(b);
-    int rc = s->is_binary ? wire_pb_write(b, notice) : wire_json_write(b, notice);
+    int rc =
+        s->is_binary ? wire_pb_write(b, notice) : wire_json_write(b, notice);
     if (rc < 0) {
         log_error("net", "a notice could not be written: %s", err_code(rc));
         return (struct slice){"", 0};
@@ -221,8 +221,8 @@ static void give_up(struct session *s)
     size_t skip = s->preamble;
     size_t cut = c->sent <= skip
                      ? skip
-                     : skip + ws_boundary(c->out.data + skip,
-                                          c->out.len - skip, c->sent - skip);
+                     : skip + ws_boundary(c->out.data + skip, c->out.len - skip,
+                                          c->sent - skip);
     struct buf rest;
     buf_init(&rest, OUT_MOST);
     if (buf_add(&rest, c->out.data + c->sent, cut - c->sent) < 0)
@@ -244,8 +244,8 @@ static void compact(struct session *s)
     size_t skip = s->preamble;
     if (c->sent < COMPACT_BYTES || c->sent < skip)
         return;
-    size_t drop = skip + ws_begin(c->out.data + skip, c->out.len - skip,
-                                  c->sent - skip);
+    size_t drop =
+        skip + ws_begin(c->out.data + skip, c->out.len - skip, c->sent - skip);
     buf_drop(&c->out, drop);
     c->sent -= (uint32_t)drop;
     s->preamble = 0;
@@ -320,9 +320,9 @@ void peer_accept(struct net *n, uint64_t peer, enum role role)
     s->upgrade = NULL;
     int64_t most = n->conf.heartbeat_ms, first = n->times.ping_first_ms;
     s->interval_ms = (uint32_t)(first < most ? first : most);
-    s->bucket.milli = (int32_t)(rate_of(s) * 2000 < INT32_MAX
-                                    ? rate_of(s) * 2000
-                                    : INT32_MAX);
+    s->bucket.milli =
+        (int32_t)(rate_of(s) * 2000 < INT32_MAX ? rate_of(s) * 2000
+                                                : INT32_MAX);
     s->bucket.at_ms = (uint32_t)net_now(n);
     conn_deadline(s->conn, jitter(s->interval_ms, random_u64()));
     conn_resume(s->conn);
@@ -368,8 +368,9 @@ static void on_message(struct session *s, bool binary, struct slice data)
     struct slice ref;
     struct frame *f;
     if (binary != s->is_binary) {
-        close_with(s, 1003, binary ? "this subprotocol is text"
-                                   : "this subprotocol is binary");
+        close_with(s, 1003,
+                   binary ? "this subprotocol is text"
+                          : "this subprotocol is binary");
         return;
     }
     bool fast = !may_speak(s);
@@ -606,7 +607,7 @@ void session_open(struct conn *c, bool is_binary, struct upgrade *up,
     s->is_binary = is_binary;
     s->upgrade = up;
     s->rtt_ms = UINT32_MAX;
-    s->preamble = preamble < UINT16_MAX ? (uint16_t)preamble : UINT16_MAX;
+    s->preamble = (uint32_t)preamble;
     s->heard_ms = (uint32_t)net_now(n);
     table_add(n->sessions, s);
     c->ops = &ops;

@@ -14,8 +14,12 @@
 #include "net/conn.h"
 #include "net/govern.h"
 
-enum session_state { SESSION_NEW, SESSION_ASKED, SESSION_LIVE,
-                     SESSION_CLOSING };
+enum session_state {
+    SESSION_NEW,
+    SESSION_ASKED,
+    SESSION_LIVE,
+    SESSION_CLOSING
+};
 
 /* What the upgrade request said and the roof asks for at hello. */
 struct upgrade {
@@ -24,21 +28,21 @@ struct upgrade {
 
 struct session {
     unsigned magic;
-    uint32_t rtt_ms;         /* UINT32_MAX = not known */
-    uint64_t id;             /* what peers are called outside; 0 = left */
+    uint32_t rtt_ms; /* UINT32_MAX = not known */
+    uint64_t id;     /* what peers are called outside; 0 = left */
     struct conn *conn;
     struct ws_part *part;    /* of a message in fragments, or NULL */
     struct upgrade *upgrade; /* until LIVE; NULL if there is nothing */
     struct bucket bucket;
     uint32_t heard_ms, ping_ms; /* loop time, wrapped */
-    uint32_t excess_ms;      /* since when too fast; 0 = not */
-    uint32_t interval_ms;    /* between pings */
-    uint16_t preamble;       /* bytes of HTTP in front of the frames in out */
-    uint8_t state;           /* enum session_state */
-    uint8_t role;            /* enum role, once LIVE */
-    uint8_t misses;          /* pings without an answer */
-    bool is_binary;          /* Protobuf */
-    bool is_told;            /* on_hello was called: on_gone is due */
+    uint32_t excess_ms;         /* since when too fast; 0 = not */
+    uint32_t interval_ms;       /* between pings */
+    uint32_t preamble; /* bytes of HTTP in front of the frames in out */
+    uint8_t state;     /* enum session_state */
+    uint8_t role;      /* enum role, once LIVE */
+    uint8_t misses;    /* pings without an answer */
+    bool is_binary;    /* Protobuf */
+    bool is_told;      /* on_hello was called: on_gone is due */
     bool ping_out;
 };
 

@@ -13,7 +13,7 @@
 struct draft {
     enum frame_type type;
     struct slice ref, conversation, kind, text, file, name, reply_to, status;
-    struct slice card;        /* JSON object text */
+    struct slice card; /* JSON object text */
     struct slice label, address;
     double lat, lng;
     int64_t seq, before, limit;

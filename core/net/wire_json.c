@@ -150,9 +150,9 @@ static bool find_type(struct slice name, enum frame_type *out)
     static const struct {
         const char *name;
         enum frame_type type;
-    } types[] = {{"send", FRAME_SEND},       {"typing", FRAME_TYPING},
-                 {"read", FRAME_READ},       {"ping", FRAME_PING},
-                 {"hello", FRAME_HELLO},     {"history", FRAME_HISTORY},
+    } types[] = {{"send", FRAME_SEND},    {"typing", FRAME_TYPING},
+                 {"read", FRAME_READ},    {"ping", FRAME_PING},
+                 {"hello", FRAME_HELLO},  {"history", FRAME_HISTORY},
                  {"status", FRAME_STATUS}};
     for (size_t i = 0; i < MANY(types); i++)
         if (slice_is(name, types[i].name)) {
@@ -305,10 +305,10 @@ static void write_fleeting(struct jsonw *w, const struct notice *n)
 }
 
 static const char *const notice_names[] = {
-    [NOTICE_WELCOME] = "welcome",   [NOTICE_ACK] = "ack",
-    [NOTICE_EVENT] = "event",       [NOTICE_TYPING] = "typing",
-    [NOTICE_QUEUE] = "queue",       [NOTICE_PRESENCE] = "presence",
-    [NOTICE_DELTA] = "delta",       [NOTICE_ERROR] = "error",
+    [NOTICE_WELCOME] = "welcome",     [NOTICE_ACK] = "ack",
+    [NOTICE_EVENT] = "event",         [NOTICE_TYPING] = "typing",
+    [NOTICE_QUEUE] = "queue",         [NOTICE_PRESENCE] = "presence",
+    [NOTICE_DELTA] = "delta",         [NOTICE_ERROR] = "error",
     [NOTICE_RECONNECT] = "reconnect", [NOTICE_PONG] = "pong",
     [NOTICE_HISTORY] = "history",
 };

@@ -107,8 +107,7 @@ static void read_hello(struct reading *r, const Yuelai__Hello *h,
     }
 }
 
-static void read_send(struct reading *r, const Yuelai__Send *s,
-                      struct draft *d)
+static void read_send(struct reading *r, const Yuelai__Send *s, struct draft *d)
 {
     d->ref = text(r, s->ref);
     d->conversation = text(r, s->conversation);
@@ -185,8 +184,8 @@ int wire_pb_read(struct arena *a, struct slice bytes, struct err *e,
     struct draft d = {0};
     *out = NULL;
     *ref = (struct slice){"", 0};
-    Yuelai__Frame *f = yuelai__frame__unpack(&allocator, bytes.len,
-                                             (const uint8_t *)bytes.at);
+    Yuelai__Frame *f =
+        yuelai__frame__unpack(&allocator, bytes.len, (const uint8_t *)bytes.at);
     if (!f)
         return err_set(e, ERR_BAD_REQUEST, "This is not a Protobuf Frame.");
     if (f->frame_case == YUELAI__FRAME__FRAME__NOT_SET)
@@ -239,8 +238,8 @@ static Yuelai__Who *who_of(struct arena *a, const struct notice *n)
     Yuelai__Who *w = arena_one(a, Yuelai__Who);
     yuelai__who__init(w);
     w->role = word(role_name(n->who_role));
-    w->id = id_of(a, n->who_role == ROLE_VISITOR ? ID_CONTACT : ID_AGENT,
-                  n->who);
+    w->id =
+        id_of(a, n->who_role == ROLE_VISITOR ? ID_CONTACT : ID_AGENT, n->who);
     w->name = given(a, n->who_name);
     return w;
 }
@@ -309,9 +308,9 @@ static Yuelai__Who *sender_of(struct arena *a, const struct json *j)
 
 static bool is_known_member(struct slice key)
 {
-    static const char *const known[] = {"kind", "text", "sender", "private",
-                                        "reply_to", "file", "lat", "lng",
-                                        "stream"};
+    static const char *const known[] = {"kind",    "text",     "sender",
+                                        "private", "reply_to", "file",
+                                        "lat",     "lng",      "stream"};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (slice_is(key, known[i]))
             return true;

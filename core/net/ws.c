@@ -26,17 +26,17 @@
 /* A context with what its callbacks need. */
 struct channel {
     wslay_event_context_ptr ctx;
-    struct slice in;        /* bytes of one frame still to be read */
-    struct buf *out;        /* of the connection just served */
+    struct slice in; /* bytes of one frame still to be read */
+    struct buf *out; /* of the connection just served */
     struct ws_event *ev;
-    struct buf msg;         /* data of the message under way */
-    bool is_data;           /* of the frame under way */
+    struct buf msg; /* data of the message under way */
+    bool is_data;   /* of the frame under way */
 };
 
 struct ws {
-    struct channel shared;  /* control frames */
-    struct buf plain;       /* the last message in one frame */
-    struct ws_part *done;   /* holds the last message in fragments */
+    struct channel shared; /* control frames */
+    struct buf plain;      /* the last message in one frame */
+    struct ws_part *done;  /* holds the last message in fragments */
 };
 
 struct ws_part {
@@ -142,8 +142,8 @@ static void channel_fini(struct channel *c)
 }
 
 /* One whole frame through wslay. */
-static void channel_feed(struct channel *c, struct slice frame,
-                         struct buf *out, struct ws_event *ev)
+static void channel_feed(struct channel *c, struct slice frame, struct buf *out,
+                         struct ws_event *ev)
 {
     c->in = frame;
     c->out = out;
@@ -165,7 +165,7 @@ static void channel_feed(struct channel *c, struct slice frame,
 /* --- the header ----------------------------------------------------------- */
 
 struct head {
-    size_t bytes;     /* of the header */
+    size_t bytes; /* of the header */
     uint64_t payload;
     int opcode;
     bool fin;
@@ -290,7 +290,8 @@ size_t ws_read(struct ws *w, struct ws_part **part, size_t limit,
     if (in.len < bytes)
         return 0;
     struct slice frame = {in.at, bytes};
-    bool begins = h.opcode == WSLAY_TEXT_FRAME || h.opcode == WSLAY_BINARY_FRAME;
+    bool begins =
+        h.opcode == WSLAY_TEXT_FRAME || h.opcode == WSLAY_BINARY_FRAME;
     /* A stray continuation goes to the shared one, which refuses it. */
     if (*part || (begins && !h.fin))
         feed_part(w, part, frame, out, ev);
@@ -398,7 +399,8 @@ size_t ws_begin(const char *data, size_t len, size_t at)
 {
     size_t i = 0, n;
     while (i < len &&
-           (n = frame_bytes((const unsigned char *)data + i, len - i), i + n <= at))
+           (n = frame_bytes((const unsigned char *)data + i, len - i),
+            i + n <= at))
         i += n;
     return i;
 }

@@ -16,12 +16,13 @@
 #define WS_HEADER_MOST 14
 
 enum ws_kind {
-    WS_NONE,   /* a frame passed, nothing to tell (a fragment) */
-    WS_TEXT, WS_BINARY,
-    WS_PING,   /* the pong is in out already */
+    WS_NONE, /* a frame passed, nothing to tell (a fragment) */
+    WS_TEXT,
+    WS_BINARY,
+    WS_PING, /* the pong is in out already */
     WS_PONG,
-    WS_CLOSE,  /* the peer's; our reply is in out already. The end */
-    WS_FAILED  /* broken protocol; a close with `code` is in out. The end */
+    WS_CLOSE, /* the peer's; our reply is in out already. The end */
+    WS_FAILED /* broken protocol; a close with `code` is in out. The end */
 };
 struct ws_event {
     enum ws_kind kind;

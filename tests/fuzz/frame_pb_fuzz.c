@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice ref;
     struct frame *f;
     struct json *j;
-    int rc = wire_pb_read(a, (struct slice){(const char *)data, size}, &e,
-                          &ref, &f);
+    int rc =
+        wire_pb_read(a, (struct slice){(const char *)data, size}, &e, &ref, &f);
     must(ref.at != NULL && ref.len <= LIMIT_REF_BYTES);
     if (rc < 0)
         must(f == NULL && e.text[0] != '\0');

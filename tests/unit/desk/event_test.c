@@ -52,8 +52,8 @@ TEST("a cursor comes back from its text")
 
 TEST("text order of cursors is their order")
 {
-    const struct cursor rising[] = {{5, 9, 0},   {5, 9, 1},  {5, 9, 31},
-                                    {5, 9, 32},  {5, 10, 0}, {5, 1000, 0},
+    const struct cursor rising[] = {{5, 9, 0},         {5, 9, 1},  {5, 9, 31},
+                                    {5, 9, 32},        {5, 10, 0}, {5, 1000, 0},
                                     {5, 1ull << 40, 0}};
     for (size_t i = 1; i < sizeof(rising) / sizeof(rising[0]); i++) {
         char a[CURSOR_TEXT], b[CURSOR_TEXT];
@@ -71,7 +71,9 @@ TEST("nonsense is no cursor: cut, too long, foreign digits, a second spelling")
     for (size_t n = 0; n < s.len; n++)
         if (n != 26) /* that is the cursor without its sub */
             CHECK(!cursor_parse((struct slice){text, n}, &back));
-    CHECK(!cursor_parse(SLICE("00000000000070000000000008" "0000000"), &back));
+    CHECK(!cursor_parse(SLICE("00000000000070000000000008"
+                              "0000000"),
+                        &back));
     text[0] = 'z'; /* more than 64 bits */
     CHECK(!cursor_parse(s, &back));
     text[0] = 'u'; /* not a digit of ours */
@@ -127,7 +129,8 @@ TEST("another event's data is its body; without a conversation there is none")
 {
     struct arena *a = arena_new();
     struct buf b;
-    struct event ev = {.pos = 2, .name = EVENT_AGENT_UPDATED,
+    struct event ev = {.pos = 2,
+                       .name = EVENT_AGENT_UPDATED,
                        .body = SLICE("{\"id\":\"ag_1\"}")};
     buf_init(&b, 4096);
     CHECK(event_write(&b, &ev, (struct cursor){1, 2, 0}, false) == 0);
@@ -145,7 +148,8 @@ TEST("another event's data is its body; without a conversation there is none")
 
 TEST("an event that does not fit leaves the buffer as it was")
 {
-    struct event ev = {.pos = 2, .name = EVENT_MESSAGE_CREATED,
+    struct event ev = {.pos = 2,
+                       .name = EVENT_MESSAGE_CREATED,
                        .body = SLICE("{\"text\":\"0123456789\"}")};
     struct buf b;
     for (size_t max = 3; max < 150; max++) {
@@ -161,9 +165,13 @@ TEST("a conversation is written with nulls where nothing is")
 {
     struct arena *a = arena_new();
     struct buf b;
-    struct conversation c = {.id = 1, .channel = 2, .contact = 3,
-                             .state = CONV_QUEUED, .last_seq = 9,
-                             .tags = SLICE("[\"vip\"]"), .created_at = 77};
+    struct conversation c = {.id = 1,
+                             .channel = 2,
+                             .contact = 3,
+                             .state = CONV_QUEUED,
+                             .last_seq = 9,
+                             .tags = SLICE("[\"vip\"]"),
+                             .created_at = 77};
     buf_init(&b, 4096);
     CHECK(conversation_write(&b, &c) == 0);
     struct json *j = written(a, &b);

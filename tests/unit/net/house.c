@@ -30,8 +30,8 @@ static void welcome(struct house *h, uint64_t peer, enum role role,
     peer_accept(h->net, peer, role);
 }
 
-static void on_hello(void *arg, uint64_t peer, struct frame *f,
-                     struct arena *a, struct slice cookie)
+static void on_hello(void *arg, uint64_t peer, struct frame *f, struct arena *a,
+                     struct slice cookie)
 {
     struct house *h = arg;
     snprintf(h->cookie, sizeof(h->cookie), "%.*s", SLICE_FMT(cookie));
@@ -46,19 +46,27 @@ static void on_hello(void *arg, uint64_t peer, struct frame *f,
     arena_free(a);
 }
 
-static void on_frame(void *arg, uint64_t peer, struct frame *f,
-                     struct arena *a)
+static void on_frame(void *arg, uint64_t peer, struct frame *f, struct arena *a)
 {
     struct house *h = arg;
     uint64_t pos = (uint64_t)atomic_fetch_add(&h->frames, 1) + 1;
     if (f->type == FRAME_SEND) {
-        struct event ev = {.pos = pos, .seq = (uint32_t)pos, .at = 5,
-                           .conv = 9, .name = EVENT_MESSAGE_CREATED,
-                           .ref = f->ref, .body = f->body};
-        struct notice n = {.type = NOTICE_EVENT, .event = &ev, .arena = a,
+        struct event ev = {.pos = pos,
+                           .seq = (uint32_t)pos,
+                           .at = 5,
+                           .conv = 9,
+                           .name = EVENT_MESSAGE_CREATED,
+                           .ref = f->ref,
+                           .body = f->body};
+        struct notice n = {.type = NOTICE_EVENT,
+                           .event = &ev,
+                           .arena = a,
                            .cursor = {1, pos, 0}};
-        struct notice ack = {.type = NOTICE_ACK, .event = &ev, .ref = f->ref,
-                             .cursor = {1, pos, 0}, .arena = a};
+        struct notice ack = {.type = NOTICE_ACK,
+                             .event = &ev,
+                             .ref = f->ref,
+                             .cursor = {1, pos, 0},
+                             .arena = a};
         if (h->credits)
             net_take_credit(h->net);
         peer_send(h->net, peer, &n);
@@ -331,8 +339,8 @@ void put_frame(struct buf *b, int first, const void *payload, size_t n)
     memcpy(head + k, mask, 4);
     buf_add(b, head, k + 4);
     for (size_t i = 0; i < n; i++)
-        buf_add_char(b, (char)(((const unsigned char *)payload)[i] ^
-                               mask[i % 4]));
+        buf_add_char(b,
+                     (char)(((const unsigned char *)payload)[i] ^ mask[i % 4]));
 }
 
 int ws_dial(int port, const char *headers)
@@ -402,9 +410,9 @@ struct got ws_get(int fd)
     g.len = (size_t)n;
     g.opcode = h[0] & 15;
     if (g.opcode == 8)
-        g.code = n >= 2 ? (unsigned char)g.text[0] << 8 |
-                              (unsigned char)g.text[1]
-                        : 1005;
+        g.code = n >= 2
+                     ? (unsigned char)g.text[0] << 8 | (unsigned char)g.text[1]
+                     : 1005;
     return g;
 }
 

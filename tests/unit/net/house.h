@@ -24,7 +24,7 @@ struct house {
     struct thread *thread;
     int port;
     atomic_llong hellos, frames, gone, requests, refs;
-    atomic_ullong peer;     /* the last one that said hello */
+    atomic_ullong peer; /* the last one that said hello */
     atomic_llong drained;
     char cookie[64], origin[64];
     struct http_req *held[64]; /* loop's thread only */

@@ -97,15 +97,19 @@ TEST("what could be read in two ways is refused")
     check_read("GET / HTTP/1.1\r\nHost: h\r\nnocolon\r\n\r\n", "400\n");
     check_read("GET  / HTTP/1.1\r\nHost: h, i\r\n\r\n", "400\n");
     check_read("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n"
-               "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400\n");
+               "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+               "400\n");
     check_read("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n"
-               "Content-Length: 1\r\n\r\nx", "400\n");
+               "Content-Length: 1\r\n\r\nx",
+               "400\n");
     check_read("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +1\r\n\r\nx",
                "400\n");
     check_read("POST / HTTP/1.1\r\nHost: h\r\n"
-               "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "501\n");
+               "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+               "501\n");
     check_read("POST / HTTP/1.1\r\nHost: h\r\n"
-               "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400\n");
+               "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+               "400\n");
     check_read("GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n", "400\n");
     check_read("GET /\x80 HTTP/1.1\r\nHost: h\r\n\r\n", "400\n");
 }
@@ -114,16 +118,13 @@ TEST("paths are decoded and normalised, or refused")
 {
     static const struct {
         const char *in, *out;
-    } cases[] = {{"/", "/"},           {"/a", "/a"},
-                 {"//a///b", "/a/b"},  {"/a/", "/a/"},
-                 {"/./a/.", "/a"},     {"/%41%2Fb", "/A/b"},
-                 {"/..", NULL},        {"/a/%2e%2e", NULL},
-                 {"/a/..%2fb", NULL},  {"/%00", NULL},
-                 {"/%0a", NULL},       {"/%", NULL},
-                 {"/%4", NULL},        {"/%g0", NULL},
-                 {"/a%5cb", NULL},     {"a", NULL},
-                 {"", NULL},           {"*", NULL},
-                 {"/%c0%ae", NULL},    {"/...", "/..."}};
+    } cases[] = {{"/", "/"},        {"/a", "/a"},        {"//a///b", "/a/b"},
+                 {"/a/", "/a/"},    {"/./a/.", "/a"},    {"/%41%2Fb", "/A/b"},
+                 {"/..", NULL},     {"/a/%2e%2e", NULL}, {"/a/..%2fb", NULL},
+                 {"/%00", NULL},    {"/%0a", NULL},      {"/%", NULL},
+                 {"/%4", NULL},     {"/%g0", NULL},      {"/a%5cb", NULL},
+                 {"a", NULL},       {"", NULL},          {"*", NULL},
+                 {"/%c0%ae", NULL}, {"/...", "/..."}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char out[64];
         size_t n = 0;
@@ -155,8 +156,10 @@ TEST("query parameters are found and decoded")
 
 TEST("an answer's head is written, or the buffer stays as it was")
 {
-    struct http_answer a = {.status = 404, .type = SLICE("text/plain"),
-                            .headers = SLICE("X: y\r\n"), .length = 3,
+    struct http_answer a = {.status = 404,
+                            .type = SLICE("text/plain"),
+                            .headers = SLICE("X: y\r\n"),
+                            .length = 3,
                             .date_ms = 784111777000};
     struct buf b;
     buf_init(&b, 1000);
@@ -183,14 +186,14 @@ TEST("ranges are taken as RFC 9110 says")
         const char *text;
         int rc;
         int64_t from, count;
-    } cases[] = {{"bytes=0-9", 1, 0, 10},     {"bytes=90-", 1, 90, 10},
-                 {"bytes=-5", 1, 95, 5},      {"bytes=-500", 1, 0, 100},
-                 {"bytes=95-500", 1, 95, 5},  {"bytes=0-0", 1, 0, 1},
-                 {"bytes=100-", -9, 0, 0},    {"bytes=-0", -9, 0, 0},
-                 {"bytes=5-4", 0, 0, 0},      {"bytes=0-1,3-4", 0, 0, 0},
-                 {"bytes=a-b", 0, 0, 0},      {"items=0-1", 0, 0, 0},
-                 {"bytes=", 0, 0, 0},         {"bytes=-", 0, 0, 0},
-                 {"bytes=--1", 0, 0, 0},      {"bytes=500-100", 0, 0, 0}};
+    } cases[] = {{"bytes=0-9", 1, 0, 10},    {"bytes=90-", 1, 90, 10},
+                 {"bytes=-5", 1, 95, 5},     {"bytes=-500", 1, 0, 100},
+                 {"bytes=95-500", 1, 95, 5}, {"bytes=0-0", 1, 0, 1},
+                 {"bytes=100-", -9, 0, 0},   {"bytes=-0", -9, 0, 0},
+                 {"bytes=5-4", 0, 0, 0},     {"bytes=0-1,3-4", 0, 0, 0},
+                 {"bytes=a-b", 0, 0, 0},     {"items=0-1", 0, 0, 0},
+                 {"bytes=", 0, 0, 0},        {"bytes=-", 0, 0, 0},
+                 {"bytes=--1", 0, 0, 0},     {"bytes=500-100", 0, 0, 0}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int64_t from = 0, count = 0;
         test_note("%s", cases[i].text);

@@ -3,8 +3,11 @@
 #include "house.h"
 #include "test.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -79,8 +82,10 @@ TEST("pipelined requests of a client that has finished sending are answered")
     struct house h = {0};
     struct buf b;
     REQUIRE(house_start(&h));
-    ask(h.port, "GET /api/v1/later HTTP/1.1\r\nHost: x\r\n\r\n"
-                "GET /api/v1/echo?second HTTP/1.1\r\nHost: x\r\n\r\n", &b);
+    ask(h.port,
+        "GET /api/v1/later HTTP/1.1\r\nHost: x\r\n\r\n"
+        "GET /api/v1/echo?second HTTP/1.1\r\nHost: x\r\n\r\n",
+        &b);
     CHECK(strstr(b.data, "?second") != NULL);
     buf_fini(&b);
     house_stop(&h);
@@ -125,17 +130,27 @@ TEST("what is malformed gets its status and the error object")
     check_status(p, "GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n", 400);
     check_status(p, "GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n", 400);
     check_status(p, "GET / HTTP/1.1\r\nHost: a\r\nA: \x01\r\n\r\n", 400);
-    check_status(p, "POST /api/v1/x HTTP/1.1\r\nHost: a\r\n"
-                    "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
-                    "0\r\n\r\n", 400);
-    check_status(p, "POST /api/v1/x HTTP/1.1\r\nHost: a\r\n"
-                    "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400);
-    check_status(p, "POST /api/v1/x HTTP/1.1\r\nHost: a\r\n"
-                    "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501);
-    check_status(p, "POST /api/v1/x HTTP/1.1\r\nHost: a\r\n"
-                    "Content-Length: 1001\r\n\r\n", 413);
-    check_status(p, "POST /api/v1/x HTTP/1.1\r\nHost: a\r\nExpect: magic\r\n"
-                    "Content-Length: 1\r\n\r\na", 417);
+    check_status(p,
+                 "POST /api/v1/x HTTP/1.1\r\nHost: a\r\n"
+                 "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 "0\r\n\r\n",
+                 400);
+    check_status(p,
+                 "POST /api/v1/x HTTP/1.1\r\nHost: a\r\n"
+                 "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+                 400);
+    check_status(p,
+                 "POST /api/v1/x HTTP/1.1\r\nHost: a\r\n"
+                 "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                 501);
+    check_status(p,
+                 "POST /api/v1/x HTTP/1.1\r\nHost: a\r\n"
+                 "Content-Length: 1001\r\n\r\n",
+                 413);
+    check_status(p,
+                 "POST /api/v1/x HTTP/1.1\r\nHost: a\r\nExpect: magic\r\n"
+                 "Content-Length: 1\r\n\r\na",
+                 417);
     check_status(p, "GET /ws HTTP/1.1\r\nHost: a\r\n\r\n", 426);
     check_status(p, "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", 404);
     check_status(p, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
@@ -221,8 +236,7 @@ TEST("HEAD has the length but no body; absolute form and HTTP/1.0 work")
 
 TEST("a slow head and a slow body get 408, an idle connection just ends")
 {
-    struct house h = {
-        .times = {.header_ms = 30, .body_ms = 30, .idle_ms = 30}};
+    struct house h = {.times = {.header_ms = 30, .body_ms = 30, .idle_ms = 30}};
     struct buf b;
     REQUIRE(house_start(&h));
     buf_init(&b, 65536);
@@ -309,6 +323,40 @@ TEST("more connections than allowed are told 503, of one address 429")
     house_stop(&h);
 }
 
+TEST("without file handles what waits is closed, and service resumes")
+{
+    enum { MANY = 20 };
+    struct house h = {0};
+    struct rlimit was, low;
+    struct buf b;
+    int fds[MANY];
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    REQUIRE(house_start(&h));
+    to.sin_port = htons((uint16_t)h.port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int i = 0; i < MANY; i++)
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    getrlimit(RLIMIT_NOFILE, &was);
+    low = was;
+    low.rlim_cur = (rlim_t)fds[MANY - 1] + 3; /* two more, no third */
+    setrlimit(RLIMIT_NOFILE, &low);
+    for (int i = 0; i < MANY; i++)
+        CHECK(connect(fds[i], (struct sockaddr *)&to, sizeof(to)) == 0);
+    buf_init(&b, 4096);
+    int ended = 0;
+    for (int i = 0; i < MANY - 2; i++)
+        ended += read_end(fds[MANY - 1 - i], &b);
+    CHECK_EQ_INT(ended, MANY - 2);
+    setrlimit(RLIMIT_NOFILE, &was);
+    buf_fini(&b);
+    ask(h.port, "GET /api/v1/echo HTTP/1.1\r\nHost: a\r\n\r\n", &b);
+    CHECK_EQ_INT(status_of(&b), 200);
+    buf_fini(&b);
+    for (int i = 0; i < MANY; i++)
+        close(fds[i]);
+    house_stop(&h);
+}
+
 /* --- static files --------------------------------------------------------- */
 
 static const char *make_web(void)
@@ -346,8 +394,10 @@ TEST("pages and assets come with the headers they need")
     CHECK(strstr(b.data, "<p>console") != NULL);
     CHECK(strstr(b.data, "frame-ancestors 'none'") != NULL);
     buf_fini(&b);
-    ask(h.port, "GET /widget.js HTTP/1.1\r\nHost: a\r\n"
-                "Accept-Encoding: br, gzip\r\n\r\n", &b);
+    ask(h.port,
+        "GET /widget.js HTTP/1.1\r\nHost: a\r\n"
+        "Accept-Encoding: br, gzip\r\n\r\n",
+        &b);
     CHECK(strstr(b.data, "GZIPPED") != NULL);
     CHECK(strstr(b.data, "Content-Encoding: gzip") != NULL);
     CHECK(strstr(b.data, "Vary: Accept-Encoding") != NULL);
@@ -355,8 +405,10 @@ TEST("pages and assets come with the headers they need")
     CHECK(strstr(b.data, "Access-Control-Allow-Origin: *") != NULL);
     CHECK(strstr(b.data, "text/javascript") != NULL);
     buf_fini(&b);
-    ask(h.port, "GET /widget.js HTTP/1.1\r\nHost: a\r\n"
-                "Accept-Encoding: gzip;q=0\r\n\r\n", &b);
+    ask(h.port,
+        "GET /widget.js HTTP/1.1\r\nHost: a\r\n"
+        "Accept-Encoding: gzip;q=0\r\n\r\n",
+        &b);
     CHECK(strstr(b.data, "widget()") != NULL);
     CHECK(!strstr(b.data, "Content-Encoding"));
     buf_fini(&b);
@@ -376,7 +428,8 @@ TEST("an unchanged file is 304, a changed one is seen within a second or so")
     buf_fini(&b);
     snprintf(request, sizeof(request),
              "GET /widget.js HTTP/1.1\r\nHost: a\r\n"
-             "If-None-Match: \"x\", W/%s\r\n\r\n", etag);
+             "If-None-Match: \"x\", W/%s\r\n\r\n",
+             etag);
     ask(h.port, request, &b);
     CHECK_EQ_INT(status_of(&b), 304);
     CHECK(!strstr(b.data, "widget()"));
@@ -405,18 +458,24 @@ TEST("a big file is streamed whole, and in ranges")
     CHECK(b.len > 1000000 &&
           memcmp(b.data + b.len - 10, "000099999\n", 10) == 0);
     buf_fini(&b);
-    ask(h.port, "GET /a/h1/big.bin HTTP/1.1\r\nHost: a\r\n"
-                "Range: bytes=10-19\r\n\r\n", &b);
+    ask(h.port,
+        "GET /a/h1/big.bin HTTP/1.1\r\nHost: a\r\n"
+        "Range: bytes=10-19\r\n\r\n",
+        &b);
     CHECK_EQ_INT(status_of(&b), 206);
     CHECK(strstr(b.data, "Content-Range: bytes 10-19/1000000\r\n") != NULL);
     CHECK(strstr(b.data, "\r\n\r\n000000001\n") != NULL);
     buf_fini(&b);
-    ask(h.port, "GET /a/h1/big.bin HTTP/1.1\r\nHost: a\r\n"
-                "Range: bytes=-10\r\n\r\n", &b);
+    ask(h.port,
+        "GET /a/h1/big.bin HTTP/1.1\r\nHost: a\r\n"
+        "Range: bytes=-10\r\n\r\n",
+        &b);
     CHECK(strstr(b.data, "\r\n\r\n000099999\n") != NULL);
     buf_fini(&b);
-    ask(h.port, "GET /a/h1/big.bin HTTP/1.1\r\nHost: a\r\n"
-                "Range: bytes=1000000-\r\n\r\n", &b);
+    ask(h.port,
+        "GET /a/h1/big.bin HTTP/1.1\r\nHost: a\r\n"
+        "Range: bytes=1000000-\r\n\r\n",
+        &b);
     CHECK_EQ_INT(status_of(&b), 416);
     buf_fini(&b);
     int fd = dial(h.port); /* leaves in the middle */

@@ -44,24 +44,30 @@ TEST("the handshake answers the key and takes a subprotocol if offered")
     struct house h = {0};
     struct buf b;
     REQUIRE(house_start(&h));
-    ask(h.port, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\n"
-                "Connection: keep-alive, Upgrade\r\n"
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                "Sec-WebSocket-Protocol: chat, yuelai.json.v1\r\n"
-                "Sec-WebSocket-Version: 13\r\n\r\n", &b);
+    ask(h.port,
+        "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\n"
+        "Connection: keep-alive, Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Protocol: chat, yuelai.json.v1\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n",
+        &b);
     CHECK_EQ_INT(status_of(&b), 101);
     CHECK(strstr(b.data, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     CHECK(strstr(b.data, "Sec-WebSocket-Protocol: yuelai.json.v1\r\n"));
     buf_fini(&b);
-    ask(h.port, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
-                "Connection: Upgrade\r\nSec-WebSocket-Key: short\r\n"
-                "Sec-WebSocket-Version: 13\r\n\r\n", &b);
+    ask(h.port,
+        "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: short\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n",
+        &b);
     CHECK_EQ_INT(status_of(&b), 400);
     buf_fini(&b);
-    ask(h.port, "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
-                "Connection: Upgrade\r\n"
-                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                "Sec-WebSocket-Version: 8\r\n\r\n", &b);
+    ask(h.port,
+        "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 8\r\n\r\n",
+        &b);
     CHECK_EQ_INT(status_of(&b), 426);
     CHECK(strstr(b.data, "Sec-WebSocket-Version: 13\r\n") != NULL);
     buf_fini(&b);
@@ -108,17 +114,17 @@ TEST("broken framing ends with 1002")
     struct house h = {0};
     REQUIRE(house_start(&h));
     int p = h.port;
-    check_frame(p, 0xC1, "{}", 2, 1002);       /* reserved bits */
+    check_frame(p, 0xC1, "{}", 2, 1002); /* reserved bits */
     check_frame(p, 0xA1, "{}", 2, 1002);
     check_frame(p, 0x91, "{}", 2, 1002);
-    check_frame(p, 0x83, "{}", 2, 1002);       /* reserved opcodes */
+    check_frame(p, 0x83, "{}", 2, 1002); /* reserved opcodes */
     check_frame(p, 0x8B, "", 0, 1002);
-    check_frame(p, 0x80, "x", 1, 1002);        /* continues nothing */
+    check_frame(p, 0x80, "x", 1, 1002); /* continues nothing */
     check_frame(p, 0x00, "x", 1, 1002);
-    check_frame(p, 0x09, "x", 1, 1002);        /* a ping in fragments */
+    check_frame(p, 0x09, "x", 1, 1002); /* a ping in fragments */
     char big[126] = {0};
-    check_frame(p, 0x89, big, 126, 1002);      /* a long ping */
-    check_broken(p, "\x81\x02{}", 4, 1002);    /* no mask */
+    check_frame(p, 0x89, big, 126, 1002);         /* a long ping */
+    check_broken(p, "\x81\x02{}", 4, 1002);       /* no mask */
     check_broken(p, "\x81\xfe\x00\x05", 4, 1002); /* length not the shortest */
     check_broken(p, "\x81\xff\x80\0\0\0\0\0\0\0", 10, 1002);
     struct buf b;
@@ -163,7 +169,10 @@ TEST("the closing handshake answers with the code it got")
 {
     struct house h = {0};
     REQUIRE(house_start(&h));
-    check_frame(h.port, 0x88, "\x03\xe8" "bye", 5, 1000);
+    check_frame(h.port, 0x88,
+                "\x03\xe8"
+                "bye",
+                5, 1000);
     check_frame(h.port, 0x88, "\x0b\xb8", 2, 3000);
     check_frame(h.port, 0x88, "", 0, 1005);
     check_frame(h.port, 0x88, "\x03", 1, 1002);
@@ -221,6 +230,42 @@ TEST("many fragments, empty ones and pongs nobody asked for are fine")
     CHECK(strstr(ws_get_past_pings(fd).text, "in many pieces") != NULL);
     close(fd);
     buf_fini(&b);
+    house_stop(&h);
+}
+
+TEST("a whole talk in Protobuf: hello, welcome, send, event, ack, error")
+{
+    static const char hello[] = "\x0a\x09\x0a\x07"
+                                "default";
+    static const char send[] = "\x12\x0c\x0a\x02r1\x1a\x04text\x22\x00";
+    static const char good[] = "\x12\x0e\x0a\x02r1\x1a\x04text\x22\x02hi";
+    struct house h = {0};
+    struct buf b;
+    REQUIRE(house_start(&h));
+    int fd = ws_dial(h.port, "Sec-WebSocket-Protocol: yuelai.protobuf.v1\r\n");
+    REQUIRE(fd >= 0);
+    buf_init(&b, 4096);
+    put_frame(&b, 0x82, hello, sizeof(hello) - 1);
+    put_frame(&b, 0x82, send, sizeof(send) - 1); /* an empty text */
+    put_frame(&b, 0x82, good, sizeof(good) - 1);
+    put_frame(&b, 0x82, "\xff\xff", 2);
+    say(fd, b.data, b.len);
+    buf_fini(&b);
+    struct got g = ws_get(fd);
+    CHECK_EQ_INT(g.opcode, 2);
+    CHECK_EQ_INT(g.text[0], 0x0a); /* welcome = 1 */
+    g = ws_get(fd);
+    CHECK_EQ_INT(g.text[0], 0x42); /* error = 8 */
+    CHECK(memmem(g.text, g.len, "bad_request", 11) != NULL);
+    CHECK(memmem(g.text, g.len, "r1", 2) != NULL);
+    g = ws_get(fd);
+    CHECK_EQ_INT(g.text[0], 0x1a); /* event = 3 */
+    CHECK(memmem(g.text, g.len, "message.created", 15) != NULL);
+    g = ws_get(fd);
+    CHECK_EQ_INT(g.text[0], 0x12); /* ack = 2 */
+    g = ws_get(fd);
+    CHECK_EQ_INT(g.text[0], 0x42);
+    close(fd);
     house_stop(&h);
 }
 
@@ -315,7 +360,8 @@ TEST("the cookie is handed on to the same origin only")
     REQUIRE(house_start(&h));
     snprintf(headers, sizeof(headers),
              "Cookie: a=b; yuelai_session=s3cret\r\n"
-             "Origin: http://localhost:%d\r\n", h.port);
+             "Origin: http://localhost:%d\r\n",
+             h.port);
     int fd = ws_dial(h.port, headers);
     CHECK(ws_hello(fd));
     CHECK_EQ_STR(h.cookie, "s3cret");
@@ -337,8 +383,7 @@ TEST("the cookie is handed on to the same origin only")
 
 TEST("too many frames get rate_limited, and 4029 when it goes on")
 {
-    struct house h = {.conf.frames_per_s = 10,
-                      .times = {.excess_ms = 50}};
+    struct house h = {.conf.frames_per_s = 10, .times = {.excess_ms = 50}};
     bool limited = false, closed = false;
     REQUIRE(house_start(&h));
     int fd = ws_dial(h.port, "");
@@ -379,8 +424,10 @@ TEST("without credits reading stops, and goes on when they come back")
         ws_get(fd); /* five events, five acks */
     ws_say(other, SEND("o", "x"));
     struct buf b;
-    ask(h.port, "POST /hooks/x HTTP/1.1\r\nHost: a\r\n"
-                "Content-Length: 0\r\n\r\n", &b);
+    ask(h.port,
+        "POST /hooks/x HTTP/1.1\r\nHost: a\r\n"
+        "Content-Length: 0\r\n\r\n",
+        &b);
     CHECK_EQ_INT(status_of(&b), 503);
     buf_fini(&b);
     CHECK_EQ_INT(atomic_load(&h.frames), 5);
@@ -434,8 +481,10 @@ static void flood(struct house *h, void *arg)
     char text[16384];
     memset(text, 'y', sizeof(text));
     for (int i = 0; i < 3000 && !f->refused; i++) {
-        struct notice n = {.type = NOTICE_TYPING, .conv = 1,
-                           .who_role = ROLE_AGENT, .who = 1,
+        struct notice n = {.type = NOTICE_TYPING,
+                           .conv = 1,
+                           .who_role = ROLE_AGENT,
+                           .who = 1,
                            .text = {text, sizeof(text)}};
         f->refused = !peer_send(h->net, atomic_load(&h->peer), &n);
         f->sent += !f->refused;
@@ -491,12 +540,13 @@ TEST("a drain tells everyone when to come back, agents soonest")
     CHECK(strstr(ws_get(a).text, "\"role\":\"agent\"") != NULL);
     house_run(&h, start_drain, NULL);
     struct got g = ws_get(v);
-    CHECK_EQ_INT(sscanf(g.text, "{\"type\":\"reconnect\",\"after_ms\":%lld",
-                        &visitor), 1);
+    CHECK_EQ_INT(
+        sscanf(g.text, "{\"type\":\"reconnect\",\"after_ms\":%lld", &visitor),
+        1);
     CHECK_EQ_INT(ws_get(v).code, 1001);
     g = ws_get(a);
-    CHECK_EQ_INT(sscanf(g.text, "{\"type\":\"reconnect\",\"after_ms\":%lld",
-                        &agent), 1);
+    CHECK_EQ_INT(
+        sscanf(g.text, "{\"type\":\"reconnect\",\"after_ms\":%lld", &agent), 1);
     CHECK(visitor >= 1000 && visitor <= 10000);
     CHECK(agent > 0 && agent < 1000);
     close(v);

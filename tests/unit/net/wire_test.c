@@ -98,15 +98,19 @@ TEST("wrong fields are named")
     check_refused("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"text\"}",
                   ERR_BAD_REQUEST, "text");
     check_refused("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"text\","
-                  "\"text\":\"a\\u0000b\"}", ERR_BAD_REQUEST, "text");
+                  "\"text\":\"a\\u0000b\"}",
+                  ERR_BAD_REQUEST, "text");
     check_refused("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"file\"}",
                   ERR_BAD_REQUEST, "file");
     check_refused("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"file\","
-                  "\"file\":\"../x\"}", ERR_BAD_REQUEST, "file");
+                  "\"file\":\"../x\"}",
+                  ERR_BAD_REQUEST, "file");
     check_refused("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"location\","
-                  "\"lat\":91,\"lng\":0}", ERR_BAD_REQUEST, "lat");
+                  "\"lat\":91,\"lng\":0}",
+                  ERR_BAD_REQUEST, "lat");
     check_refused("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"card\","
-                  "\"card\":[]}", ERR_BAD_REQUEST, "card");
+                  "\"card\":[]}",
+                  ERR_BAD_REQUEST, "card");
     check_refused("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"text\","
                   "\"text\":\"x\",\"reply_to\":\"cv_0000000000001\"}",
                   ERR_BAD_REQUEST, "reply_to");
@@ -236,7 +240,8 @@ TEST("the same frames mean the same in JSON and in Protobuf")
     f.frame_case = YUELAI__FRAME__FRAME_SEND, f.send = &s;
     check_same("{\"type\":\"send\",\"ref\":\"r1\",\"kind\":\"text\","
                "\"text\":\"\xe4\xbd\xa0\",\"private\":true,"
-               "\"conversation\":\"cv_0000000000005\"}", &f);
+               "\"conversation\":\"cv_0000000000005\"}",
+               &f);
     s = (Yuelai__Send)YUELAI__SEND__INIT;
     s.ref = W("r"), s.kind = W("location"), s.has_lat = s.has_lng = 1;
     s.lat = 1.25, s.lng = -3, s.label = W("L"), s.address = W("A");
@@ -246,16 +251,19 @@ TEST("the same frames mean the same in JSON and in Protobuf")
     s = (Yuelai__Send)YUELAI__SEND__INIT;
     s.ref = W("r"), s.kind = W("card"), s.card_json = W("{ \"a\" : [1] }");
     check_same("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"card\","
-               "\"card\":{\"a\":[1]}}", &f);
+               "\"card\":{\"a\":[1]}}",
+               &f);
     s.card_json = W("[1]"); /* refused alike */
     check_same("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"card\","
-               "\"card\":[1]}", &f);
+               "\"card\":[1]}",
+               &f);
     s = (Yuelai__Send)YUELAI__SEND__INIT;
     s.ref = W("r"), s.kind = W("file"), s.file = W("f_9"), s.name = W("a.pdf");
     s.reply_to = W("m_0000000000001");
     check_same("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"file\","
                "\"file\":\"f_9\",\"name\":\"a.pdf\","
-               "\"reply_to\":\"m_0000000000001\"}", &f);
+               "\"reply_to\":\"m_0000000000001\"}",
+               &f);
     s = (Yuelai__Send)YUELAI__SEND__INIT;
     s.kind = W("text");
     check_same("{\"type\":\"send\",\"kind\":\"text\"}", &f);
@@ -267,8 +275,10 @@ TEST("hello, typing, read, ping, history and status mean the same as well")
     Yuelai__Identity i = YUELAI__IDENTITY__INIT;
     Yuelai__Page p = YUELAI__PAGE__INIT;
     Yuelai__Frame f = YUELAI__FRAME__INIT;
-    h.channel = W("default"), h.token = W("t"), h.resume = W("c"), h.locale = W("zh");
-    i.user_id = W("u"), i.attributes_json = W("{\"a\":1}"), i.signature = W("ff");
+    h.channel = W("default"), h.token = W("t"), h.resume = W("c"),
+    h.locale = W("zh");
+    i.user_id = W("u"), i.attributes_json = W("{\"a\":1}"),
+    i.signature = W("ff");
     i.has_expires_at = 1, i.expires_at = 99;
     p.url = W("http://x"), p.title = W("T");
     h.identity = &i, h.page = &p;
@@ -277,7 +287,8 @@ TEST("hello, typing, read, ping, history and status mean the same as well")
                "\"resume\":\"c\",\"locale\":\"zh\",\"identity\":{\"user_id\":"
                "\"u\",\"attributes\":{\"a\":1},\"signature\":\"ff\","
                "\"expires_at\":99},\"page\":{\"title\":\"T\","
-               "\"url\":\"http://x\"}}", &f);
+               "\"url\":\"http://x\"}}",
+               &f);
     Yuelai__Typing t = YUELAI__TYPING__INIT;
     t.text = W("dra");
     f = FRAME(YUELAI__FRAME__FRAME_TYPING, typing, &t);
@@ -293,10 +304,12 @@ TEST("hello, typing, read, ping, history and status mean the same as well")
     f = FRAME(YUELAI__FRAME__FRAME_PING, ping, &g);
     check_same("{\"type\":\"ping\",\"ref\":\"p\"}", &f);
     Yuelai__History o = YUELAI__HISTORY__INIT;
-    o.ref = W("h"), o.has_before = o.has_limit = 1, o.before = 40, o.limit = 900;
+    o.ref = W("h"), o.has_before = o.has_limit = 1, o.before = 40,
+    o.limit = 900;
     f = FRAME(YUELAI__FRAME__FRAME_HISTORY, history, &o);
     check_same("{\"type\":\"history\",\"ref\":\"h\",\"before\":40,"
-               "\"limit\":900}", &f);
+               "\"limit\":900}",
+               &f);
     Yuelai__Status s = YUELAI__STATUS__INIT;
     s.status = W("away");
     f = FRAME(YUELAI__FRAME__FRAME_STATUS, status, &s);
@@ -382,13 +395,21 @@ static void check_text(const struct json *j, const char *key, const char *pb)
 TEST("a welcome says the same in both encodings")
 {
     struct conversation c = {.id = 5, .state = CONV_QUEUED, .last_seq = 3};
-    struct notice n = {.type = NOTICE_WELCOME, .session = 77,
-                       .who_role = ROLE_VISITOR, .who = 6,
-                       .who_name = SLICE("Anna"), .token = SLICE("tok"),
-                       .cursor = {1, 2, 0}, .recovered = true,
-                       .conversation = &c, .position = 4, .eta_ms = 9000,
-                       .heartbeat_ms = 30000, .server_at = 123,
-                       .text_bytes = 16384, .file_bytes = 9,
+    struct notice n = {.type = NOTICE_WELCOME,
+                       .session = 77,
+                       .who_role = ROLE_VISITOR,
+                       .who = 6,
+                       .who_name = SLICE("Anna"),
+                       .token = SLICE("tok"),
+                       .cursor = {1, 2, 0},
+                       .recovered = true,
+                       .conversation = &c,
+                       .position = 4,
+                       .eta_ms = 9000,
+                       .heartbeat_ms = 30000,
+                       .server_at = 123,
+                       .text_bytes = 16384,
+                       .file_bytes = 9,
                        .frames_per_s = 100};
     struct both b = write_both(&n);
     const Yuelai__Welcome *w = b.pb->welcome;
@@ -419,13 +440,16 @@ TEST("a welcome says the same in both encodings")
 TEST("an event and its ack say the same in both encodings")
 {
     struct event ev = {
-        .pos = 9, .at = 44, .conv = 5, .seq = 2,
-        .name = EVENT_MESSAGE_CREATED, .ref = SLICE("r"),
+        .pos = 9,
+        .at = 44,
+        .conv = 5,
+        .seq = 2,
+        .name = EVENT_MESSAGE_CREATED,
+        .ref = SLICE("r"),
         .body = SLICE("{\"kind\":\"text\",\"text\":\"hi\",\"sender\":{"
                       "\"role\":\"agent\",\"id\":\"ag_1\",\"name\":\"Li\"},"
                       "\"private\":true,\"options\":[{\"text\":\"yes\"}]}")};
-    struct notice n = {.type = NOTICE_EVENT, .event = &ev,
-                       .cursor = {1, 9, 0}};
+    struct notice n = {.type = NOTICE_EVENT, .event = &ev, .cursor = {1, 9, 0}};
     struct both b = write_both(&n);
     const struct json *d = json_get(b.json, "data");
     const Yuelai__Event *e = b.pb->event;
@@ -443,8 +467,11 @@ TEST("an event and its ack say the same in both encodings")
     CHECK_EQ_INT(json_bool(d, "private", false), m->private_);
     CHECK_EQ_STR(m->more_json, "{\"options\":[{\"text\":\"yes\"}]}");
     both_free(&b);
-    n = (struct notice){.type = NOTICE_ACK, .event = &ev, .ref = SLICE("r"),
-                        .cursor = {1, 9, 0}, .duplicate = true};
+    n = (struct notice){.type = NOTICE_ACK,
+                        .event = &ev,
+                        .ref = SLICE("r"),
+                        .cursor = {1, 9, 0},
+                        .duplicate = true};
     b = write_both(&n);
     check_text(b.json, "ref", b.pb->ack->ref);
     check_text(b.json, "id", b.pb->ack->id);
@@ -462,8 +489,10 @@ TEST("an event and its ack say the same in both encodings")
 
 TEST("the small notices say the same in both encodings")
 {
-    struct notice n = {.type = NOTICE_ERROR, .code = ERR_RATE_LIMITED,
-                       .ref = SLICE("r"), .after_ms = 50};
+    struct notice n = {.type = NOTICE_ERROR,
+                       .code = ERR_RATE_LIMITED,
+                       .ref = SLICE("r"),
+                       .after_ms = 50};
     struct both b = write_both(&n);
     check_text(b.json, "code", b.pb->error->code);
     check_text(b.json, "message", b.pb->error->message);
@@ -471,34 +500,40 @@ TEST("the small notices say the same in both encodings")
     CHECK_EQ_INT(json_int(b.json, "retry_after_ms", 0),
                  b.pb->error->retry_after_ms);
     both_free(&b);
-    n = (struct notice){.type = NOTICE_TYPING, .conv = 5, .who = 3,
-                        .who_role = ROLE_AGENT, .text = SLICE("dra")};
+    n = (struct notice){.type = NOTICE_TYPING,
+                        .conv = 5,
+                        .who = 3,
+                        .who_role = ROLE_AGENT,
+                        .text = SLICE("dra")};
     b = write_both(&n);
     check_text(b.json, "conversation", b.pb->typing->conversation);
     check_text(b.json, "text", b.pb->typing->text);
     check_text(json_get(b.json, "who"), "id", b.pb->typing->who->id);
     both_free(&b);
-    n = (struct notice){.type = NOTICE_QUEUE, .conv = 5, .position = 2,
-                        .eta_ms = 10};
+    n = (struct notice){
+        .type = NOTICE_QUEUE, .conv = 5, .position = 2, .eta_ms = 10};
     b = write_both(&n);
     CHECK_EQ_INT(json_int(b.json, "position", 0), b.pb->queue->position);
     CHECK_EQ_INT(json_int(b.json, "eta_ms", 0), b.pb->queue->eta_ms);
     both_free(&b);
-    n = (struct notice){.type = NOTICE_PRESENCE, .who = 3,
-                        .text = SLICE("away")};
+    n = (struct notice){
+        .type = NOTICE_PRESENCE, .who = 3, .text = SLICE("away")};
     b = write_both(&n);
     check_text(b.json, "agent", b.pb->presence->agent);
     check_text(b.json, "status", b.pb->presence->status);
     both_free(&b);
-    n = (struct notice){.type = NOTICE_DELTA, .conv = 5, .stream = SLICE("s"),
-                        .index = 3, .text = SLICE("piece")};
+    n = (struct notice){.type = NOTICE_DELTA,
+                        .conv = 5,
+                        .stream = SLICE("s"),
+                        .index = 3,
+                        .text = SLICE("piece")};
     b = write_both(&n);
     check_text(b.json, "stream", b.pb->delta->stream);
     check_text(b.json, "text", b.pb->delta->text);
     CHECK_EQ_INT(json_int(b.json, "index", 0), b.pb->delta->index);
     both_free(&b);
-    n = (struct notice){.type = NOTICE_RECONNECT, .after_ms = 700,
-                        .text = SLICE("why")};
+    n = (struct notice){
+        .type = NOTICE_RECONNECT, .after_ms = 700, .text = SLICE("why")};
     b = write_both(&n);
     CHECK_EQ_INT(json_int(b.json, "after_ms", 0), b.pb->reconnect->after_ms);
     check_text(b.json, "reason", b.pb->reconnect->reason);
@@ -507,8 +542,11 @@ TEST("the small notices say the same in both encodings")
     b = write_both(&n);
     check_text(b.json, "ref", b.pb->pong->ref);
     both_free(&b);
-    n = (struct notice){.type = NOTICE_HISTORY, .ref = SLICE("h"), .conv = 5,
-                        .items = SLICE("[{\"seq\":1}]"), .more = true};
+    n = (struct notice){.type = NOTICE_HISTORY,
+                        .ref = SLICE("h"),
+                        .conv = 5,
+                        .items = SLICE("[{\"seq\":1}]"),
+                        .more = true};
     b = write_both(&n);
     CHECK_EQ_STR(b.pb->history->items_json, "[{\"seq\":1}]");
     CHECK_EQ_INT(json_bool(b.json, "more", false), b.pb->history->more);

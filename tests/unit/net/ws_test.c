@@ -28,7 +28,7 @@ static void run(const struct buf *in, size_t step, char *out, size_t size,
             continue;
         }
         buf_drop(&have, n);
-        static const char *const names[] = {"none", "text", "binary", "ping",
+        static const char *const names[] = {"none", "text",  "binary", "ping",
                                             "pong", "close", "failed"};
         if (ev.kind != WS_NONE)
             o += (size_t)snprintf(out + o, size - o, "%s %zu %d %.*s\n",
@@ -179,5 +179,7 @@ TEST("the key of RFC 6455 gives its answer, other texts none")
     CHECK(!ws_accept_key(SLICE(""), out));
     CHECK(!ws_accept_key(SLICE("dGhlIHNhbXBsZSBub25jZQ="), out));
     CHECK(!ws_accept_key(SLICE("dGhlIHNhbXBsZSBub25jZQ==="), out));
-    CHECK(!ws_accept_key(SLICE("dGhlIHNhbXBsZSB\x01" "25jZQ=="), out));
+    CHECK(!ws_accept_key(SLICE("dGhlIHNhbXBsZSB\x01"
+                               "25jZQ=="),
+                         out));
 }
