@@ -349,9 +349,14 @@ TEST("without file handles what waits is closed, and service resumes")
     CHECK_EQ_INT(ended, MANY - 2);
     setrlimit(RLIMIT_NOFILE, &was);
     buf_fini(&b);
-    ask(h.port, "GET /api/v1/echo HTTP/1.1\r\nHost: a\r\n\r\n", &b);
-    CHECK_EQ_INT(status_of(&b), 200);
-    buf_fini(&b);
+    int status = 0; /* the round that turns away may still be running */
+    for (int64_t end = test_now_ms() + 5000;
+         status != 200 && test_now_ms() < end; test_tick()) {
+        ask(h.port, "GET /api/v1/echo HTTP/1.1\r\nHost: a\r\n\r\n", &b);
+        status = status_of(&b);
+        buf_fini(&b);
+    }
+    CHECK_EQ_INT(status, 200);
     for (int i = 0; i < MANY; i++)
         close(fds[i]);
     house_stop(&h);
