@@ -4,7 +4,7 @@
 // rows on top keep the reader's place, a late image above corrects scrollTop.
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer, type VirtualizerOptions } from '@tanstack/virtual-core';
 import type { ComponentChildren } from 'preact';
-import { useLayoutEffect, useReducer, useRef } from 'preact/hooks';
+import { useCallback, useLayoutEffect, useReducer, useRef } from 'preact/hooks';
 
 const END_PX = 48;
 const NEAR_START_PX = 400;
@@ -39,11 +39,15 @@ export function VirtualList<T>(p: Props<T>) {
   const v = useRef<V | null>(null);
   const atEnd = useRef(true);
   const rows = p.rows;
+  // The same functions while the rows are the same: a new one makes the
+  // library lay all of them out again, at every frame of a scroll.
+  const estimateSize = useCallback((i: number) => p.estimate(rows[i]!), [rows]);
+  const getItemKey = useCallback((i: number) => p.keyOf(rows[i]!), [rows]);
   const options: VirtualizerOptions<HTMLDivElement, HTMLDivElement> = {
     count: rows.length,
     getScrollElement: () => box.current,
-    estimateSize: (i) => p.estimate(rows[i]!),
-    getItemKey: (i) => p.keyOf(rows[i]!),
+    estimateSize,
+    getItemKey,
     scrollToFn: elementScroll,
     observeElementRect,
     observeElementOffset,
