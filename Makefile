@@ -81,7 +81,8 @@ check-all: test bench ## everything, and the figures
 bench: deps release ## the benchmark table, as text and build/bench.json
 	@cmake --build build/release --target yuelai-bench $(NINJA)
 	@build/release/yuelai-bench --program build/yuelai --home . \
-	  --json build/bench.json $(if $(ROWS),--rows $(ROWS)) $(BENCH)
+	  --json build/bench.json --markdown build/bench.md \
+	  $(if $(ROWS),--rows $(ROWS)) $(BENCH)
 
 fmt: ## write the format
 	@git ls-files -co --exclude-standard -- 'core/*.[ch]' 'tests/*.[ch]' | \

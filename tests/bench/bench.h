@@ -24,7 +24,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 struct options {
-    const char *program, *home, *json;
+    const char *program, *home, *json, *markdown;
     const char *rows; /* comma list, NULL = all */
     int repeats;
     double scale; /* of durations and counts: 0.1 = a quick look */
@@ -165,6 +165,7 @@ void figure(const char *row, const char *name, const char *unit, double value,
 double figure_median(const char *row, const char *name);
 void table_print(void);
 void table_json(const char *path);
+void table_markdown(const char *path);
 
 /* --- rows ---------------------------------------------------------------- */
 struct row {

@@ -72,7 +72,8 @@ static bool is_wanted(const char *name)
 static void usage(int code)
 {
     printf("yuelai-bench [--rows A,B] [--repeats N] [--scale X] [--verbose]\n"
-           "             [--program FILE] [--home DIR] [--json FILE]\nrows:");
+           "             [--program FILE] [--home DIR] [--json FILE]\n         "
+           "    [--markdown FILE]\nrows:");
     for (size_t i = 0; i < rows_count; i++)
         printf(" %s", rows[i].name);
     printf("\n");
@@ -85,6 +86,7 @@ static void read_options(int argc, char **argv)
         {"program", required_argument, NULL, 'p'},
         {"home", required_argument, NULL, 'm'},
         {"json", required_argument, NULL, 'j'},
+        {"markdown", required_argument, NULL, 'd'},
         {"rows", required_argument, NULL, 'r'},
         {"repeats", required_argument, NULL, 'n'},
         {"scale", required_argument, NULL, 's'},
@@ -101,6 +103,9 @@ static void read_options(int argc, char **argv)
             break;
         case 'j':
             options.json = optarg;
+            break;
+        case 'd':
+            options.markdown = optarg;
             break;
         case 'r':
             options.rows = optarg;
@@ -145,6 +150,8 @@ int main(int argc, char **argv)
     }
     table_print();
     table_json(options.json);
+    if (options.markdown)
+        table_markdown(options.markdown);
     printf("\n%s\n", wrongs ? "NOT to be believed: see WRONG above"
                             : "every message was acked, delivered once and "
                               "in order");

@@ -152,3 +152,31 @@ void table_json(const char *path)
     fprintf(f, "\n]}\n");
     fclose(f);
 }
+
+/* The table of docs/developer/performance.md. */
+void table_markdown(const char *path)
+{
+    char m[512];
+    FILE *f = fopen(path, "w");
+    if (!f)
+        die("cannot write %s", path);
+    machine(m, sizeof(m));
+    fprintf(f,
+            "%s; generator beside the server; medians of %d.\n\n"
+            "| figure | median | least .. most | target | |\n"
+            "|---|---|---|---|---|\n",
+            m, options.repeats);
+    for (int i = 0; i < figures_count; i++) {
+        const struct figure *g = &figures[i];
+        double low, high;
+        extremes(g, &low, &high);
+        fprintf(f, "| %s | %.2f %s | %.2f .. %.2f | ", g->name, median(g),
+                g->unit, low, high);
+        if (has_target(g))
+            fprintf(f, "%s %.6g | %s |\n", g->above ? "≥" : "≤", g->target,
+                    is_met(g) ? "met" : "**missed**");
+        else
+            fprintf(f, "| |\n");
+    }
+    fclose(f);
+}
