@@ -105,10 +105,10 @@ tsan: deps-test build-tsan ## unit, it and talks under ThreadSanitizer
 fuzz-%: deps-test ## fuzz one parser for FUZZ_S seconds (60): make fuzz-http
 	$(call configure,fuzz)
 	@cmake --build build/fuzz --target fuzz_$* $(NINJA)
-	@mkdir -p tests/fuzz/corpus/$* build/fuzz/found
+	@mkdir -p tests/fuzz/corpus/$* build/fuzz/found/$*
 	@build/fuzz/tests/fuzz/fuzz_$* -max_total_time=$(or $(FUZZ_S),60) \
-	  -max_len=70000 -artifact_prefix=build/fuzz/found/ \
-	  build/fuzz/found tests/fuzz/corpus/$* \
+	  -max_len=70000 -artifact_prefix=build/fuzz/found/$*/crash- \
+	  build/fuzz/found/$* tests/fuzz/corpus/$* \
 	  $(wildcard tests/fuzz/regression/$*)
 
 cover: deps-test ## lines covered by unit, sim and it, per file
