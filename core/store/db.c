@@ -11,9 +11,11 @@
  */
 #include "store/db.h"
 #include "store/migrations.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define BUSY_MS 10000
 #define CACHE_KIB_WRITER 4000
@@ -79,6 +81,15 @@ static int on_commit(void *arg, sqlite3 *h, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* SQLite would make it readable for others; log and shared memory get the
+ * rights of the database. */
+static void make_private(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0) /* if not, SQLite says why */
+        close(fd);
+}
+
 int db_open(struct db *db, const char *dir, enum db_kind kind, struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -88,7 +99,7 @@ int db_open(struct db *db, const char *dir, enum db_kind kind, struct err *e)
     snprintf(path, sizeof path, "%s/%s", dir, DB_FILE);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (kind == DB_WRITER)
-        flags |= SQLITE_OPEN_CREATE;
+        make_private(path);
     int rc = sqlite3_open_v2(path, &db->h, flags, NULL);
     int r = rc == SQLITE_OK ? 0 : fail(db, rc);
     if (r == 0) {

@@ -150,9 +150,9 @@ static int sight_before(struct reader *r, struct feed *f,
 }
 
 /* 1, 0 or an error: was (or became, or ceased to be) this in the agent's
- * sight when it happened? */
-static int resume_shows(struct reader *r, struct feed *f,
-                        const struct event *ev, uint64_t prev)
+ * sight when it happened? If it became so, that is marked. */
+static int resume_shows(struct reader *r, struct feed *f, struct event *ev,
+                        uint64_t prev)
 {
     struct sight *c;
     if (!event_is_public(ev->name))
@@ -166,7 +166,10 @@ static int resume_shows(struct reader *r, struct feed *f,
     if (!is_change(ev))
         return before;
     sight_read(f, ev, c);
-    return before || sight_shows(&f->q->viewer, c);
+    bool after = sight_shows(&f->q->viewer, c);
+    if (after && !before)
+        ev->flags |= EVENT_DOOR;
+    return before || after;
 }
 
 static int scan_journal(struct reader *r, struct feed *f)

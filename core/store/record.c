@@ -9,8 +9,6 @@
 #include "store/record.h"
 #include <ctype.h>
 
-#define PURGE_ROWS "500"
-
 /* -- rows --------------------------------------------------------------- */
 
 void record_channel(struct stmt *s, struct arena *a, struct channel *out)
@@ -435,29 +433,32 @@ int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
     return r < 0 ? err_set(e, r, "%s", w->db->err.text) : 0;
 }
 
-int record_purge(struct record_writer *w, int64_t now_ms)
+/* sql has $before and $most. */
+static int purge(struct record_writer *w, const char *sql, int64_t before)
 {
     struct stmt s;
-    int r = stmt_open(w->db,
-                      "DELETE FROM answer WHERE name IN (SELECT name FROM "
-                      "answer WHERE created_at < $gone LIMIT " PURGE_ROWS ")",
-                      "gone", &s);
+    int r = stmt_open(w->db, sql, "before most", &s);
     if (r == 0) {
-        put_i64(&s, now_ms - RECORD_ANSWER_MS);
+        put_i64(&s, before);
+        put_i64(&s, RECORD_PURGE);
         r = stmt_run(&s);
     }
     stmt_close(&s);
-    if (r < 0)
-        return r;
-    r = stmt_open(w->db,
-                  "DELETE FROM kv WHERE (space, name) IN (SELECT space, name "
-                  "FROM kv WHERE expires_at <> 0 AND expires_at < $now "
-                  "LIMIT " PURGE_ROWS ")",
-                  "now", &s);
-    if (r == 0) {
-        put_i64(&s, now_ms);
-        r = stmt_run(&s);
-    }
-    stmt_close(&s);
-    return r;
+    return r < 0 ? r : db_changes(w->db) >= RECORD_PURGE;
+}
+
+int record_purge(struct record_writer *w, int64_t now_ms)
+{
+    int answers = purge(w,
+                        "DELETE FROM answer WHERE name IN (SELECT name FROM "
+                        "answer WHERE created_at < $before LIMIT $most)",
+                        now_ms - RECORD_ANSWER_MS);
+    if (answers < 0)
+        return answers;
+    int kvs = purge(w,
+                    "DELETE FROM kv WHERE (space, name) IN (SELECT space, "
+                    "name FROM kv WHERE expires_at <> 0 AND "
+                    "expires_at < $before LIMIT $most)",
+                    now_ms);
+    return kvs < 0 ? kvs : answers || kvs;
 }

@@ -60,5 +60,7 @@ void record_writer_fini(struct record_writer *w);
  * transaction standing; other errors fail it. */
 int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
                struct err *e);
-/* Throws away what has run out, a bounded number of rows. */
+/* Throws away what has run out, at most RECORD_PURGE of each kind. 1 = there
+ * may be more, 0 = that was all, or an error. */
+#define RECORD_PURGE 1000
 int record_purge(struct record_writer *w, int64_t now_ms);

@@ -23,7 +23,7 @@
 #define GATHER_SKIP 16 /* a lone sender is not made to wait so often */
 #define IDLE_US 20000  /* quiet so long: write projections out */
 #define MINUTE_MS 60000
-#define HOUR_MS 3600000
+#define SECOND_MS 1000
 
 METER(depth, METER_GAUGE, "yuelai_store_mailbox_depth",
       "Envelopes waiting for the store thread.");
@@ -86,19 +86,19 @@ static void chores(struct store *s)
 {
     struct writer *w = &s->writer;
     int64_t now = clock_mono_us() / 1000;
-    int r = 0;
+    int r = 0, more = 0;
     if (!atomic_load(&s->healthy))
         return;
-    if (now >= w->minute_ms) {
-        w->minute_ms = now + MINUTE_MS;
-        r = journal_age_refs(&w->journal, clock_ms());
+    if (now >= w->refs_ms) {
+        w->refs_ms = now + MINUTE_MS;
         meter_set(&db_size, db_bytes(&w->db));
+        r = journal_age_refs(&w->journal, clock_ms());
     }
-    if (r == 0 && now >= w->hour_ms) {
-        w->hour_ms = now + HOUR_MS;
-        r = record_purge(&w->records, clock_ms());
+    if (r == 0 && now >= w->purge_ms) {
+        more = record_purge(&w->records, clock_ms());
+        w->purge_ms = now + (more > 0 ? SECOND_MS : MINUTE_MS);
     }
-    if (r < 0)
+    if (r < 0 || more < 0)
         log_warn("store", "chores: %s", w->db.err.text);
 }
 
@@ -211,7 +211,7 @@ int writer_open(struct store *s, size_t refs_max, struct err *e)
     atomic_store(&s->pos, w->journal.last_pos);
     int64_t now = clock_mono_us();
     w->last_us = now;
-    w->hour_ms = now / 1000 + MINUTE_MS; /* soon, but not at the start */
+    w->purge_ms = now / 1000 + MINUTE_MS; /* not at the start */
     batch_meters();
     return 0;
 }
