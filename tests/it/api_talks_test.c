@@ -196,6 +196,42 @@ TEST("a conversation is tagged, snoozed, closed, opened again, transferred")
     roof_close(&r);
 }
 
+static void check_count(struct roof *r, const char *filter, int64_t total)
+{
+    CHECK_EQ_INT(get(r, at(r, "/api/v1/conversations?%", filter)), 200);
+    CHECK_EQ_INT(json_int(r->j, "total", -1), total);
+}
+
+TEST("the list is filtered by what it belongs to and by words")
+{
+    struct roof r;
+    const char *cv;
+    REQUIRE(begin(&r, &cv));
+    CHECK_EQ_INT(get(&r, at(&r, "/api/v1/conversations/%", cv)), 200);
+    const char *contact = text_of(&r, "contact");
+    const char *channel = text_of(&r, "channel");
+    const char *assignee = text_of(&r, "assignee");
+    CHECK_EQ_INT(post(&r, "/api/v1/teams", "{\"name\":\"none\"}"), 201);
+    const char *team = text_of(&r, "id");
+    check_count(&r, at(&r, "contact=%", contact), 1);
+    check_count(&r, "contact=ct_0000000000001", 0);
+    check_count(&r, at(&r, "channel=%", channel), 1);
+    check_count(&r, "channel=ch_0000000000001", 0);
+    check_count(&r, at(&r, "team=%", team), 0);
+    check_count(&r, at(&r, "assignee=%", assignee), 1);
+    check_count(&r, "assignee=none", 0);
+    check_count(&r, "assignee=me", 0);
+    check_count(&r, "state=open&sort=waiting", 1);
+    check_count(&r, "state=closed", 0);
+    check_count(&r, "q=HELLO", 1);
+    check_count(&r, "q=nonsense", 0);
+    CHECK_EQ_INT(get(&r, at(&r, "/api/v1/contacts?channel=%", channel)), 200);
+    CHECK_EQ_INT(json_int(r.j, "total", 0), 1);
+    CHECK_EQ_INT(get(&r, "/api/v1/contacts?channel=ch_0000000000001"), 200);
+    CHECK_EQ_INT(json_int(r.j, "total", 9), 0);
+    roof_close(&r);
+}
+
 TEST("wrong filters of the list are told")
 {
     struct roof r;

@@ -70,11 +70,18 @@ static void on_list(struct query *q)
 static void list(struct call *c)
 {
     struct page p;
-    struct slice words;
+    struct slice words, channel;
+    uint64_t id = 0;
     if (!page_read(c, &p)) {
         return;
     }
+    if (http_query(c->r, "channel", &channel) && channel.len &&
+        !id_parse(channel, ID_CHANNEL, &id)) {
+        reply_fail(c, ERR_BAD_REQUEST, "channel", "channel must be an id");
+        return;
+    }
     struct query *q = query_new(QUERY_CONTACTS, on_list, c);
+    q->channel = id;
     if (http_query(c->r, "q", &words)) {
         q->text = slice_dup(q->arena, words);
     }
@@ -264,7 +271,7 @@ static const struct field contact_out[] = {
 const struct shape shape_contact = {"Contact", contact_out};
 const struct route routes_contacts[] = {
     {"GET", "/api/v1/contacts", list, ACCESS_AGENT, "contacts", ROUTE_LIST, 200,
-     NULL, &shape_contact, "List contacts", "q", NULL},
+     NULL, &shape_contact, "List contacts", "q channel", NULL},
     {"POST", "/api/v1/contacts", post, ACCESS_AGENT, "contacts", ROUTE_CREATES,
      201, contact_in, &shape_contact, "Create a contact", NULL, NULL},
     {"GET", "/api/v1/contacts/{id}", get, ACCESS_AGENT, "contacts", 0, 200,

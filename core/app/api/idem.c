@@ -52,8 +52,10 @@ static void on_answer(struct query *q)
 
 static void digest_call(struct call *c)
 {
-    struct slice parts[] = {c->r->method, SLICE("\n"), c->r->path, SLICE("\n"),
-                            c->r->body};
+    /* Keyed: a body may have a password, of which no plain digest is kept. */
+    struct slice key = {(const char *)c->s->key, sizeof c->s->key};
+    struct slice parts[] = {key,        c->r->method, SLICE("\n"),
+                            c->r->path, SLICE("\n"),  c->r->body};
     struct sha256 *h = sha256_new();
     sha256_parts(h, parts, sizeof parts / sizeof parts[0], c->idem_digest);
     sha256_free(h);
