@@ -32,7 +32,6 @@ void held_start(struct desk *d, struct desk_peer *p)
 {
     if (!p->held) {
         p->held = mem_alloc(sizeof *p->held);
-        map_init(&p->held->sights);
         d->held++;
     }
 }
@@ -49,7 +48,6 @@ void held_free(struct desk *d, struct desk_peer *p)
     if (p->held->after) {
         query_free(p->held->after);
     }
-    map_fini(&p->held->sights);
     mem_free(p->held);
     p->held = NULL;
     d->held--;
@@ -167,14 +165,26 @@ void tell_peer(struct desk *d, struct desk_peer *p, struct notice *n)
 
 /* --- what came before ----------------------------------------------------- */
 
+/* Sub-cursors at a door (the event with which an agent begins to see a
+ * conversation): what was shown of the backlog behind it. A door says so only if
+ * nothing stands behind it, another event only if something does; so nearly all
+ * cursors are those of the change feed. */
+#define DOOR_OPEN 1u
+#define DOOR_PASSED UINT32_MAX
+
+static uint32_t door_sub(bool is_door, bool backlog)
+{
+    return backlog == is_door ? 0 : backlog ? DOOR_OPEN : DOOR_PASSED;
+}
+
+/* Their cursors stand behind the door: who comes back with one gets the rest. */
 static void send_backlog(struct desk *d, struct desk_peer *p, struct query *q)
 {
-    uint32_t sub = q->offset;
     for (struct event *ev = q->events; ev; ev = ev->next) {
         struct notice n = notice_of(d, NOTICE_EVENT, ev, q->arena);
         n.cursor.pos = q->token; /* of the event it stands behind */
-        n.cursor.sub = ++sub;
-        if (ev->pos > q->after_pos) {
+        n.cursor.sub = ev->next ? ev->seq + DOOR_OPEN : DOOR_PASSED;
+        if (ev->pos > q->after_pos && ev->seq + DOOR_OPEN > q->offset) {
             send_now(d, p, &n);
         }
     }
@@ -203,7 +213,7 @@ static void on_backlog(struct query *q)
 }
 
 /* The last messages of a conversation with above < pos < below, to be shown
- * behind the event at `at`; `sub` sub-cursors there were used before. */
+ * behind the event at `at`; those up to sub were. */
 static void ask_backlog(struct desk *d, struct desk_peer *p, uint64_t conv,
                         uint64_t at, uint64_t above, uint64_t below,
                         uint32_t sub)
@@ -255,47 +265,86 @@ static void tell_with_backlog(struct desk *d, struct desk_peer *p,
     ask_backlog(d, p, n->event->conv, n->event->pos, above, below, 0);
 }
 
-/* --- coming back ---------------------------------------------------------- */
+/* --- who was shown what --------------------------------------------------- */
 
-enum { UNSEEN = 1, SEEN = 2 };
-
-/* The conversation as this event left it, as far as sight goes. */
-static bool read_sight(const struct event *ev, struct arena *a,
-                       struct conversation *out)
+static struct shown *shown_find(struct conv *c, uint64_t peer)
 {
-    struct json *body = NULL;
-    *out = (struct conversation){.id = ev->conv};
-    if (!ev->conv || !is_conversation(ev->name) ||
-        json_parse(a, ev->body, NULL, &body) ||
-        !conv_state_find(json_text(body, "state"), &out->state)) {
-        return false;
+    for (uint32_t i = 0; i < c->shown_count; i++) {
+        if (c->shown[i].peer == peer) {
+            return &c->shown[i];
+        }
     }
-    id_parse(json_text(body, "assignee"), ID_AGENT, &out->assignee);
-    id_parse(json_text(body, "team"), ID_TEAM, &out->team);
-    return true;
+    return NULL;
 }
 
-/* In a replay: does this event make the agent see the conversation? What it
- * could see before the replay is not known (that messages are among it says
- * nothing: the store shows what may be seen now); then what can begin a sight
- * counts, and at worst something is shown again. */
-static bool begins_sight(struct desk *d, struct desk_peer *p,
-                         const struct event *ev, struct arena *a)
+/* Peers that are gone leave their place to new ones. */
+static void shown_set(struct desk *d, struct conv *c, uint64_t peer,
+                      uint64_t told)
 {
-    struct map *sights = &p->held->sights;
-    struct conversation c;
-    if (p->role != ROLE_AGENT || !p->agent || !read_sight(ev, a, &c)) {
+    struct shown *s = shown_find(c, peer);
+    for (uint32_t i = 0; !s && i < c->shown_count; i++) {
+        if (!map_get(&d->peers, c->shown[i].peer)) {
+            s = &c->shown[i];
+        }
+    }
+    if (!s) {
+        c->shown = mem_resize(c->shown, sizeof *s * (c->shown_count + 1));
+        s = &c->shown[c->shown_count++];
+    }
+    *s = (struct shown){peer, told};
+}
+
+/* --- coming back ---------------------------------------------------------- */
+
+/* Does the agent see the conversation as this event left it? */
+static bool sees_after(struct desk *d, struct desk_peer *p,
+                       const struct event *ev, struct arena *a)
+{
+    struct conversation c = {.id = ev->conv};
+    struct json *body = NULL;
+    if (json_parse(a, ev->body, NULL, &body) ||
+        !conv_state_find(json_text(body, "state"), &c.state)) {
         return false;
     }
-    uintptr_t was = (uintptr_t)map_get(sights, ev->conv);
-    bool sees = agent_sees(d, p->agent, &c);
-    bool begins = sees && was != SEEN &&
-                  (was == UNSEEN || c.state == CONV_QUEUED ||
-                   ev->name == EVENT_CONVERSATION_ASSIGNED);
-    if (!sees || begins) {
-        map_put(sights, ev->conv, (void *)(uintptr_t)(sees ? SEEN : UNSEEN));
+    id_parse(json_text(body, "assignee"), ID_AGENT, &c.assignee);
+    id_parse(json_text(body, "team"), ID_TEAM, &c.team);
+    return agent_sees(d, p->agent, &c);
+}
+
+/* One event of a resume; false: it goes on behind a backlog. */
+static bool send_resumed_to_agent(struct desk *d, struct desk_peer *p,
+                                  struct query *q, const struct event *ev)
+{
+    struct notice n = notice_of(d, NOTICE_EVENT, ev, q->arena);
+    bool judged = p->agent && is_conversation(ev->name);
+    struct conv *c = judged ? conv_of(d, ev->conv) : NULL;
+    bool is_door = p->agent && ev->flags & EVENT_DOOR;
+    struct shown *s = c ? shown_find(c, p->id) : NULL;
+    /* What is live was noted already, though it waits behind this. */
+    bool newer = s && s->told > ev->pos;
+    uint64_t above = s && !newer ? s->told : 0;
+    send_now(d, p, &n);
+    if (is_door) {
+        ask_backlog(d, p, ev->conv, ev->pos, above, ev->pos, 0);
     }
-    return begins;
+    if (c && !newer && (is_door || !sees_after(d, p, ev, q->arena))) {
+        shown_set(d, c, p->id, ev->pos);
+    }
+    return !is_door;
+}
+
+static void send_resumed_to_visitor(struct desk *d, struct desk_peer *p,
+                                    struct query *q, const struct event *ev)
+{
+    if (visitor_may_have(ev) && is_conversation(ev->name)) {
+        ev = for_visitor(ev, q->arena);
+    } else if (!visitor_may_have(ev)) {
+        return;
+    }
+    if (ev) {
+        struct notice n = notice_of(d, NOTICE_EVENT, ev, q->arena);
+        send_now(d, p, &n);
+    }
 }
 
 /* Sends a resume's events; false: it goes on behind a backlog. */
@@ -304,20 +353,9 @@ static bool send_resumed(struct desk *d, struct desk_peer *p, struct query *q)
     struct event *ev;
     while ((ev = q->events) != NULL) {
         q->events = ev->next;
-        if (p->role == ROLE_VISITOR && !visitor_may_have(ev)) {
-            continue;
-        }
-        const struct event *shown = ev;
-        if (p->role == ROLE_VISITOR && is_conversation(ev->name)) {
-            shown = for_visitor(ev, q->arena);
-        }
-        if (!shown) {
-            continue;
-        }
-        struct notice n = notice_of(d, NOTICE_EVENT, shown, q->arena);
-        send_now(d, p, &n);
-        if (begins_sight(d, p, ev, q->arena)) {
-            ask_backlog(d, p, ev->conv, ev->pos, 0, ev->pos, 0);
+        if (p->role == ROLE_VISITOR) {
+            send_resumed_to_visitor(d, p, q, ev);
+        } else if (!send_resumed_to_agent(d, p, q, ev)) {
             return false;
         }
     }
@@ -339,19 +377,15 @@ static void resume_finish(struct desk *d, struct desk_peer *p)
     held_go(d, p);
 }
 
-/* Here a close counts too: what is closed at once was never seen before. */
-static bool stopped_at_door(struct desk *d, struct desk_peer *p,
-                            const struct event *at, struct arena *a)
+/* Does a backlog stand behind it, not all of which was shown? */
+static bool stopped_at_door(const struct desk_peer *p, const struct event *at)
 {
-    struct conversation c;
-    bool begins = begins_sight(d, p, at, a);
-    bool may = p->held->sub || at->name == EVENT_CONVERSATION_CLOSED;
-    return begins || (may && p->agent && read_sight(at, a, &c) &&
-                      agent_sees(d, p->agent, &c));
+    uint32_t sub = p->held->sub;
+    return sub != DOOR_PASSED && (sub || at->flags & EVENT_DOOR);
 }
 
-/* The event at which the peer stopped. If a backlog stands behind it, that
- * comes again first: whether the peer got any of it is not known. */
+/* The event at which the peer stopped. If a backlog stands behind it, what the
+ * peer did not get of it comes first. */
 static void on_resume_at(struct query *q)
 {
     struct desk *d;
@@ -361,7 +395,7 @@ static void on_resume_at(struct query *q)
         held_give_up(d, p);
     } else if (p && p->held) {
         struct event *at = q->events;
-        if (at && stopped_at_door(d, p, at, q->arena)) {
+        if (at && stopped_at_door(p, at)) {
             ask_backlog(d, p, at->conv, at->pos, 0, at->pos, p->held->sub);
         } else {
             resume_finish(d, p);
@@ -398,6 +432,9 @@ static void on_resume(struct query *q)
     }
     send_now(d, p, &w->notice);
     bool all = w->notice.recovered;
+    if (all) {
+        p->known_pos = q->after_pos;
+    }
     arena_free(w->arena);
     if (all && p->role == ROLE_AGENT && p->agent && q->after_pos) {
         resume_behind(d, p, q);
@@ -491,33 +528,6 @@ void tell_message(struct desk *d, struct conv *c, const struct event *ev,
     }
 }
 
-static struct shown *shown_find(struct conv *c, uint64_t peer)
-{
-    for (uint32_t i = 0; i < c->shown_count; i++) {
-        if (c->shown[i].peer == peer) {
-            return &c->shown[i];
-        }
-    }
-    return NULL;
-}
-
-/* Peers that are gone leave their place to new ones. */
-static void shown_set(struct desk *d, struct conv *c, uint64_t peer,
-                      uint64_t told)
-{
-    struct shown *s = shown_find(c, peer);
-    for (uint32_t i = 0; !s && i < c->shown_count; i++) {
-        if (!map_get(&d->peers, c->shown[i].peer)) {
-            s = &c->shown[i];
-        }
-    }
-    if (!s) {
-        c->shown = mem_resize(c->shown, sizeof *s * (c->shown_count + 1));
-        s = &c->shown[c->shown_count++];
-    }
-    *s = (struct shown){peer, told};
-}
-
 /* One peer of an agent that saw the conversation before, sees it now, or both.
  * What it has not been shown: all, if it begins to see it; if it is given a
  * conversation it could see, what is older than its session. */
@@ -530,9 +540,16 @@ static void tell_change_peer(struct desk *d, struct desk_peer *p,
     uint64_t pos = n->event->pos, above = s ? s->told : 0, below = pos;
     bool backlog = c->rec.last_seq && sees && (!saw || (given && !s));
     if (saw) {
-        below = p->start_pos + 1;
+        below = p->known_pos + 1;
     }
-    if (backlog && above + 1 < below) {
+    struct notice own = *n;
+    bool follows = backlog && above + 1 < below && c->born_pos < below;
+    if (sees && door_sub(!saw, follows)) {
+        own.cursor.sub = door_sub(!saw, follows);
+        own.as_json = own.as_pb = (struct slice){0};
+        n = &own;
+    }
+    if (follows) {
         tell_with_backlog(d, p, n, above, below);
     } else {
         tell_peer(d, p, n);
@@ -564,6 +581,9 @@ void tell_change(struct desk *d, struct conv *c, const struct event *ev,
                  struct arena *a, const struct conversation *before)
 {
     struct notice n = notice_of(d, NOTICE_EVENT, ev, a);
+    if (ev->name == EVENT_CONVERSATION_CREATED) {
+        c->born_pos = ev->pos;
+    }
     const struct event *shown = for_visitor(ev, a);
     if (shown && !list_empty(&c->person->peers)) {
         struct notice v = notice_of(d, NOTICE_EVENT, shown, a);

@@ -176,7 +176,7 @@ static struct desk_peer *peer_add(struct desk *d, uint64_t id, enum role role)
     p->magic = PEER_MAGIC;
     p->id = id;
     p->role = role;
-    p->start_pos = d->pos;
+    p->start_pos = p->known_pos = d->pos;
     list_init(&p->link);
     map_put(&d->peers, id, p);
     d->conf.ports.accept(d->conf.ports.arg, id, role);

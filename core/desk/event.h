@@ -34,6 +34,8 @@ bool event_is_public(enum event_name n);        /* false for HANDLED */
 enum {
     EVENT_PRIVATE = 1,   /* an agents' note: never to visitors */
     EVENT_DUPLICATE = 2, /* told by the store: this ref was stored before */
+    EVENT_DOOR = 4,      /* so too, in a resume: with it the agent began to see
+                            the conversation */
 };
 
 struct event {
@@ -112,8 +114,8 @@ void tx_free(struct tx *tx);
 struct event *tx_event(struct tx *tx, enum event_name name); /* appended */
 struct put *tx_put(struct tx *tx, enum put_kind kind);
 
-/* The position outside: epoch and pos, opaque, text order = order. sub counts
- * the backlog messages shown behind an assignment (0 = the event itself). */
+/* The position outside: epoch and pos, opaque, text order = order. sub says
+ * how much of the backlog behind an assignment was shown (delivery.c). */
 #define CURSOR_TEXT 40
 struct cursor {
     uint64_t epoch, pos;

