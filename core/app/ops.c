@@ -214,8 +214,10 @@ bool ops_answer(struct server *s, struct http_req *r)
         return false;
     }
     if (!slice_is(r->method, "GET") && !slice_is(r->method, "HEAD")) {
-        http_reply(r, 405, SLICE("text/plain"), SLICE("Allow: GET, HEAD\r\n"),
-                   SLICE("only GET\n"));
+        http_reply(r, 405, SLICE("application/json"),
+                   SLICE("Allow: GET, HEAD\r\n"),
+                   SLICE("{\"error\":{\"code\":\"bad_request\",\"message\":"
+                         "\"this path answers GET only\"}}"));
     } else if (is_health) {
         http_reply(
             r, 200, SLICE("application/json"),

@@ -102,7 +102,6 @@ static int check_hello(struct arena *a, const struct draft *d, struct err *e,
     const struct rule rules[] = {
         {d->channel, ID_BYTES, "channel"},
         {d->token, TOKEN_BYTES, "token"},
-        {d->resume, ID_BYTES * 2, "resume"},
         {d->locale, ID_BYTES, "locale"},
         {d->page_url, URL_BYTES, "page.url"},
         {d->page_title, 2 * LIMIT_NAME_BYTES, "page.title"},
@@ -119,10 +118,14 @@ static int check_hello(struct arena *a, const struct draft *d, struct err *e,
     if (d->has_identity && (!d->user_id.len || !d->signature.len))
         return err_field(e, ERR_BAD_REQUEST, "identity",
                          "An identity needs user_id and signature.");
+    /* Nonsense, also long nonsense, is a cursor nobody knows: start over. */
+    struct slice resume = given(d->resume);
+    if (resume.len > CURSOR_TEXT)
+        resume = SLICE("?");
     struct hello *h = arena_one(a, struct hello);
     *h = (struct hello){.channel = given(d->channel),
                         .token = given(d->token),
-                        .resume = given(d->resume),
+                        .resume = resume,
                         .status = given(d->status),
                         .locale = given(d->locale),
                         .page = nothing,
