@@ -30,6 +30,18 @@ void bind_open(lua_State *L)
     bind_require(L);
 }
 
+void bind_raise(lua_State *L, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    luaL_where(L, 1);
+    lua_pushvfstring(L, fmt, ap);
+    va_end(ap);
+    lua_concat(L, 2);
+    lua_error(L);
+    must_fail(__FILE__, __LINE__, "lua_error came back");
+}
+
 struct version *bind_version(lua_State *L)
 {
     struct version *v = container_of(budget_of(L), struct version, budget);
@@ -41,8 +53,10 @@ struct task *bind_task(lua_State *L, const char *what)
 {
     struct task *t = bind_version(L)->running;
     if (!t)
-        luaL_error(L, "%s may only be called in a handler, not while the "
-                      "file is loaded", what);
+        bind_raise(L,
+                   "%s may only be called in a handler, not while the "
+                   "file is loaded",
+                   what);
     return t;
 }
 
@@ -73,9 +87,9 @@ struct slice bind_text(lua_State *L, int arg, size_t max, const char *what)
 {
     struct slice s = bind_slice(L, arg);
     if (s.len == 0 || s.len > max)
-        luaL_error(L, "%s must have 1 to %d bytes", what, (int)max);
+        bind_raise(L, "%s must have 1 to %d bytes", what, (int)max);
     if (!slice_is_utf8(s))
-        luaL_error(L, "%s must be UTF-8 text", what);
+        bind_raise(L, "%s must be UTF-8 text", what);
     return s;
 }
 
@@ -84,8 +98,10 @@ bool duration_read(struct slice text, int64_t *ms)
     static const struct {
         const char *unit;
         int64_t ms;
-    } units[] = {{"ms", 1},           {"s", 1000},
-                 {"m", 60 * 1000},    {"h", 3600 * 1000},
+    } units[] = {{"ms", 1},
+                 {"s", 1000},
+                 {"m", 60 * 1000},
+                 {"h", 3600 * 1000},
                  {"d", 24 * 3600 * 1000}};
     size_t digits = 0;
     while (digits < text.len && text.at[digits] >= '0' &&
@@ -109,8 +125,10 @@ int64_t bind_duration(lua_State *L, int arg, const char *what)
     int64_t ms = 0;
     if (lua_type(L, arg) != LUA_TSTRING ||
         !duration_read(bind_slice(L, arg), &ms))
-        luaL_error(L, "%s must be a duration such as \"30s\", \"10m\", "
-                      "\"2h\" or \"7d\"", what);
+        bind_raise(L,
+                   "%s must be a duration such as \"30s\", \"10m\", "
+                   "\"2h\" or \"7d\"",
+                   what);
     return ms;
 }
 
@@ -125,10 +143,10 @@ int bind_trouble(lua_State *L, const char *code, const char *detail)
 int bind_wait_result(lua_State *L, struct task *t)
 {
     if (!t->resumed)
-        luaL_error(L, "a waiting coroutine was resumed by another handler");
+        bind_raise(L, "a waiting coroutine was resumed by another handler");
     t->resumed = false;
     if (t->result == ERR_TIMEOUT && !t->answer)
-        luaL_error(L, "stopped: the handler took longer than %d seconds",
+        bind_raise(L, "stopped: the handler took longer than %d seconds",
                    LIMIT_SCRIPT_WALL_MS / 1000);
     return t->result;
 }
@@ -139,7 +157,7 @@ struct slice bind_json_of(lua_State *L, int arg, size_t max, const char *what)
     struct buf *out = bind_buf(L, max);
     const char *why;
     if (value_write(L, arg, out, &why) < 0)
-        luaL_error(L, "%s: %s", what, why);
+        bind_raise(L, "%s: %s", what, why);
     return slice_dup(t->job->arena, buf_slice(out));
 }
 
@@ -149,8 +167,10 @@ static int on_require(lua_State *L)
     struct version *v = bind_version(L);
     struct slice name = bind_slice(L, 1);
     if (!v->loader)
-        return bind_trouble(L, "require belongs at the top of the file: it "
-                               "loads nothing new in a handler", "");
+        return bind_trouble(L,
+                            "require belongs at the top of the file: it "
+                            "loads nothing new in a handler",
+                            "");
     return loader_require(v->loader, L, name);
 }
 

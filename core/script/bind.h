@@ -29,6 +29,9 @@ void bind_require(lua_State *L);
 void bind_module(lua_State *L, int idx, const char *name,
                  const luaL_Reg *functions);
 
+/* luaL_error that the compiler knows does not come back. */
+_Noreturn void bind_raise(lua_State *L, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 struct version *bind_version(lua_State *L);
 /* The task in whose name this runs; raises "may only be called in a handler"
  * while a file is loaded. */

@@ -78,7 +78,7 @@ static bool is_asked(lua_State *L, const struct agent_view *a)
         lua_pop(L, 1);
     }
     if (!asked)
-        luaL_error(L, "agents.find: say id, email or name");
+        bind_raise(L, "agents.find: say id, email or name");
     return is;
 }
 

@@ -34,8 +34,10 @@ static void check_fields(lua_State *L)
         while (known[i] && strcmp(known[i], name) != 0)
             i++;
         if (!known[i])
-            luaL_error(L, "http: unknown field '%s' (known are url, method, "
-                          "query, headers, body, json, timeout)", name);
+            bind_raise(L,
+                       "http: unknown field '%s' (known are url, method, "
+                       "query, headers, body, json, timeout)",
+                       name);
     }
 }
 
@@ -46,7 +48,7 @@ static struct slice field(lua_State *L, const char *name)
     lua_getfield(L, 1, name);
     if (!lua_isnil(L, -1)) {
         if (lua_type(L, -1) != LUA_TSTRING)
-            luaL_error(L, "http: %s must be a text", name);
+            bind_raise(L, "http: %s must be a text", name);
         s.at = lua_tolstring(L, -1, &s.len); /* the table keeps it alive */
     }
     lua_pop(L, 1);
@@ -79,7 +81,7 @@ static void add_query(lua_State *L, struct buf *out)
     char glue = out->len && memchr(out->data, '?', out->len) ? '&' : '?';
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
-            luaL_error(L, "http: query must map names to texts or numbers");
+            bind_raise(L, "http: query must map names to texts or numbers");
         (void)buf_add_char(out, glue);
         s.at = lua_tolstring(L, -2, &s.len);
         add_escaped(out, s);
@@ -104,15 +106,15 @@ static void read_url(lua_State *L, struct script_ask *ask)
         lua_pop(L, 1);
     }
     if (!slice_starts(url, "http://") && !slice_starts(url, "https://"))
-        luaL_error(L, "http: the url must begin with http:// or https://");
+        bind_raise(L, "http: the url must begin with http:// or https://");
     (void)buf_add_slice(out, url); /* too long: refused below */
     add_query(L, out);
     if (url.len > LIMIT_URL_BYTES || out->len > LIMIT_URL_BYTES)
-        luaL_error(L, "http: the url is too long");
+        bind_raise(L, "http: the url is too long");
     ask->http->url = slice_dup(ask->arena, buf_slice(out));
     for (size_t i = 0; i < ask->http->url.len; i++)
         if ((unsigned char)ask->http->url.at[i] <= ' ')
-            luaL_error(L, "http: the url has blanks or control characters");
+            bind_raise(L, "http: the url has blanks or control characters");
 }
 
 static bool is_header(struct slice name, struct slice value)
@@ -147,9 +149,9 @@ static bool read_header(lua_State *L, struct script_ask *ask)
     if (lua_type(L, -1) == LUA_TSTRING)
         value.at = lua_tolstring(L, -1, &value.len);
     if (!is_header(name, value))
-        luaL_error(L, "http: headers must map names to texts of one line");
+        bind_raise(L, "http: headers must map names to texts of one line");
     if (ask->http->header_count == HEADERS_MOST)
-        luaL_error(L, "http: too many headers");
+        bind_raise(L, "http: too many headers");
     add_header(ask, name, value);
     return slice_is_nocase(name, "content-type");
 }
@@ -180,13 +182,13 @@ static bool read_body(lua_State *L, struct script_ask *ask)
     if (json) {
         struct buf *out = bind_buf(L, HTTP_BODY_OUT);
         if (body.len)
-            luaL_error(L, "http: say body or json, not both");
+            bind_raise(L, "http: say body or json, not both");
         if (value_write(L, -1, out, &why) < 0)
-            luaL_error(L, "http: json: %s", why);
+            bind_raise(L, "http: json: %s", why);
         body = buf_slice(out);
     }
     if (body.len > HTTP_BODY_OUT)
-        luaL_error(L, "http: the body is over 1 MB");
+        bind_raise(L, "http: the body is over 1 MB");
     ask->http->body = slice_dup(ask->arena, body);
     lua_pop(L, 1);
     return json;
@@ -198,14 +200,14 @@ static void read_rest(lua_State *L, struct script_ask *ask)
     struct slice timeout = field(L, "timeout");
     int64_t ms = HTTP_TIMEOUT_MS;
     if (method.len > 16)
-        luaL_error(L, "http: no such method");
+        bind_raise(L, "http: no such method");
     for (size_t i = 0; i < method.len; i++)
         if (method.at[i] < 'A' || method.at[i] > 'Z')
-            luaL_error(L, "http: a method is in capitals");
+            bind_raise(L, "http: a method is in capitals");
     if (timeout.len && !duration_read(timeout, &ms))
-        luaL_error(L, "http: timeout must be a duration such as \"5s\"");
+        bind_raise(L, "http: timeout must be a duration such as \"5s\"");
     if (ms < 1 || ms > LIMIT_SCRIPT_WALL_MS)
-        luaL_error(L, "http: timeout must be at most 30s");
+        bind_raise(L, "http: timeout must be at most 30s");
     ask->http->method =
         method.len ? slice_dup(ask->arena, method) : SLICE("GET");
     ask->http->timeout_ms = ms;

@@ -80,7 +80,7 @@ static struct effect *write_effect(lua_State *L, struct task *t,
 {
     struct effect *e = job_effect(t->job, type);
     if (!e)
-        luaL_error(L, "too many effects (at most %d an event)", LIMIT_EFFECTS);
+        bind_raise(L, "too many effects (at most %d an event)", LIMIT_EFFECTS);
     e->unit = slice_dup(t->job->arena, t->version->name);
     e->name = key;
     return e;

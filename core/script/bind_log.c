@@ -50,8 +50,8 @@ static int write_line(lua_State *L, enum log_level level)
     for (size_t i = 0; i < out->len; i++)
         if ((unsigned char)out->data[i] < ' ')
             out->data[i] = ' ';
-    log_line(level, "script", "%.*s: %.*s", SLICE_FMT(v->name),
-             (int)out->len, out->data ? out->data : "");
+    log_line(level, "script", "%.*s: %.*s", SLICE_FMT(v->name), (int)out->len,
+             out->data ? out->data : "");
     return 0;
 }
 

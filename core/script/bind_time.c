@@ -10,6 +10,7 @@
 #include "script/bind.h"
 #include "script/unit.h"
 #include "script/zone.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -61,7 +62,7 @@ static int32_t offset_of(lua_State *L, int arg, int64_t at_ms)
         if (lua_isnil(L, -1) && own)
             return lua_pop(L, 2), 0; /* no zone files: UTC */
         if (lua_isnil(L, -1))
-            luaL_error(L, "unknown time zone '%s'", name.at);
+            bind_raise(L, "unknown time zone '%s'", name.at);
         value_push_slice(L, name);
         lua_pushvalue(L, -2);
         lua_rawset(L, -4);
@@ -81,7 +82,7 @@ static int64_t moment(lua_State *L, int arg)
         return clock_ms();
     lua_Number n = luaL_checknumber(L, arg);
     if (!(n >= 0 && n < 253402300800000.0)) /* year 10000 */
-        luaL_error(L, "a time is in ms since 1970");
+        bind_raise(L, "a time is in ms since 1970");
     return (int64_t)n;
 }
 
@@ -179,7 +180,7 @@ static int minutes(lua_State *L, int arg)
               slice_to_i64((struct slice){colon + 1, 2}, &m) && h >= 0 &&
               m >= 0 && m < 60 && h * 60 + m <= 24 * 60;
     if (!ok)
-        luaL_error(L, "a time of day looks like \"09:30\"");
+        bind_raise(L, "a time of day looks like \"09:30\"");
     return (int)(h * 60 + m);
 }
 
@@ -191,8 +192,8 @@ static int time_is_between(lua_State *L)
     int64_t now = clock_ms();
     struct tm tm = broken_down(now, offset_of(L, 3, now));
     int at = tm.tm_hour * 60 + tm.tm_min;
-    lua_pushboolean(L, from <= to ? at >= from && at < to
-                                  : at >= from || at < to);
+    lua_pushboolean(L,
+                    from <= to ? at >= from && at < to : at >= from || at < to);
     return 1;
 }
 
@@ -225,7 +226,7 @@ static int os_time(lua_State *L)
 {
     if (!lua_isnoneornil(L, 1))
         return luaL_error(L, "os.time takes nothing here; see time.now()");
-    lua_pushnumber(L, (lua_Number)(clock_ms() / 1000));
+    lua_pushnumber(L, floor((lua_Number)clock_ms() / 1000));
     return 1;
 }
 

@@ -12,8 +12,8 @@
 #include "base/err.h"
 #include <lauxlib.h>
 
-#define HOOK_STEP 10000             /* instructions between two looks */
-#define STACK_BYTES (256 * 1024)    /* C stack for nested callbacks */
+#define HOOK_STEP 10000          /* instructions between two looks */
+#define STACK_BYTES (256 * 1024) /* C stack for nested callbacks */
 
 static void *count(void *arg, void *p, size_t was, size_t now)
 {

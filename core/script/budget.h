@@ -20,13 +20,13 @@
 #include <stdint.h>
 
 struct budget {
-    lua_Alloc inner;  /* LuaJIT's */
+    lua_Alloc inner; /* LuaJIT's */
     void *inner_arg;
     size_t used, max; /* bytes */
     uint32_t fails;   /* refusals since budget_enter */
     bool enforced;
-    bool over;        /* loading took too long */
-    int64_t until_us; /* CPU time of this thread, while loading */
+    bool over;         /* loading took too long */
+    int64_t until_us;  /* CPU time of this thread, while loading */
     const char *stack; /* where the outermost call began */
 };
 

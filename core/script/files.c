@@ -139,8 +139,9 @@ int files_read(const char *home, struct slice name, struct arena *a,
         return err_set(e, ERR_TOOBIG, "the path is too long");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return err_set(e, errno == ENOENT || errno == ENOTDIR
-                              ? ERR_NOT_FOUND : ERR_UNAVAILABLE,
+        return err_set(e,
+                       errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND
+                                                           : ERR_UNAVAILABLE,
                        "scripts/%.*s.lua: %s", SLICE_FMT(name),
                        strerror(errno));
     int got = read_all(fd, a, out, e);

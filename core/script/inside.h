@@ -11,19 +11,19 @@
 
 struct script {
     struct script_conf conf;
-    char *home;               /* own copy */
-    atomic_int refs;          /* the handle, and mail on its way home */
-    bool closed;              /* mail that comes home now is dropped */
+    char *home;      /* own copy */
+    atomic_int refs; /* the handle, and mail on its way home */
+    bool closed;     /* mail that comes home now is dropped */
     struct watchdog *dog;
     struct worker *worker[WATCH_MAX];
     int workers;
     struct builder *builder;
-    struct map units;         /* by name */
-    struct plan *plan;        /* published */
+    struct map units;  /* by name */
+    struct plan *plan; /* published */
     atomic_llong depth;
 };
-void script_ref(struct script *s);   /* any thread */
-void script_unref(struct script *s); /* main */
+void script_ref(struct script *s);                             /* any thread */
+void script_unref(struct script *s);                           /* main */
 struct unit *script_unit(struct script *s, struct slice name); /* or NULL */
 /* Publishes a plan of all units that serve; the old one goes when its last
  * job ends. */

@@ -20,20 +20,18 @@ static int by_name(const void *pa, const void *pb)
 /* All units by name; n = units.count; the caller frees the list. */
 static struct unit **sorted(const struct script *s)
 {
-    struct unit *u, **list =
-        mem_alloc((s->units.count + 1) * sizeof(struct unit *));
+    struct unit *u, **list = mem_alloc((s->units.count + 1) * sizeof(void *));
     size_t n = 0;
     for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
         list[n++] = u;
-    qsort(list, n, sizeof *list, by_name);
+    qsort(list, n, sizeof(void *), by_name);
     return list;
 }
 
 static void write_trouble(struct jsonw *w, const struct trouble *t)
 {
     jsonw_open(w, '{');
-    jsonw_put_text(w, "phase",
-                   t->loading ? SLICE("load") : SLICE("run"));
+    jsonw_put_text(w, "phase", t->loading ? SLICE("load") : SLICE("run"));
     jsonw_put_text(w, "file", slice_of(t->file));
     jsonw_put_int(w, "line", t->line);
     jsonw_put_text(w, "message", slice_of(t->message));
@@ -71,7 +69,7 @@ static void write_unit(struct jsonw *w, struct unit *u)
     jsonw_put_int(w, "in_flight", meter_value(u->meters.in_flight));
     jsonw_key(w, "errors");
     jsonw_open(w, '[');
-    list_each(&u->troubles, n)
+    list_each (&u->troubles, n)
         write_trouble(w, container_of(n, struct trouble, link));
     jsonw_close(w, ']');
     jsonw_close(w, '}');

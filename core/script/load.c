@@ -20,8 +20,8 @@
 void loader_init(struct loader *l, read_source_fn read, void *arg,
                  size_t memory_bytes)
 {
-    *l = (struct loader){
-        .read = read, .arg = arg, .memory_bytes = memory_bytes};
+    *l =
+        (struct loader){.read = read, .arg = arg, .memory_bytes = memory_bytes};
     buf_init(&l->trouble, TROUBLE_BYTES);
     l->arena = arena_new();
 }
@@ -112,8 +112,7 @@ static bool read_every(struct loader *l)
         s.at = lua_tolstring(L, -1, &s.len);
     if (!duration_read(s, &l->version->every_ms) ||
         l->version->every_ms < EVERY_MIN_MS)
-        return wrong(l, "every",
-                     "every must be a duration of at least \"1s\"");
+        return wrong(l, "every", "every must be a duration of at least \"1s\"");
     return true;
 }
 
@@ -173,8 +172,7 @@ static bool check_table(struct loader *l)
     int table = lua_gettop(L);
     for (lua_pushnil(L); lua_next(L, table); lua_settop(L, table + 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
-            return wrong(l, "return",
-                         "the table must have named fields only");
+            return wrong(l, "return", "the table must have named fields only");
         const char *name = lua_tostring(L, -2);
         if (!read_field(l, name))
             return false;
@@ -246,9 +244,11 @@ int loader_require(struct loader *l, lua_State *L, struct slice name)
     struct err e = {0};
     lua_pushnil(L);
     if (!lib_path(name, path, sizeof path)) {
-        lua_pushfstring(L, "require '%s': it must be one of agents http json "
-                           "kv log time, or \"lib.name\" for "
-                           "scripts/lib/name.lua", name.at);
+        lua_pushfstring(L,
+                        "require '%s': it must be one of agents http json "
+                        "kv log time, or \"lib.name\" for "
+                        "scripts/lib/name.lua",
+                        name.at);
         return 2;
     }
     struct source *s = lib_known(l, slice_of(path));

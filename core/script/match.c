@@ -63,8 +63,9 @@ static int read_states(lua_State *L, struct arena *a, struct match *m,
     int got = read_words(L, a, "state", &names, e);
     for (size_t i = 0; got == 0 && i < names.count; i++) {
         if (!conv_state_find(names.at[i], &state))
-            return refuse(e, "state", "must be bot, queued, open, snoozed or "
-                                      "closed");
+            return refuse(e, "state",
+                          "must be bot, queued, open, snoozed or "
+                          "closed");
         m->states |= 1u << state;
     }
     return got;
@@ -115,8 +116,9 @@ static int read_field(lua_State *L, struct arena *a, const char *name,
     if (strcmp(name, "holder") == 0)
         return read_holders(L, a, m, e);
     if (strcmp(name, "first") != 0)
-        return refuse(e, name, "is unknown (known are kind, channel, tier, "
-                               "state, holder, text, first)");
+        return refuse(e, name,
+                      "is unknown (known are kind, channel, tier, "
+                      "state, holder, text, first)");
     if (!lua_isboolean(L, -1))
         return refuse(e, name, "must be true or false");
     m->first = lua_toboolean(L, -1);

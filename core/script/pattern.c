@@ -47,18 +47,41 @@ static bool in_class(unsigned char c, unsigned char class)
 {
     bool is;
     switch (tolower(class)) {
-    case 'a': is = isalpha(c); break;
-    case 'c': is = iscntrl(c); break;
-    case 'd': is = isdigit(c); break;
-    case 'g': is = isgraph(c); break;
-    case 'l': is = islower(c); break;
-    case 'p': is = ispunct(c); break;
-    case 's': is = isspace(c); break;
-    case 'u': is = isupper(c); break;
-    case 'w': is = isalnum(c); break;
-    case 'x': is = isxdigit(c); break;
-    case 'z': is = c == 0; break;
-    default: return class == c; /* an escaped character */
+    case 'a':
+        is = isalpha(c);
+        break;
+    case 'c':
+        is = iscntrl(c);
+        break;
+    case 'd':
+        is = isdigit(c);
+        break;
+    case 'g':
+        is = isgraph(c);
+        break;
+    case 'l':
+        is = islower(c);
+        break;
+    case 'p':
+        is = ispunct(c);
+        break;
+    case 's':
+        is = isspace(c);
+        break;
+    case 'u':
+        is = isupper(c);
+        break;
+    case 'w':
+        is = isalnum(c);
+        break;
+    case 'x':
+        is = isxdigit(c);
+        break;
+    case 'z':
+        is = c == 0;
+        break;
+    default:
+        return class == c; /* an escaped character */
     }
     return isupper(class) ? !is : is;
 }
@@ -123,10 +146,14 @@ static bool single(struct pattern *p, const char *s, const char *t,
         return false;
     unsigned char c = (unsigned char)*s;
     switch (*t) {
-    case '.': return true;
-    case '%': return in_class(c, (unsigned char)t[1]);
-    case '[': return in_set(c, t + 1, end - 1);
-    default: return (unsigned char)*t == c;
+    case '.':
+        return true;
+    case '%':
+        return in_class(c, (unsigned char)t[1]);
+    case '[':
+        return in_set(c, t + 1, end - 1);
+    default:
+        return (unsigned char)*t == c;
     }
 }
 
@@ -158,8 +185,8 @@ static const char *least(struct pattern *p, const char *s, const char *t,
     }
 }
 
-static const char *open_capture(struct pattern *p, const char *s,
-                                const char *t, ptrdiff_t what)
+static const char *open_capture(struct pattern *p, const char *s, const char *t,
+                                ptrdiff_t what)
 {
     if (p->count == PATTERN_CAPTURES)
         return fail(p, "malformed pattern (too many captures)");

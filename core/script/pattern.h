@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PATTERN_STEPS 1000000  /* and 4 a character; about 3 ms */
+#define PATTERN_STEPS 1000000 /* and 4 a character; about 3 ms */
 #define PATTERN_CAPTURES 32
 #define PATTERN_DEPTH 200
 #define PATTERN_SUBJECT (1024 * 1024)
@@ -20,16 +20,16 @@
 enum { CAPTURE_OPEN = -1, CAPTURE_POSITION = -2 };
 
 struct pattern {
-    const char *from, *to;  /* the subject */
-    const char *end;        /* of the pattern */
-    uint32_t steps;         /* left */
-    int depth;              /* left */
-    int count;              /* captures of the last match */
+    const char *from, *to; /* the subject */
+    const char *end;       /* of the pattern */
+    uint32_t steps;        /* left */
+    int depth;             /* left */
+    int count;             /* captures of the last match */
     struct {
         const char *at;
-        ptrdiff_t len;      /* or CAPTURE_* */
+        ptrdiff_t len; /* or CAPTURE_* */
     } capture[PATTERN_CAPTURES];
-    const char *error;      /* a sentence, NULL = all is well */
+    const char *error; /* a sentence, NULL = all is well */
 };
 
 void pattern_init(struct pattern *p, const char *subject, size_t len,

@@ -23,7 +23,7 @@ struct known {
     struct arena *arena; /* of deps, renewed at each load */
     struct source *deps; /* names only */
     char hash[VERSION_TEXT];
-    bool seen;           /* in the scan under way */
+    bool seen; /* in the scan under way */
     struct slice name;
     char text[];
 };
@@ -132,8 +132,7 @@ static void hash_now(struct builder *b, struct reading *r,
     arena_free(a);
 }
 
-static void remember(struct known *k, struct reading *r,
-                     const struct loader *l)
+static void remember(struct known *k, struct reading *r, const struct loader *l)
 {
     arena_free(k->arena);
     k->arena = arena_new();
@@ -353,8 +352,7 @@ static void on_order(struct mail *m)
     arena_free(o->arena);
 }
 
-static struct slice *copies(struct arena *a, const char *const *texts,
-                            size_t n)
+static struct slice *copies(struct arena *a, const char *const *texts, size_t n)
 {
     struct slice *out = arena_many(a, struct slice, n + 1);
     for (size_t i = 0; i < n; i++)

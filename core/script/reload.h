@@ -18,7 +18,7 @@ struct script;
 enum change { CHANGE_LOADED, CHANGE_BROKEN, CHANGE_GONE };
 struct outcome_of {
     struct outcome_of *next;
-    struct slice name;       /* of the unit; in the batch's arena */
+    struct slice name; /* of the unit; in the batch's arena */
     enum change change;
     struct version *version; /* LOADED: one ref; BROKEN: the last good one, or
                                 NULL */
@@ -26,9 +26,9 @@ struct outcome_of {
     bool is_kept;            /* LOADED: its source is kept already */
 };
 struct batch {
-    struct mail mail;        /* must be first */
-    struct script *script;   /* one ref */
-    struct arena *arena;     /* owned; the batch lies in it */
+    struct mail mail;      /* must be first */
+    struct script *script; /* one ref */
+    struct arena *arena;   /* owned; the batch lies in it */
     struct outcome_of *first, *last;
     int64_t began_us;
 };

@@ -18,8 +18,8 @@
 
 struct telling {
     struct mail mail;
-    struct unit *unit;      /* one ref */
-    struct script *script;  /* one ref */
+    struct unit *unit;       /* one ref */
+    struct script *script;   /* one ref */
     struct version *version; /* told by address only; never followed */
     struct slice text;
     bool quarantine;
@@ -83,7 +83,7 @@ static bool same(const struct trouble *t, const struct place *p,
 static void make_room(struct unit *u)
 {
     struct trouble *oldest = NULL;
-    list_each(&u->troubles, n) {
+    list_each (&u->troubles, n) {
         struct trouble *t = container_of(n, struct trouble, link);
         if (!oldest || t->last_at < oldest->last_at)
             oldest = t;
@@ -97,7 +97,7 @@ void unit_note(struct unit *u, const struct place *at, struct slice traceback,
 {
     char *message = copy(at->message, MESSAGE_BYTES);
     int64_t now = clock_ms();
-    list_each(&u->troubles, n) {
+    list_each (&u->troubles, n) {
         struct trouble *t = container_of(n, struct trouble, link);
         if (!same(t, at, message, loading))
             continue;
@@ -123,7 +123,7 @@ void unit_note(struct unit *u, const struct place *at, struct slice traceback,
 
 void unit_forget_troubles(struct unit *u, bool only_loading)
 {
-    list_each(&u->troubles, n) {
+    list_each (&u->troubles, n) {
         struct trouble *t = container_of(n, struct trouble, link);
         if (only_loading && !t->loading)
             continue;

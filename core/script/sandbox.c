@@ -21,17 +21,16 @@
 static const char env_key = 0; /* its address: the environment */
 
 static const char *const base_names[] = {
-    "assert",   "error",    "ipairs",   "next",         "pairs",
-    "pcall",    "select",   "tonumber", "tostring",     "type",
-    "unpack",   "rawequal", "rawget",   "rawset",       "setmetatable",
-    "getmetatable", NULL};
+    "assert", "error",    "ipairs",       "next",         "pairs",  "pcall",
+    "select", "tonumber", "tostring",     "type",         "unpack", "rawequal",
+    "rawget", "rawset",   "setmetatable", "getmetatable", NULL};
 static const char *const string_names[] = {
-    "byte", "char", "find",  "format", "gmatch", "gsub", "len",
-    "lower", "match", "rep", "reverse", "sub", "upper", NULL};
+    "byte",  "char",  "find", "format",  "gmatch", "gsub",  "len",
+    "lower", "match", "rep",  "reverse", "sub",    "upper", NULL};
 static const char *const table_names[] = {"concat", "insert", "maxn",
                                           "remove", "sort",   NULL};
-static const char *const coroutine_names[] = {"create", "resume", "running",
-                                              "status", "wrap", "yield", NULL};
+static const char *const coroutine_names[] = {
+    "create", "resume", "running", "status", "wrap", "yield", NULL};
 
 static void open_library(lua_State *L, lua_CFunction open, const char *name)
 {

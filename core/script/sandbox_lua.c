@@ -114,7 +114,8 @@ static const char source[] =
 
     /* Modules: ours by name, the author's below scripts/lib. */
     "local loaded, loading = {}, {}\n"
-    "for _, name in next, { 'agents', 'http', 'json', 'kv', 'log', 'time' } do\n"
+    "for _, name in next, { 'agents', 'http', 'json', 'kv', 'log', 'time' } "
+    "do\n"
     "  loaded[name] = env[name]\n"
     "end\n"
     "function env.require(name)\n"

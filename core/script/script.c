@@ -36,8 +36,8 @@ void script_unref(struct script *s)
 static int check_conf(const struct script_conf *conf, struct err *e)
 {
     if (conf->threads < 0 || conf->threads > WATCH_MAX)
-        return err_set(e, ERR_UNPROCESSABLE,
-                       "script threads must be 1 to %d", WATCH_MAX);
+        return err_set(e, ERR_UNPROCESSABLE, "script threads must be 1 to %d",
+                       WATCH_MAX);
     if (!conf->home || !conf->home_loop)
         return err_set(e, ERR_UNPROCESSABLE, "scripts need a home");
     return 0;
@@ -59,14 +59,18 @@ int script_open(const struct script_conf *conf, struct err *e,
     s->plan = plan_new(NULL, 0);
     s->dog = watchdog_open(conf->cpu_ms ? conf->cpu_ms : LIMIT_SCRIPT_CPU_MS);
     s->workers = conf->threads ? conf->threads : 1;
-    struct worker_conf wc = {.home = conf->home_loop, .dog = s->dog,
-                             .script = s, .depth = &s->depth};
+    struct worker_conf wc = {.home = conf->home_loop,
+                             .dog = s->dog,
+                             .script = s,
+                             .depth = &s->depth};
     for (int i = 0; i < s->workers; i++)
         s->worker[i] = worker_new(&wc);
-    struct builder_conf bc = {
-        .home = s->home, .home_loop = conf->home_loop, .script = s,
-        .memory_bytes = conf->memory_bytes ? (size_t)conf->memory_bytes
-                                           : LIMIT_SCRIPT_MEMORY};
+    struct builder_conf bc = {.home = s->home,
+                              .home_loop = conf->home_loop,
+                              .script = s,
+                              .memory_bytes = conf->memory_bytes
+                                                  ? (size_t)conf->memory_bytes
+                                                  : LIMIT_SCRIPT_MEMORY};
     s->builder = builder_new(&bc);
     *out = s;
     return 0;
@@ -131,7 +135,7 @@ void script_publish(struct script *s)
 {
     struct unit *u;
     size_t n = 0;
-    struct version **list = mem_alloc((s->units.count + 1) * sizeof *list);
+    struct version **list = mem_alloc((s->units.count + 1) * sizeof(void *));
     for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
         if (serves(u))
             list[n++] = u->version;

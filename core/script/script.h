@@ -14,9 +14,9 @@
 struct script;
 struct script_ask;
 struct script_conf {
-    const char *home;      /* folder with scripts/ ... */
-    struct loop *home_loop;  /* borrowed */
-    int threads;           /* default 1 when 0 */
+    const char *home;             /* folder with scripts/ ... */
+    struct loop *home_loop;       /* borrowed */
+    int threads;                  /* default 1 when 0 */
     int64_t cpu_ms, memory_bytes; /* per unit; 0 = limits.h */
     /* A script wants something of the house; on the home loop. Each takes the
      * ask and answers by script_answer exactly once. */
@@ -35,8 +35,8 @@ struct script_conf {
 };
 
 enum ask_kind {
-    ASK_HTTP,   /* request -> response */
-    ASK_KV_GET  /* name (key) in unit's space -> data */
+    ASK_HTTP,  /* request -> response */
+    ASK_KV_GET /* name (key) in unit's space -> data */
 };
 struct http_call { /* in the ask's arena */
     struct slice method, url, body;
@@ -50,14 +50,14 @@ struct http_call { /* in the ask's arena */
     struct slice answer;
 };
 struct script_ask {
-    struct mail mail;      /* must be first */
-    struct arena *arena;   /* owned; the ask lies in it */
+    struct mail mail;    /* must be first */
+    struct arena *arena; /* owned; the ask lies in it */
     enum ask_kind kind;
     struct slice unit, name, data;
     struct http_call *http;
-    int result;            /* 0, ERR_NOT_FOUND, ERR_TIMEOUT, ... */
+    int result; /* 0, ERR_NOT_FOUND, ERR_TIMEOUT, ... */
     struct err err;
-    uint64_t ticket[4];    /* script's own: unit, version, slot, generation */
+    uint64_t ticket[4]; /* script's own: unit, version, slot, generation */
 };
 
 int script_open(const struct script_conf *conf, struct err *e,
@@ -87,7 +87,8 @@ int64_t script_depth(struct script *s); /* jobs waiting or running */
  * errors[] (file, line, message, traceback, count, first_at, last_at), calls,
  * cpu, memory. Main thread, from a snapshot. */
 int script_list(struct script *s, struct buf *out);
-bool script_is_well(struct script *s, struct err *e); /* false: first broken one */
+bool script_is_well(struct script *s,
+                    struct err *e); /* false: first broken one */
 /* yuelai check: compiles one file or all below home; findings to out. */
 int script_check(const char *home, const char *file, struct buf *out);
 /* Config files are Lua tables read in an empty sandbox: text -> JSON. */

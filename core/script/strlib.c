@@ -65,8 +65,8 @@ static void push_capture(lua_State *L, const struct pattern *p, int i,
         lua_pushlstring(L, p->capture[i].at, (size_t)p->capture[i].len);
 }
 
-static int push_captures(lua_State *L, const struct pattern *p,
-                         const char *at, const char *end, bool whole)
+static int push_captures(lua_State *L, const struct pattern *p, const char *at,
+                         const char *end, bool whole)
 {
     int n = p->count == 0 && whole ? 1 : p->count;
     luaL_checkstack(L, n, "too many captures");
@@ -85,8 +85,7 @@ static bool is_plain(const struct subject *s)
 
 static int find_plain(lua_State *L, const struct subject *s, size_t from)
 {
-    const char *got =
-        memmem(s->at + from, s->len - from, s->text, s->text_len);
+    const char *got = memmem(s->at + from, s->len - from, s->text, s->text_len);
     if (!got) {
         lua_pushnil(L);
         return 1;
@@ -209,8 +208,7 @@ static void add_value(lua_State *L, luaL_Buffer *b, const struct pattern *p,
         lua_pop(L, 1);
         lua_pushlstring(L, at, (size_t)(end - at));
     } else if (!lua_isstring(L, -1)) {
-        luaL_error(L, "invalid replacement value (a %s)",
-                   luaL_typename(L, -1));
+        luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
     }
     luaL_addvalue(b);
 }

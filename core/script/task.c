@@ -16,12 +16,13 @@
 #include "script/worker.h"
 #include <lauxlib.h>
 
-#define POOL 64               /* idle coroutines of a version */
-#define KILLS 5               /* in KILL_MS: quarantine */
+#define POOL 64 /* idle coroutines of a version */
+#define KILLS 5 /* in KILL_MS: quarantine */
 #define KILL_MS 60000
 
-METER_US(call_time, "yuelai_script_call_seconds",
-         "Time of one stretch of a handler, from start or wait to wait or end.");
+METER_US(
+    call_time, "yuelai_script_call_seconds",
+    "Time of one stretch of a handler, from start or wait to wait or end.");
 METER(waiting_now, METER_GAUGE, "yuelai_script_tasks_waiting",
       "Handlers that wait for an answer or for time.");
 METER(kills_all, METER_COUNTER, "yuelai_script_killed_total",
@@ -88,7 +89,7 @@ static void drop(struct task *t, bool keep)
 
 void task_forget_idle(struct version *v)
 {
-    list_each(&v->idle, n)
+    list_each (&v->idle, n)
         mem_free(container_of(n, struct task, link));
     list_init(&v->idle);
 }
@@ -160,9 +161,11 @@ static const char *sentence(struct task *t, int status)
     const char *text = lua_tostring(co, -1);
     if (!strstr(text, "across C-call boundary"))
         return text;
-    return lua_pushfstring(L, "%s (what waits cannot be called inside a "
-                              "callback of gsub or sort, nor in a metamethod "
-                              "or at the top of a file)", text);
+    return lua_pushfstring(L,
+                           "%s (what waits cannot be called inside a "
+                           "callback of gsub or sort, nor in a metamethod "
+                           "or at the top of a file)",
+                           text);
 }
 
 static void report(struct task *t, int status)

@@ -34,33 +34,32 @@ struct mark {
 };
 
 struct task {
-    struct list link;      /* version's tasks or idle */
+    struct list link; /* version's tasks or idle */
     struct worker *worker;
     struct version *version;
     struct job *job;
     lua_State *co;
-    int ref;               /* co in the registry */
-    uint32_t slot;         /* in the worker */
-    uint64_t id;           /* of this handler's call; never used twice */
-    uint64_t generation;   /* of this wait; new at each, 0 = none */
+    int ref;             /* co in the registry */
+    uint32_t slot;       /* in the worker */
+    uint64_t id;         /* of this handler's call; never used twice */
+    uint64_t generation; /* of this wait; new at each, 0 = none */
     enum task_wait wait;
-    struct timer timer;    /* the wait's or the handler's end */
-    int64_t wall_until;    /* ms of the worker's wheel */
-    int64_t wake_at;       /* of a sleep */
-    int result;            /* of the wait: 0 or ERR_*; TIMEOUT: the handler's */
-    bool resumed;          /* and nobody has looked at the result yet */
+    struct timer timer; /* the wait's or the handler's end */
+    int64_t wall_until; /* ms of the worker's wheel */
+    int64_t wake_at;    /* of a sleep */
+    int result;         /* of the wait: 0 or ERR_*; TIMEOUT: the handler's */
+    bool resumed;       /* and nobody has looked at the result yet */
     struct script_ask *ask;    /* being made, not yet sent; owned */
     struct script_ask *answer; /* owned until the next wait or the end */
     int64_t cpu_us;
-    uint32_t lines;        /* logged */
+    uint32_t lines; /* logged */
     struct mark mark;
 };
 
 /* Begins the handler of job's hook. */
 enum outcome task_start(struct worker *w, struct version *v, struct job *job);
 /* Ends a wait with result; takes the answer (may be NULL). */
-enum outcome task_resume(struct task *t, int result,
-                         struct script_ask *answer);
+enum outcome task_resume(struct task *t, int result, struct script_ask *answer);
 /* Without running any more Lua: the house stops. */
 void task_abandon(struct task *t);
 /* Frees the pooled ones of a version, before its state is closed. */

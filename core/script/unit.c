@@ -76,7 +76,7 @@ void unit_free(struct unit *u)
 {
     if (!u || atomic_fetch_sub(&u->refs, 1) != 1)
         return;
-    list_each(&u->troubles, n)
+    list_each (&u->troubles, n)
         trouble_free(container_of(n, struct trouble, link));
     meter_set(u->meters.memory, 0);
     mem_free(u);
@@ -129,14 +129,14 @@ static int by_priority(const void *pa, const void *pb)
 
 struct plan *plan_new(struct version *const *versions, size_t n)
 {
-    struct plan *p = mem_alloc(sizeof *p + n * sizeof p->at[0]);
+    struct plan *p = mem_alloc(sizeof *p + n * sizeof(void *));
     atomic_init(&p->refs, 1);
     p->count = n;
     for (size_t i = 0; i < n; i++) {
         version_ref(versions[i]);
         p->at[i] = versions[i];
     }
-    qsort(p->at, n, sizeof p->at[0], by_priority);
+    qsort(p->at, n, sizeof(void *), by_priority);
     return p;
 }
 

@@ -22,9 +22,9 @@
 struct worker;
 struct script;
 
-#define UNIT_NAME 200     /* bytes of "rules/20-refund" and its like */
-#define VERSION_TEXT 16   /* 12 hex digits */
-#define UNIT_TROUBLES 20  /* distinct places remembered */
+#define UNIT_NAME 200    /* bytes of "rules/20-refund" and its like */
+#define VERSION_TEXT 16  /* 12 hex digits */
+#define UNIT_TROUBLES 20 /* distinct places remembered */
 
 enum unit_state { UNIT_SERVING, UNIT_BROKEN, UNIT_QUARANTINED, UNIT_LAST_GOOD };
 const char *unit_state_name(enum unit_state s);
@@ -32,8 +32,8 @@ const char *unit_state_name(enum unit_state s);
 /* One distinct place of trouble, with how often. */
 struct trouble {
     struct list link;
-    bool loading;          /* while loading, not while running */
-    uint32_t line;         /* 0 = unknown */
+    bool loading;  /* while loading, not while running */
+    uint32_t line; /* 0 = unknown */
     int64_t count, first_at, last_at;
     char *file, *message, *traceback; /* owned */
 };
@@ -76,27 +76,27 @@ struct version {
     struct mail retire, bury; /* to the worker: stop in time; close */
     /* never change after loading */
     struct arena *arena;
-    struct slice name, file;  /* file: "scripts/rules/20-refund.lua" */
+    struct slice name, file; /* file: "scripts/rules/20-refund.lua" */
     char text[VERSION_TEXT];
     struct match match;
     int32_t priority;
-    int64_t every_ms;         /* 0 = none */
-    int hook[HOOK_COUNT];     /* registry, LUA_NOREF = has none */
-    struct source *sources;   /* its own first, then its libs */
+    int64_t every_ms;       /* 0 = none */
+    int hook[HOOK_COUNT];   /* registry, LUA_NOREF = has none */
+    struct source *sources; /* its own first, then its libs */
     /* whoever has the state */
     lua_State *L;
     struct budget budget;
-    struct task *running;     /* in whose name Lua runs, NULL while loading */
-    struct list tasks;        /* alive, in its worker's slots */
-    struct list idle;         /* tasks with a coroutine to use again */
+    struct task *running; /* in whose name Lua runs, NULL while loading */
+    struct list tasks;    /* alive, in its worker's slots */
+    struct list idle;     /* tasks with a coroutine to use again */
     uint32_t idle_count, task_count;
-    int64_t kill_at[5];       /* ms, a ring */
+    int64_t kill_at[5]; /* ms, a ring */
     uint32_t kills;
     bool quarantined, drained;
     struct timer drain;
     struct arena *scratch_arena; /* of a call under way; see bind.h */
     struct buf scratch;
-    struct loader *loader;       /* while loading: require looks here */
+    struct loader *loader; /* while loading: require looks here */
 };
 #define VERSION_MAGIC 0x76657273u
 void version_ref(struct version *v);

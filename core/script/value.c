@@ -216,8 +216,7 @@ static bool write_table(struct writer *w, int idx, int depth)
     if (!lua_checkstack(w->L, 6))
         return refuse(w, "nested too deep");
     long n = array_length(w->L, idx);
-    return n >= 0 ? write_array(w, idx, depth, n)
-                  : write_object(w, idx, depth);
+    return n >= 0 ? write_array(w, idx, depth, n) : write_object(w, idx, depth);
 }
 
 static bool write_value(struct writer *w, int idx, int depth)

@@ -53,10 +53,9 @@ static void on_signal(int number)
         unsigned seq = atomic_load(&w->seq);
         if ((seq & 1) && seq == atomic_load(&w->doomed)) {
             w->hooked = 1;
-            lua_sethook(w->L, on_hook,
-                        LUA_MASKCOUNT | LUA_MASKLINE | LUA_MASKCALL |
-                            LUA_MASKRET,
-                        1);
+            lua_sethook(
+                w->L, on_hook,
+                LUA_MASKCOUNT | LUA_MASKLINE | LUA_MASKCALL | LUA_MASKRET, 1);
         }
     }
     errno = was;

@@ -24,13 +24,13 @@
 struct watchdog;
 struct watch {
     struct watchdog *dog;
-    lua_State *L;        /* of the stretch under way */
-    atomic_uint seq;     /* odd: in Lua */
-    atomic_uint doomed;  /* the seq to be killed */
-    atomic_bool busy;    /* has work; the dog must look */
+    lua_State *L;       /* of the stretch under way */
+    atomic_uint seq;    /* odd: in Lua */
+    atomic_uint doomed; /* the seq to be killed */
+    atomic_bool busy;   /* has work; the dog must look */
     volatile sig_atomic_t hooked;
     pthread_t thread;
-    clockid_t clock;     /* the thread's CPU time */
+    clockid_t clock; /* the thread's CPU time */
     /* the dog's own */
     unsigned seen;
     int64_t since_us;

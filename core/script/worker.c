@@ -134,7 +134,7 @@ uint32_t worker_slot(struct worker *w, struct task *t)
 {
     if (w->free_slots == 0) {
         uint32_t n = w->slot_count ? w->slot_count * 2 : 64;
-        w->slots = mem_resize(w->slots, n * sizeof *w->slots);
+        w->slots = mem_resize(w->slots, n * sizeof(void *));
         w->free_slot = mem_resize(w->free_slot, n * sizeof *w->free_slot);
         for (uint32_t i = n; i-- > w->slot_count;) {
             w->slots[i] = NULL;
@@ -249,8 +249,8 @@ static void on_stop(struct mail *m)
 {
     struct worker *w = container_of(m, struct worker, stop);
     w->stopping = true;
-    while (!list_empty(&w->runs)) {
-        struct run *run = container_of(w->runs.next, struct run, link);
+    list_each(&w->runs, n) {
+        struct run *run = container_of(n, struct run, link);
         struct job *job = run->job;
         if (run->task)
             task_abandon(run->task);

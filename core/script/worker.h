@@ -17,20 +17,20 @@ struct json;
 /* A job's way through the pipeline; lies in the job's arena. */
 struct run {
     struct job *job;
-    struct list link;     /* worker's runs, while here */
-    struct plan *plan;    /* one ref */
+    struct list link;  /* worker's runs, while here */
+    struct plan *plan; /* one ref */
     struct worker *worker;
-    uint32_t at;          /* next in the plan */
+    uint32_t at; /* next in the plan */
     int64_t given_us;
-    struct task *task;    /* waiting in it, or NULL */
-    struct json *body;    /* of the message, once a rule looked at it */
+    struct task *task; /* waiting in it, or NULL */
+    struct json *body; /* of the message, once a rule looked at it */
 };
 
 struct worker_conf {
     struct loop *home;
     struct watchdog *dog;
     struct script *script;
-    atomic_llong *depth;  /* jobs not yet answered */
+    atomic_llong *depth; /* jobs not yet answered */
 };
 struct worker {
     struct worker_conf conf;
@@ -43,9 +43,10 @@ struct worker {
     uint32_t *free_slot;
     uint64_t generation;
     struct list runs;
-    struct mail *out_first, *out_last; /* to the home loop, at the batch's end */
+    struct mail *out_first,
+        *out_last; /* to the home loop, at the batch's end */
     size_t out_count;
-    struct mail *buried;  /* versions to be closed, one a turn */
+    struct mail *buried; /* versions to be closed, one a turn */
     struct mail stop;
     bool stopping;
     atomic_bool quit;
@@ -57,15 +58,15 @@ struct worker *worker_new(const struct worker_conf *conf);
 void worker_stop(struct worker *w, struct mailbox *ended);
 void worker_free(struct worker *w); /* after that; joins */
 
-void worker_give(struct worker *w, struct job *job);       /* takes */
+void worker_give(struct worker *w, struct job *job);        /* takes */
 void worker_answer(struct worker *w, struct script_ask *a); /* takes */
 void worker_retire(struct worker *w, struct version *v);
-void worker_bury(struct worker *w, struct version *v);      /* takes */
+void worker_bury(struct worker *w, struct version *v); /* takes */
 
 /* --- on the worker's own thread --- */
 void worker_post(struct worker *w, struct mail *m); /* to the home loop */
 void worker_ask(struct worker *w, struct script_ask *ask); /* takes */
-int64_t worker_now(struct worker *w);               /* ms, the wheel's */
+int64_t worker_now(struct worker *w);                      /* ms, the wheel's */
 /* Waiting tasks by number. */
 uint32_t worker_slot(struct worker *w, struct task *t);
 void worker_free_slot(struct worker *w, uint32_t slot);

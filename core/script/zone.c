@@ -234,8 +234,8 @@ static int64_t year_of(int64_t at)
 /* The rule's moment in that year, in seconds of local time. */
 static int64_t moment(const struct date_rule *d, int64_t year)
 {
-    static const int before[] = {0,   31,  59,  90,  120, 151,
-                                 181, 212, 243, 273, 304, 334, 365};
+    static const int before[] = {0,   31,  59,  90,  120, 151, 181,
+                                 212, 243, 273, 304, 334, 365};
     int64_t first = days_of(year), day;
     bool leap = is_leap(year);
     if (d->kind == 'M') {
@@ -300,8 +300,8 @@ bool zone_fixed(struct slice name, int32_t *offset)
     }
     if (n != 4)
         return false;
-    *offset = (digit[0] * 10 + digit[1]) * 3600 +
-              (digit[2] * 10 + digit[3]) * 60;
+    *offset =
+        (digit[0] * 10 + digit[1]) * 3600 + (digit[2] * 10 + digit[3]) * 60;
     if (name.at[0] == '-')
         *offset = -*offset;
     return true;

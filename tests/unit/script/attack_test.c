@@ -78,29 +78,33 @@ TEST("endless loops are killed, whatever they wrap themselves in")
         {"for i = 1, math.huge do local x = i * 2 end", "killed", YES},
         {"::a:: goto a", "killed", YES},
         {"repeat until false", "killed", YES},
-        {"while true do pcall(function() while true do end end) end",
-         "killed", YES},
+        {"while true do pcall(function() while true do end end) end", "killed",
+         YES},
         {"while true do pcall(error) end", "killed", YES},
         {"local function f() return pcall(f) end while true do f() end",
          "killed", YES},
         {"xpcall(function() while true do end end, function() while true do "
-         "end end)", "killed", YES},
+         "end end)",
+         "killed", YES},
         {"local function f() return f() end f()", "killed", YES},
         {"setmetatable({}, { __index = function() while true do end end }).x()",
          "killed", YES},
         {"local t = setmetatable({}, { __lt = function() while true do end "
-         "end }) return t < t", "killed", YES},
+         "end }) return t < t",
+         "killed", YES},
         {"for k in next, {1} do while true do end end", "killed", YES},
         {"while true do coroutine.wrap(function() while true do end end)() "
-         "end", "killed", YES},
+         "end",
+         "killed", YES},
         {"coroutine.wrap(function() pcall(function() while true do end end) "
-         "while true do end end)()", "killed", YES},
-        {"while true do local c = coroutine.create(print) end", "killed",
-         YES},
+         "while true do end end)()",
+         "killed", YES},
+        {"while true do local c = coroutine.create(print) end", "killed", YES},
         {"while true do log.info 'flood' end", "killed", YES},
         {"while true do string.format('%s', {}) end", "killed", YES},
         {"tostring(setmetatable({}, { __tostring = function() while true do "
-         "end end }))", "killed", YES},
+         "end end }))",
+         "killed", YES},
         {"('x'):rep(1000):gsub('.', function() while true do end end)",
          "killed", YES},
         {"while true do pcall(http.get, 1) end", "killed", YES},
@@ -116,13 +120,16 @@ TEST("sorting with a hostile comparison is stopped")
         {"table.sort({ 3, 1, 2 }, function() while true do end end)", "killed",
          YES},
         {"local t = {} for i = 1, 200 do t[i] = i end "
-         "table.sort(t, function() return true end)", "invalid order", NO},
+         "table.sort(t, function() return true end)",
+         "invalid order", NO},
         {"table.sort({ 3, 1, 2 }, function() error 'x' end)", "x", NO},
         {"table.sort({ 1, 'a', {} })", "attempt to compare", NO},
         {"local t = {} for i = 1, 3e5 do t[i] = -i end while true do "
-         "table.sort(t) end", "killed", YES},
+         "table.sort(t) end",
+         "killed", YES},
         {"local s = ('a'):rep(1e5) local t = {} for i = 1, 500 do "
-         "t[i] = s .. i end while true do table.sort(t) end", "killed", YES},
+         "t[i] = s .. i end while true do table.sort(t) end",
+         "killed", YES},
         {"local t = {} for i = 1, 200 do t[i] = i end "
          "table.sort(t, function(a, b) sleep '1ms' return a < b end)",
          "callback of gsub or sort", NO},
@@ -139,7 +146,8 @@ TEST("memory bombs meet the cap, caught or not")
         {"pcall(function() local s = 'x' while true do s = s .. s end end)",
          "killed: not enough memory", YES},
         {"local t = {} for i = 1, 4e5 do t[i] = 'abcdefghijklmnopqrst' end "
-         "for i = 1, 30 do t[#t + 1] = table.concat(t) end", "killed", YES},
+         "for i = 1, 30 do t[#t + 1] = table.concat(t) end",
+         "killed", YES},
         {"return ('x'):rep(1e9)", "over 8 MB", NO},
         {"return ('x').rep('xy', 2^40)", "over 8 MB", NO},
         {"local t = {} for i = 1, 20 do t[i] = ('x'):rep(7e6) .. i end",
@@ -151,15 +159,17 @@ TEST("memory bombs meet the cap, caught or not")
         {"return { unpack({}, 1, 1e7) }", "too many results", NO},
         {"return string.char(unpack({}, 1, 1e6))", "too many results", NO},
         {"local t = {} t[1] = t for i = 1, 1e4 do t = { t } end "
-         "json.encode(t)", "nested too deep", NO},
-        {"json.decode(('['):rep(5000))  error 'still here'", "still here",
-         NO},
+         "json.encode(t)",
+         "nested too deep", NO},
+        {"json.decode(('['):rep(5000))  error 'still here'", "still here", NO},
         {"local t = {} for i = 1, 1e9 do t[i] = i end", "killed", YES},
         {"local f = function() end for i = 1, 1e9 do local g = f f = "
-         "function() return g() end end", "killed", YES},
+         "function() return g() end end",
+         "killed", YES},
         {"local list = {} while true do list[#list + 1] = coroutine.create("
          "function() coroutine.yield(('x'):rep(100)) end) "
-         "coroutine.resume(list[#list]) end", "killed", YES},
+         "coroutine.resume(list[#list]) end",
+         "killed", YES},
     };
     RUN_SLOWLY(list);
 }
@@ -172,23 +182,28 @@ TEST("deep recursion ends as an error, on the C stack as well")
         {"local function f() return (('a'):gsub('a', f)) end f()",
          "nested too deep", NO},
         {"local function f() table.sort({ 1, 2 }, function(a, b) f() return "
-         "a < b end) end f()", "nested too deep", NO},
+         "a < b end) end f()",
+         "nested too deep", NO},
         {"local t = setmetatable({}, {}) getmetatable(t).__tostring = "
          "function(x) return string.format('%s', x) end tostring(t)",
          "nested too deep", NO},
         {"local t = setmetatable({}, {}) getmetatable(t).__tostring = "
-         "tostring tostring(t)", "", MAYBE},
+         "tostring tostring(t)",
+         "", MAYBE},
         {"local t = setmetatable({}, {}) getmetatable(t).__tostring = "
-         "function(x) log.info(x) return '' end log.info(t)", "", NO},
+         "function(x) log.info(x) return '' end log.info(t)",
+         "", NO},
         {"local function f() return coroutine.wrap(f)() end f()",
          "nested too deep", NO},
         {"local function f() local c = coroutine.create(f) "
          "local ok, why = coroutine.resume(c) error(why, 0) end f()",
          "nested too deep", NO},
         {"local t = setmetatable({}, {}) getmetatable(t).__index = t "
-         "return t.x", "loop", NO},
+         "return t.x",
+         "loop", NO},
         {"error(setmetatable({}, { __tostring = function() while true do end "
-         "end }))", "the error is a table", NO},
+         "end }))",
+         "the error is a table", NO},
         {"error(('x'):rep(1e6))", "xxxx", NO},
         {"error('\\255\\254\\1bad')", "??\1bad", NO},
         {"return ('('):rep(300) .. ('x'):find(('('):rep(300))", "malformed",
@@ -208,23 +223,44 @@ TEST("catastrophic patterns give up")
         {"return ('('):rep(1e5):find('%b()')", "too many steps", MAYBE},
         {"return ('a'):rep(1e5):find(('a-'):rep(150) .. 'b')", "", MAYBE},
         {"while true do ('a'):rep(1e6):find(('a'):rep(5e5) .. 'b', 1, true) "
-         "end", "killed", YES},
+         "end",
+         "killed", YES},
         {"return ('a'):find('[a')", "missing ']'", NO},
         {"return ('a'):find('%')", "ends with '%'", NO},
-        {"return ('a'):rep(40):find(('(a)'):rep(40))", "too many captures",
-         NO},
+        {"return ('a'):rep(40):find(('(a)'):rep(40))", "too many captures", NO},
     };
     RUN(list);
 }
 
 TEST("what is not on the list is not there")
 {
-    static const char *const names[] = {
-        "getfenv", "setfenv", "load", "loadstring", "loadfile", "dofile",
-        "debug", "io", "package", "jit", "ffi", "newproxy", "collectgarbage",
-        "gcinfo", "module", "_G", "rawlen", "native", "AWAIT", "os.execute",
-        "os.getenv", "os.exit", "os.remove", "string.dump", "table.foreach",
-        "coroutine.isyieldable", "math.nothing"};
+    static const char *const names[] = {"getfenv",
+                                        "setfenv",
+                                        "load",
+                                        "loadstring",
+                                        "loadfile",
+                                        "dofile",
+                                        "debug",
+                                        "io",
+                                        "package",
+                                        "jit",
+                                        "ffi",
+                                        "newproxy",
+                                        "collectgarbage",
+                                        "gcinfo",
+                                        "module",
+                                        "_G",
+                                        "rawlen",
+                                        "native",
+                                        "AWAIT",
+                                        "os.execute",
+                                        "os.getenv",
+                                        "os.exit",
+                                        "os.remove",
+                                        "string.dump",
+                                        "table.foreach",
+                                        "coroutine.isyieldable",
+                                        "math.nothing"};
     char code[300], said[1200];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         int64_t kills;
@@ -245,20 +281,22 @@ TEST("no way out by metatables, requires, bytecode or other tasks")
         {"getmetatable('').__index.rep = nil", "attempt to index", NO},
         {"assert(getmetatable('') == false) error('held', 0)", "held", NO},
         {"setmetatable('x', {})", "table expected", NO},
-        {"assert(getmetatable(conv) == false) error('held', 0)", "held",
-         NO},
+        {"assert(getmetatable(conv) == false) error('held', 0)", "held", NO},
         {"rawset(conv, 'x', 1)", "table expected", NO},
         {"setmetatable(json.array{}, {})", "protected", NO},
         {"require 'io'", "top of the file", NO},
         {"require '../../etc/passwd'", "top of the file", NO},
         {"local ok = pcall(coroutine.resume, coroutine.running()) "
-         "error(tostring(coroutine.running()), 0)", "nil", NO},
+         "error(tostring(coroutine.running()), 0)",
+         "nil", NO},
         {"string.format = nil string.rep = function() return 'mine' end "
-         "error(('x'):rep(2), 0)", "mine", NO},
+         "error(('x'):rep(2), 0)",
+         "mine", NO},
         {"local c = coroutine.create(function() sleep '5ms' end) "
-         "coroutine.resume(c) error(coroutine.status(c), 0)", "dead", NO},
-        {"local c c = coroutine.wrap(function() c() end) c()",
-         "cannot resume", NO},
+         "coroutine.resume(c) error(coroutine.status(c), 0)",
+         "dead", NO},
+        {"local c c = coroutine.wrap(function() c() end) c()", "cannot resume",
+         NO},
         {"conv.set({}, 1)", "colon", NO},
         {"kv.get(('k'):rep(300))", "1 to 200", NO},
         {"sleep '1ms' while true do end", "killed", YES},
@@ -274,12 +312,12 @@ TEST("a file cannot misbehave while it is loaded")
         const char *file, *says;
     } list[] = {
         {"while true do end", "killed: loading took too much"},
-        {"pcall(function() while true do end end) while true do end",
-         "killed"},
+        {"pcall(function() while true do end end) while true do end", "killed"},
         {"local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end",
          "memory"},
         {"pcall(function() local s = 'x' while true do s = s .. s end end) "
-         "return { api = 1, on_message = print }", "memory"},
+         "return { api = 1, on_message = print }",
+         "memory"},
         {"sleep '1s' return {}", "only be called in a handler"},
         {"kv.get 'x'", "only be called in a handler"},
         {"http.get 'http://x'", "only be called in a handler"},
@@ -308,7 +346,8 @@ TEST("a file cannot misbehave while it is loaded")
         {"require 'lib.../x'", "must be one of"},
         {"require 'os'", "must be one of"},
         {"return setmetatable({}, { __index = function() while true do end "
-         "end })", "api = 1"},
+         "end })",
+         "api = 1"},
         {"local x = \n\n)", "unexpected symbol"},
     };
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {

@@ -128,8 +128,7 @@ TEST("loading and reloading 1 and 50 rules")
         world_changed(&w, list, (size_t)n);
         if (test_option("bench", 0))
             printf("%d rules: start %.2f ms, reload %.2f ms of CPU\n", n,
-                   (double)loaded / 1000,
-                   (double)(cpu_us() - from) / 1000);
+                   (double)loaded / 1000, (double)(cpu_us() - from) / 1000);
         world_close(&w);
     }
 }

@@ -96,8 +96,7 @@ TEST("a change of a lib reloads the units that required it, and only those")
     world_write(&w, "lib/words", "return { hello = 'v1' }");
     snprintf(folder, sizeof folder, "%s/scripts/lib/deep", w.home);
     mkdir(folder, 0700);
-    world_write(&w, "lib/deep/more",
-                "return { words = require 'lib.words' }");
+    world_write(&w, "lib/deep/more", "return { words = require 'lib.words' }");
     world_write(&w, "rules/10-a",
                 "local more = require 'lib.deep.more' return { api = 1, "
                 "on_message = function(conv) conv:note(more.words.hello) end "

@@ -96,12 +96,11 @@ TEST("conv shows the conversation and its contact, msg the message")
 {
     struct world w;
     world_with(
-        &w,
-        PASS("conv:note(json.encode{conv.id, conv.state, conv.channel.type,"
-             " conv.contact.name, conv.contact.tier, conv.tags[1],"
-             " conv.last_seq, conv.created_at, tostring(conv.assignee)})"
-             " conv:note(json.encode{msg.kind, msg.text, msg.seq, msg.at,"
-             " msg.sender.role, msg.sender.name, msg.id:sub(1,2)})"));
+        &w, PASS("conv:note(json.encode{conv.id, conv.state, conv.channel.type,"
+                 " conv.contact.name, conv.contact.tier, conv.tags[1],"
+                 " conv.last_seq, conv.created_at, tostring(conv.assignee)})"
+                 " conv:note(json.encode{msg.kind, msg.text, msg.seq, msg.at,"
+                 " msg.sender.role, msg.sender.name, msg.id:sub(1,2)})"));
     struct job *job = world_say(&w, "hi");
     REQUIRE(job->count == 2);
     CHECK_SLICE(job->first->text,
@@ -117,13 +116,12 @@ TEST("conv shows the conversation and its contact, msg the message")
 TEST("every act of conv becomes its effect")
 {
     struct world w;
-    world_with(&w,
-               "return { api = 1, on_timer = function() end, on_message = "
-               "function(conv)\n"
-               "conv:reply{ kind = 'card', title = 'T' }\n"
-               "conv:snooze '10m' conv:after('2h', 'ping', { a = 1 })\n"
-               "kv.set('k', { x = 1 }, '7d') kv.del 'old'\n"
-               "return conv:close() end }");
+    world_with(&w, "return { api = 1, on_timer = function() end, on_message = "
+                   "function(conv)\n"
+                   "conv:reply{ kind = 'card', title = 'T' }\n"
+                   "conv:snooze '10m' conv:after('2h', 'ping', { a = 1 })\n"
+                   "kv.set('k', { x = 1 }, '7d') kv.del 'old'\n"
+                   "return conv:close() end }");
     int64_t before = clock_ms();
     struct job *job = world_say(&w, "x");
     struct effect *e = job->first;
@@ -148,19 +146,27 @@ TEST("every act of conv becomes its effect")
 
 static struct roster *people(void)
 {
-    static const struct agent_view agents[] = {
-        {.id = 11, .name = SLICE("Li"), .email = SLICE("li@x"),
-         .skills = SLICE("[\"zh\"]"), .status = AGENT_ONLINE, .load = 2,
-         .max_load = 5},
-        {.id = 12, .name = SLICE("Bo"), .email = SLICE("bo@x"),
-         .status = AGENT_AWAY}};
+    static const struct agent_view agents[] = {{.id = 11,
+                                                .name = SLICE("Li"),
+                                                .email = SLICE("li@x"),
+                                                .skills = SLICE("[\"zh\"]"),
+                                                .status = AGENT_ONLINE,
+                                                .load = 2,
+                                                .max_load = 5},
+                                               {.id = 12,
+                                                .name = SLICE("Bo"),
+                                                .email = SLICE("bo@x"),
+                                                .status = AGENT_AWAY}};
     static const uint64_t members[] = {11, 12};
     static const struct team_view teams[] = {
         {.id = 21, .name = SLICE("vip"), .members = members, .count = 2}};
     struct arena *a = arena_new();
     struct roster *r = arena_one(a, struct roster);
-    *r = (struct roster){.arena = a, .agents = agents, .count = 2,
-                         .teams = teams, .team_count = 1};
+    *r = (struct roster){.arena = a,
+                         .agents = agents,
+                         .count = 2,
+                         .teams = teams,
+                         .team_count = 1};
     atomic_init(&r->refs, 1);
     return r;
 }
@@ -169,19 +175,18 @@ TEST("agents and teams are found by name, e-mail and id")
 {
     struct world w;
     world_with(
-        &w,
-        PASS("local li = agents.online()[1]\n"
-             "assert(#agents.online() == 1 and li.skills[1] == 'zh')\n"
-             "assert(agents.find{ email = 'bo@x' }.status == 'away')\n"
-             "assert(agents.find{ id = li.id }.name == 'Li')\n"
-             "assert(agents.find{ name = 'Nobody' } == nil)\n"
-             "local vip = agents.teams()[1]\n"
-             "assert(vip.name == 'vip' and #vip.members == 2)\n"
-             "local no, code = conv:assign{ team = 'none' }\n"
-             "assert(no == nil and code == 'not_found')\n"
-             "assert(conv:assign{ agent = 'bo@x' })\n"
-             "assert(conv:assign{ agent = li.id, note = 'see' })\n"
-             "return conv:assign{ team = 'vip', pick = 'round_robin' }"));
+        &w, PASS("local li = agents.online()[1]\n"
+                 "assert(#agents.online() == 1 and li.skills[1] == 'zh')\n"
+                 "assert(agents.find{ email = 'bo@x' }.status == 'away')\n"
+                 "assert(agents.find{ id = li.id }.name == 'Li')\n"
+                 "assert(agents.find{ name = 'Nobody' } == nil)\n"
+                 "local vip = agents.teams()[1]\n"
+                 "assert(vip.name == 'vip' and #vip.members == 2)\n"
+                 "local no, code = conv:assign{ team = 'none' }\n"
+                 "assert(no == nil and code == 'not_found')\n"
+                 "assert(conv:assign{ agent = 'bo@x' })\n"
+                 "assert(conv:assign{ agent = li.id, note = 'see' })\n"
+                 "return conv:assign{ team = 'vip', pick = 'round_robin' }"));
     struct job *job = world_job(&w, "x");
     job->roster = people();
     world_run(&w, job);
@@ -416,23 +421,22 @@ TEST("values go through JSON and back: big numbers, null, empty lists")
 {
     struct world w;
     world_with(
-        &w,
-        PASS("local t = json.decode('{\"id\":24283910293847123,\"n\":null,"
-             "\"l\":[],\"o\":{},\"r\":0.5,\"i\":9007199254740992}')\n"
-             "assert(t.id == '24283910293847123' and t.n == json.null)\n"
-             "assert(t.r == 0.5 and t.i == 2^53)\n"
-             "local s = json.encode(t)\n"
-             "assert(s:find('\"l\":[]', 1, true) and "
-             "s:find('\"o\":{}', 1, true), s)\n"
-             "assert(json.encode(json.array{}) == '[]')\n"
-             "assert(json.encode{ 1, 'a', true } == '[1,\"a\",true]')\n"
-             "assert(json.encode(0.1) == '0.1' and json.encode(3) == '3')\n"
-             "local no, code = json.decode('{')\n"
-             "assert(no == nil and code == 'bad_request')\n"
-             "local loop = {} loop.loop = loop\n"
-             "assert(not pcall(json.encode, loop))\n"
-             "assert(not pcall(json.encode, { [1] = 1, [3] = 3 }))\n"
-             "conv:note 'well'"));
+        &w, PASS("local t = json.decode('{\"id\":24283910293847123,\"n\":null,"
+                 "\"l\":[],\"o\":{},\"r\":0.5,\"i\":9007199254740992}')\n"
+                 "assert(t.id == '24283910293847123' and t.n == json.null)\n"
+                 "assert(t.r == 0.5 and t.i == 2^53)\n"
+                 "local s = json.encode(t)\n"
+                 "assert(s:find('\"l\":[]', 1, true) and "
+                 "s:find('\"o\":{}', 1, true), s)\n"
+                 "assert(json.encode(json.array{}) == '[]')\n"
+                 "assert(json.encode{ 1, 'a', true } == '[1,\"a\",true]')\n"
+                 "assert(json.encode(0.1) == '0.1' and json.encode(3) == '3')\n"
+                 "local no, code = json.decode('{')\n"
+                 "assert(no == nil and code == 'bad_request')\n"
+                 "local loop = {} loop.loop = loop\n"
+                 "assert(not pcall(json.encode, loop))\n"
+                 "assert(not pcall(json.encode, { [1] = 1, [3] = 3 }))\n"
+                 "conv:note 'well'"));
     struct job *job = world_say(&w, "x");
     CHECK_SLICE(effect_text(job, EFFECT_NOTE), "well");
     job_free(job);

@@ -165,17 +165,25 @@ static inline struct job *world_job(struct world *w, const char *text)
     jsonw_close(&j, '}');
     job->text = slice_dup(job->arena, slice_of(text));
     job->kind = SLICE("text");
-    job->event = (struct event){.pos = 77, .seq = 1, .at = 1700000000000,
+    job->event = (struct event){.pos = 77,
+                                .seq = 1,
+                                .at = 1700000000000,
                                 .name = EVENT_MESSAGE_CREATED,
-                                .role = ROLE_VISITOR, .conv = 5};
+                                .role = ROLE_VISITOR,
+                                .conv = 5};
     job->event.body = slice_dup(job->arena, buf_slice(&body));
-    job->conv = (struct conversation){
-        .id = 5, .channel = 6, .contact = 7, .state = CONV_BOT,
-        .tags = SLICE("[\"old\"]"), .attributes = SLICE("{\"seen\":1}"),
-        .channel_type = SLICE("web"), .last_seq = 1, .unread = 1,
-        .created_at = 1690000000000};
-    job->contact = (struct contact){.id = 7, .name = SLICE("Anna"),
-                                    .tier = SLICE("vip")};
+    job->conv = (struct conversation){.id = 5,
+                                      .channel = 6,
+                                      .contact = 7,
+                                      .state = CONV_BOT,
+                                      .tags = SLICE("[\"old\"]"),
+                                      .attributes = SLICE("{\"seen\":1}"),
+                                      .channel_type = SLICE("web"),
+                                      .last_seq = 1,
+                                      .unread = 1,
+                                      .created_at = 1690000000000};
+    job->contact =
+        (struct contact){.id = 7, .name = SLICE("Anna"), .tier = SLICE("vip")};
     job->at = clock_ms();
     buf_fini(&body);
     return job;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* zone_test.c - zone files: against libc, and cut at each byte. */
-#include "script/zone.h"
 #include "base/mem.h"
+#include "script/zone.h"
 #include "test.h"
 #include <stdlib.h>
 #include <time.h>
@@ -12,16 +12,14 @@ static struct zone *open_zone(const char *name, struct arena *a)
     struct zone *z;
     if (zone_read(slice_of(name), a, &file) < 0 || !zone_size(file))
         return NULL;
-    return zone_parse(file, arena_alloc(a, zone_size(file)), &z) < 0 ? NULL
-                                                                     : z;
+    return zone_parse(file, arena_alloc(a, zone_size(file)), &z) < 0 ? NULL : z;
 }
 
 TEST("every hour of a century has libc's offset")
 {
-    static const char *const names[] = {"Europe/Berlin",    "Asia/Shanghai",
-                                        "America/New_York", "Asia/Kolkata",
-                                        "Australia/Sydney", "UTC",
-                                        "Africa/Casablanca"};
+    static const char *const names[] = {
+        "Europe/Berlin",    "Asia/Shanghai", "America/New_York", "Asia/Kolkata",
+        "Australia/Sydney", "UTC",           "Africa/Casablanca"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct arena *a = arena_new();
         struct zone *z = open_zone(names[i], a);
