@@ -40,13 +40,13 @@ struct config {
 
 struct setting {
     const char *name;
-    enum setting_type type;
     size_t offset;         /* in struct config */
     const char *otherwise; /* the default, as text */
     int64_t least, most;   /* INT; TEXT: most bytes */
     const char *choices;   /* CHOICE: "text|json" */
-    unsigned flags;
     const char *help;
+    enum setting_type type;
+    unsigned flags;
 };
 extern const struct setting settings[];
 extern const size_t settings_count;

@@ -140,14 +140,14 @@ static bool take_attributes(struct contact *c, struct slice news,
         !json_is(new, JSON_OBJECT)) {
         return false;
     }
-    if (c->attributes.len == 0 || json_parse(a, c->attributes, NULL, &old)) {
-        old = NULL;
+    if (c->attributes.len) {
+        (void)json_parse(a, c->attributes, NULL, &old); /* ours: well-formed */
     }
     buf_init(&out, LIMIT_FRAME_BYTES * 2);
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
-    for (struct json *f = json_is(old, JSON_OBJECT) ? old->first : NULL; f;
-         f = f->next) {
+    const struct json *first = json_is(old, JSON_OBJECT) ? old->first : NULL;
+    for (const struct json *f = first; f; f = f->next) {
         const char *key = slice_dup(a, f->key).at;
         if (!json_get(new, key)) {
             jsonw_key(&w, key);

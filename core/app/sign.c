@@ -39,9 +39,11 @@ static void mac_of(const unsigned char key[SIGN_KEY], const char *purpose,
                    const unsigned char *p, size_t n, unsigned char out[32])
 {
     char text[64];
-    size_t len = strlen(purpose);
-    must(len + n <= sizeof text);
-    memcpy(text, purpose, len);
+    size_t len = 0;
+    must(strlen(purpose) + n <= sizeof text);
+    for (; purpose[len]; len++) {
+        text[len] = purpose[len];
+    }
     memcpy(text + len, p, n);
     hmac_sha256((struct slice){(const char *)key, SIGN_KEY},
                 (struct slice){text, len + n}, out);
@@ -120,10 +122,14 @@ struct slice api_token_text(char out[SECRET_TEXT],
 
 /* --- identities --- */
 
+struct member {
+    const struct json *value;
+};
+
 static int by_key(const void *a, const void *b)
 {
-    struct slice x = (*(struct json *const *)a)->key;
-    struct slice y = (*(struct json *const *)b)->key;
+    struct slice x = ((const struct member *)a)->value->key;
+    struct slice y = ((const struct member *)b)->value->key;
     size_t n = x.len < y.len ? x.len : y.len;
     int r = n ? memcmp(x.at, y.at, n) : 0;
     return r ? r : (x.len > y.len) - (x.len < y.len);
@@ -135,18 +141,18 @@ static int canonical_json(const struct json *v, struct arena *a,
 static int canonical_object(const struct json *v, struct arena *a,
                             struct jsonw *w, struct err *e)
 {
-    struct json **sorted = arena_many(a, struct json *, v->count + 1);
+    struct member *sorted = arena_many(a, struct member, v->count + 1);
     size_t n = 0;
     int r = 0;
     for (struct json *c = v->first; c; c = c->next) {
-        sorted[n++] = c;
+        sorted[n++].value = c;
     }
     qsort(sorted, n, sizeof *sorted, by_key);
     jsonw_open(w, '{');
     for (size_t i = 0; i < n && r == 0; i++) {
-        struct slice key = slice_dup(a, sorted[i]->key);
+        struct slice key = slice_dup(a, sorted[i].value->key);
         jsonw_key(w, key.len ? key.at : "");
-        r = canonical_json(sorted[i], a, w, e);
+        r = canonical_json(sorted[i].value, a, w, e);
     }
     jsonw_close(w, '}');
     return r;
