@@ -146,7 +146,8 @@ static bool take_attributes(struct contact *c, struct slice news,
     buf_init(&out, LIMIT_FRAME_BYTES * 2);
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
-    const struct json *first = json_is(old, JSON_OBJECT) ? old->first : NULL;
+    const struct json *first =
+        old && old->type == JSON_OBJECT ? old->first : NULL;
     for (const struct json *f = first; f; f = f->next) {
         const char *key = slice_dup(a, f->key).at;
         if (!json_get(new, key)) {
