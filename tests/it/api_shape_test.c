@@ -252,3 +252,122 @@ TEST("the last good version of a script serves after a restart")
     CHECK(play(&r, "anna sees text = \"good\" from bot"));
     roof_close(&r);
 }
+
+/* "/api/v1/agents/{id}" with something in the hole. */
+static const char *filled(struct roof *r, const char *path, const char *with)
+{
+    const char *open = strchr(path, '{');
+    const char *close = open ? strchr(open, '}') : NULL;
+    if (!close) {
+        return path;
+    }
+    return talk_fmt(&r->t, "%.*s%s%s", (int)(open - path), path, with,
+                    close + 1)
+        .at;
+}
+
+TEST("no value of any field of any route is a server's error")
+{
+    static const char *const values[] = {
+        "null",
+        "true",
+        "-1",
+        "1e400",
+        "9223372036854775807",
+        "1.5",
+        "\"\"",
+        "\"\\u0000\"",
+        "\"cv_0000000000001\"",
+        "[]",
+        "[[]]",
+        "[null,1,{}]",
+        "{}",
+        "{\"a\":{\"b\":[]}}",
+    };
+    struct roof r;
+    REQUIRE(roof_open(&r));
+    for (size_t i = 0; all_routes[i]; i++) {
+        for (const struct route *x = all_routes[i]; x->method; x++) {
+            const char *path = filled(&r, x->path, "cv_0000000000001");
+            for (const struct field *f = x->in; f && f->name; f++) {
+                for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
+                    const char *body =
+                        talk_fmt(&r.t, "{\"%s\":%s}", f->name, values[v]).at;
+                    int status = roof_call(&r, x->method, path, NULL, body);
+                    CHECK(status >= 200 && status < 500);
+                }
+            }
+        }
+    }
+    CHECK_EQ_INT(get(&r, "/readyz"), 200);
+    roof_close(&r);
+}
+
+TEST("an error that quotes a long text is still UTF-8")
+{
+    struct roof r;
+    char body[600] = "{\"name\":\"t\",\"members\":[\"x";
+    REQUIRE(roof_open(&r));
+    for (int i = 0; i < 15; i++) {
+        strcat(body, "\xe6\x82\xa6"); /* 40 bytes end inside of one */
+    }
+    strcat(body, "\"]}");
+    (void)post(&r, "/api/v1/teams", body);
+    CHECK_ERROR(&r, 422, "unprocessable", "members");
+    CHECK(slice_is_utf8(r.a.body));
+    roof_close(&r);
+}
+
+TEST("no path and no query is a server's error")
+{
+    static const char *const holes[] = {
+        "%00",
+        "%ff%fe",
+        "..",
+        "%2e%2e%2f",
+        "cv_zzzzzzzzzzzzz",
+        "cv_",
+        "ag_0000000000001",
+        "%F0%9F%98%80",
+        "a%20b",
+        "-1",
+    };
+    static const char *const queries[] = {
+        "limit=-1",
+        "limit=99999999999999999999",
+        "offset=4294967296",
+        "after=o99999999999",
+        "after=%00",
+        "before=4294967296",
+        "before=0",
+        "q=%25%5f%27%22;--",
+        "q=%ff",
+        "q=",
+        "&&==&",
+        "state=%00",
+        "after=7zzzzzzzzzzzz7zzzzzzzzzzzz",
+        "wait_ms=-5",
+    };
+    struct roof r;
+    REQUIRE(roof_open(&r));
+    for (size_t i = 0; all_routes[i]; i++) {
+        for (const struct route *x = all_routes[i]; x->method; x++) {
+            if (strcmp(x->method, "GET") != 0) {
+                continue;
+            }
+            for (size_t k = 0; k < sizeof holes / sizeof holes[0]; k++) {
+                int status = get(&r, filled(&r, x->path, holes[k]));
+                CHECK(status >= 200 && status < 500);
+            }
+            for (size_t k = 0; k < sizeof queries / sizeof queries[0]; k++) {
+                int status =
+                    get(&r, talk_fmt(&r.t, "%s?%s", filled(&r, x->path, "x"),
+                                     queries[k])
+                                .at);
+                CHECK(status >= 200 && status < 500);
+            }
+        }
+    }
+    CHECK_EQ_INT(get(&r, "/readyz"), 200);
+    roof_close(&r);
+}

@@ -35,6 +35,20 @@ static void finish(struct call *c, int status, struct slice headers,
     buf_fini(&out);
 }
 
+/* A sentence cut in the middle of a character must not break the JSON. */
+static struct slice clean(struct call *c, const char *text)
+{
+    struct slice s = slice_of(text);
+    if (slice_is_utf8(s)) {
+        return s;
+    }
+    char *copy = arena_text(c->a, s.len);
+    for (size_t i = 0; i < s.len; i++) {
+        copy[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+    }
+    return (struct slice){copy, s.len};
+}
+
 void reply_error(struct call *c, const struct err *e)
 {
     char headers[128] = "";
@@ -48,7 +62,7 @@ void reply_error(struct call *c, const struct err *e)
     jsonw_open(&w, '{');
     jsonw_put_text(&w, "code", slice_of(err_code(code)));
     jsonw_put_text(&w, "message",
-                   slice_of(e->text[0] ? e->text : err_code(code)));
+                   clean(c, e->text[0] ? e->text : err_code(code)));
     if (e->field[0]) {
         jsonw_put_text(&w, "field", slice_of(e->field));
     }
