@@ -7,6 +7,7 @@
 #include "script/bind.h"
 #include "script/load.h"
 #include "script/unit.h"
+#include "script/worker.h"
 #include <string.h>
 
 void bind_module(lua_State *L, int idx, const char *name,
@@ -140,14 +141,21 @@ int bind_trouble(lua_State *L, const char *code, const char *detail)
     return 3;
 }
 
+int bind_trouble_of(lua_State *L, int err, const char *detail)
+{
+    /* Outside it is "unavailable"; authors may want to know. */
+    const char *code = err == ERR_CANCELLED ? "cancelled" : err_code(err);
+    return bind_trouble(L, code, detail);
+}
+
 int bind_wait_result(lua_State *L, struct task *t)
 {
     if (!t->resumed)
         bind_raise(L, "a waiting coroutine was resumed by another handler");
     t->resumed = false;
     if (t->result == ERR_TIMEOUT && !t->answer)
-        bind_raise(L, "stopped: the handler took longer than %d seconds",
-                   LIMIT_SCRIPT_WALL_MS / 1000);
+        bind_raise(L, "stopped: the handler took longer than %d ms",
+                   (int)t->worker->conf.wall_ms);
     return t->result;
 }
 

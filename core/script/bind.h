@@ -48,6 +48,7 @@ int64_t bind_duration(lua_State *L, int arg, const char *what);
 bool duration_read(struct slice text, int64_t *ms);
 /* nil, code, detail */
 int bind_trouble(lua_State *L, const char *code, const char *detail);
+int bind_trouble_of(lua_State *L, int err, const char *detail); /* ERR_* */
 /* What a wait came to: 0, or ERR_*. Raises when the handler's own time is over
  * and when this is no answer at all (somebody else resumed the coroutine). */
 int bind_wait_result(lua_State *L, struct task *t);

@@ -227,7 +227,7 @@ static int http_start(lua_State *L)
     read_rest(L, ask);
     int got = task_wait_ask(t);
     lua_pushboolean(L, got == 0);
-    return got == 0 ? 1 : 1 + bind_trouble(L, err_code(got), "");
+    return got == 0 ? 1 : 1 + bind_trouble_of(L, got, "");
 }
 
 /* http_method("GET", url or table) -> a table with that method; a copy, so
@@ -297,7 +297,7 @@ static int http_finish(lua_State *L)
     const struct script_ask *ask = t->answer;
     int got = bind_wait_result(L, t);
     if (got < 0 || !ask || !ask->http)
-        return bind_trouble(L, err_code(got), ask ? ask->err.text : "");
+        return bind_trouble_of(L, got, ask ? ask->err.text : "");
     lua_createtable(L, 0, 4);
     lua_pushinteger(L, ask->http->status);
     lua_setfield(L, -2, "status");

@@ -23,7 +23,7 @@ static int json_decode(lua_State *L)
     if (text.len > LIMIT_BODY_BYTES)
         return bind_trouble(L, "too_large", "the text is over 1 MB");
     int got = value_push_text(L, bind_arena(L), text, &e);
-    return got < 0 ? bind_trouble(L, err_code(got), e.text) : 1;
+    return got < 0 ? bind_trouble_of(L, got, e.text) : 1;
 }
 
 /* json.array{...}: goes out as [...] even when it is empty */

@@ -38,7 +38,7 @@ static int kv_start(lua_State *L)
         ask->name = slice_dup(ask->arena, key);
         int got = task_wait_ask(t);
         lua_pushboolean(L, got == 0);
-        return got == 0 ? 1 : 1 + bind_trouble(L, err_code(got), "");
+        return got == 0 ? 1 : 1 + bind_trouble_of(L, got, "");
     }
     lua_pushboolean(L, 0);
     if (e->type == EFFECT_KV_DEL)
@@ -58,7 +58,7 @@ static int kv_finish(lua_State *L)
         return 1;
     }
     if (got < 0)
-        return bind_trouble(L, err_code(got), ask ? ask->err.text : "");
+        return bind_trouble_of(L, got, ask ? ask->err.text : "");
     value_push_text(L, ask->arena, ask->data, NULL);
     return 1;
 }

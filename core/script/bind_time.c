@@ -208,14 +208,14 @@ static int sleep_start(lua_State *L)
                              "for longer waits use conv:after");
     int got = task_wait_sleep(t, ms);
     lua_pushboolean(L, got == 0);
-    return got == 0 ? 1 : 1 + bind_trouble(L, err_code(got), "");
+    return got == 0 ? 1 : 1 + bind_trouble_of(L, got, "");
 }
 
 static int sleep_finish(lua_State *L)
 {
     int got = bind_wait_result(L, bind_task(L, "sleep"));
     if (got < 0)
-        return bind_trouble(L, err_code(got), "");
+        return bind_trouble_of(L, got, "");
     lua_pushboolean(L, 1);
     return 1;
 }

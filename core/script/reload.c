@@ -17,6 +17,8 @@
 #include "script/inside.h"
 #include "script/load.h"
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* What the builder remembers of a unit: what it was last made of. */
 struct known {
@@ -380,6 +382,9 @@ void builder_order(struct builder *b, const char *const *paths, size_t n,
 static void run(void *arg)
 {
     struct builder *b = arg;
+    /* Messages first: a batch of files must not take a core from them. If it
+     * is not allowed, the builder is as important as the others. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
     while (!atomic_load(&b->quit)) {
         struct mail *m = mailbox_wait(b->box, -1);
         while (m) {

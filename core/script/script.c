@@ -62,7 +62,9 @@ int script_open(const struct script_conf *conf, struct err *e,
     struct worker_conf wc = {.home = conf->home_loop,
                              .dog = s->dog,
                              .script = s,
-                             .depth = &s->depth};
+                             .depth = &s->depth,
+                             .wall_ms = LIMIT_SCRIPT_WALL_MS,
+                             .drain_ms = LIMIT_SCRIPT_WALL_MS};
     for (int i = 0; i < s->workers; i++)
         s->worker[i] = worker_new(&wc);
     struct builder_conf bc = {.home = s->home,

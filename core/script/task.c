@@ -306,7 +306,7 @@ enum outcome task_start(struct worker *w, struct version *v, struct job *job)
     struct task *t = take(w, v);
     t->job = job;
     t->id = ++w->generation;
-    t->wall_until = worker_now(w) + LIMIT_SCRIPT_WALL_MS;
+    t->wall_until = worker_now(w) + w->conf.wall_ms;
     t->lines = 0;
     t->result = 0;
     t->resumed = false;

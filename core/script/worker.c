@@ -15,8 +15,6 @@
 #include "script/inside.h"
 #include <string.h>
 
-#define DRAIN_MS 30000 /* a retired version's tasks may wait that long */
-
 METER_US(queue_time, "yuelai_script_queue_seconds",
          "Time of a job from being given to its first handler's thread.");
 
@@ -203,7 +201,7 @@ static void on_retire(struct mail *m)
     if (w->stopping)
         return;
     timer_init(&v->drain, on_drained);
-    timer_start(w->wheel, &v->drain, worker_now(w) + DRAIN_MS);
+    timer_start(w->wheel, &v->drain, worker_now(w) + w->conf.drain_ms);
 }
 
 void worker_retire(struct worker *w, struct version *v)
@@ -249,7 +247,7 @@ static void on_stop(struct mail *m)
 {
     struct worker *w = container_of(m, struct worker, stop);
     w->stopping = true;
-    list_each(&w->runs, n) {
+    list_each (&w->runs, n) {
         struct run *run = container_of(n, struct run, link);
         struct job *job = run->job;
         if (run->task)

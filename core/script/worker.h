@@ -31,6 +31,8 @@ struct worker_conf {
     struct watchdog *dog;
     struct script *script;
     atomic_llong *depth; /* jobs not yet answered */
+    int64_t wall_ms;     /* a handler's, waits included */
+    int64_t drain_ms;    /* a retired version's waits may take that long */
 };
 struct worker {
     struct worker_conf conf;

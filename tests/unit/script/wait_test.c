@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wait_test.c - what waits looks blocking, and late answers find nobody. */
+#include "script/inside.h"
 #include "world.h"
 
 #define PASS(body)                                                             \
@@ -240,4 +241,51 @@ TEST("the 10,001st waiting handler of a script is refused")
     CHECK_EQ_INT(refused, 1);
     loop_free(w.loop);
     arena_free(a);
+}
+
+TEST("a handler's own time ends its waits, and no pcall gets it more")
+{
+    struct world w;
+    struct arena *a = arena_new();
+    world_with(&w, PASS("while true do pcall(sleep, '20s') end"));
+    w.script->worker[0]->conf.wall_ms = 20;
+    struct job *job = world_say(&w, "x");
+    CHECK_EQ_INT(job->result, 0);
+    CHECK(contains(world_error(&w, a, "rules/10-a"), "killed: used too much"));
+    job_free(job);
+    world_rewrite(&w, "rules/10-a", PASS("http.get 'http://x'"));
+    w.script->worker[0]->conf.wall_ms = 20;
+    w.hold = true;
+    job = world_job(&w, "x");
+    world_give(&w, job);
+    while (w.open_jobs)
+        loop_run(w.loop);
+    CHECK(contains(world_error(&w, a, "rules/10-a"), "took longer than 20 ms"));
+    world_answer(&w, w.asked[0]); /* nobody waits any more */
+    job_free(job);
+    world_close(&w);
+    arena_free(a);
+}
+
+TEST("a retired version's waits are cancelled in the end, and stay so")
+{
+    struct world w;
+    world_with(&w, PASS("local r, code = http.get 'http://x'\n"
+                        "local s, again = kv.get 'y'\n"
+                        "local t, third = sleep '1s'\n"
+                        "conv:note(tostring(r) .. code .. again .. third)"));
+    w.script->worker[0]->conf.drain_ms = 20;
+    w.hold = true;
+    struct job *job = world_job(&w, "x");
+    world_give(&w, job);
+    loop_run(w.loop);
+    REQUIRE(w.asked_count == 1);
+    world_rewrite(&w, "rules/10-a", PASS(""));
+    while (w.open_jobs)
+        loop_run(w.loop);
+    CHECK_SLICE(effect_text(job, EFFECT_NOTE),
+                "nilcancelledcancelledcancelled");
+    world_answer(&w, w.asked[0]); /* too late, and of a version that is gone */
+    job_free(job);
+    world_close(&w);
 }
