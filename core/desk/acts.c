@@ -15,8 +15,7 @@
 
 /* --- answers -------------------------------------------------------------- */
 
-struct act *act_new(enum act_kind kind, void (*done)(struct act *),
-                    void *owner)
+struct act *act_new(enum act_kind kind, void (*done)(struct act *), void *owner)
 {
     struct arena *a = arena_new();
     struct act *act = arena_one(a, struct act);
@@ -51,11 +50,13 @@ static void on_frame_act(struct act *act)
     struct desk *d = act->owner;
     struct desk_peer *p = map_get(&d->peers, act->peer);
     if (p && act->result) {
-        struct notice n = {.type = NOTICE_ERROR, .code = act->result,
+        struct notice n = {.type = NOTICE_ERROR,
+                           .code = act->result,
                            .text = slice_of(act->err.text),
-                           .ref = act->frame ? act->frame->ref
-                                             : (struct slice){0},
-                           .arena = act->arena, .conv = act->conv};
+                           .ref =
+                               act->frame ? act->frame->ref : (struct slice){0},
+                           .arena = act->arena,
+                           .conv = act->conv};
         if (act->result == ERR_UNAVAILABLE) {
             n.after_ms = 1000;
         }
@@ -110,8 +111,8 @@ static void send_message(struct tx *tx, struct step *s, struct act *act)
 {
     struct slice name = act->role == ROLE_VISITOR ? person_name(s->conv->person)
                                                   : (struct slice){0};
-    struct event *ev = conv_tx_message(tx, s, act->role, act->actor, name,
-                                       act->frame->body);
+    struct event *ev =
+        conv_tx_message(tx, s, act->role, act->actor, name, act->frame->body);
     ev->ref = act->frame->ref;
     if (act->frame->is_private) {
         ev->flags |= EVENT_PRIVATE;
@@ -201,9 +202,9 @@ static void send_begin(struct desk *d, struct conv *c, void *what)
     if (how == 0) {
         send_plain(d, c, act);
     } else {
-        act_fail(act, how, how == ERR_CONFLICT
-                               ? "the conversation is closed"
-                               : "another agent holds this conversation");
+        act_fail(act, how,
+                 how == ERR_CONFLICT ? "the conversation is closed"
+                                     : "another agent holds this conversation");
     }
     conv_change_end(d, c);
 }
@@ -236,11 +237,15 @@ static void visitor_send(struct desk *d, struct act *act)
     struct conv *c = p->conv;
     if (!c) {
         int64_t now = d->conf.ports.now(d->conf.ports.arg);
-        struct conversation rec = {
-            .id = d->conf.ports.id(d->conf.ports.arg), .channel = p->channel,
-            .contact = p->id, .state = CONV_BOT, .tags = SLICE("[]"),
-            .attributes = SLICE("{}"), .fence = 1, .created_at = now,
-            .updated_at = now};
+        struct conversation rec = {.id = d->conf.ports.id(d->conf.ports.arg),
+                                   .channel = p->channel,
+                                   .contact = p->id,
+                                   .state = CONV_BOT,
+                                   .tags = SLICE("[]"),
+                                   .attributes = SLICE("{}"),
+                                   .fence = 1,
+                                   .created_at = now,
+                                   .updated_at = now};
         c = conv_new(d, &rec, p, false);
     }
     send_in(d, c, act);
@@ -336,6 +341,9 @@ static const char *refuse(struct desk *d, const struct conv *c,
     case ACT_CLOSE:
         return closed ? "the conversation is closed already" : NULL;
     case ACT_REOPEN:
+        if (c->rec.state == CONV_SNOOZED) {
+            return NULL; /* it is woken early */
+        }
         if (!closed) {
             return "the conversation is not closed";
         }
@@ -362,6 +370,10 @@ static enum event_name apply(struct desk *d, struct conv *c, struct act *act,
         conv_set_holder(&s->next, CONV_CLOSED, c->rec.assignee, now);
         return EVENT_CONVERSATION_CLOSED;
     case ACT_REOPEN: {
+        if (c->rec.state == CONV_SNOOZED) {
+            conv_set_holder(&s->next, CONV_OPEN, c->rec.assignee, 0);
+            return EVENT_CONVERSATION_UPDATED;
+        }
         struct agent_live *a = agent_of(d, c->rec.assignee);
         uint64_t back = a && agent_is_free(a) ? a->rec.id : 0;
         s->next.assignee = 0;
@@ -430,13 +442,12 @@ static void act_read(struct desk *d, struct conv *c, struct act *act)
     ev->sender = act->actor;
     struct buf out;
     buf_init(&out, 512);
-    must(buf_addf(&out, "{\"seq\":%u,\"status\":\"read\",\"by\":",
-                  act->seq) == 0);
+    must(buf_addf(&out, "{\"seq\":%u,\"status\":\"read\",\"by\":", act->seq) ==
+         0);
     char id[ID_TEXT];
-    must(buf_addf(&out, "{\"role\":\"%s\",\"id\":\"%s\"}}",
-                  role_name(act->role),
-                  id_text(id, visitor ? ID_CONTACT : ID_AGENT, act->actor)
-                      .at) == 0);
+    must(buf_addf(
+             &out, "{\"role\":\"%s\",\"id\":\"%s\"}}", role_name(act->role),
+             id_text(id, visitor ? ID_CONTACT : ID_AGENT, act->actor).at) == 0);
     ev->body = slice_dup(tx->arena, buf_slice(&out));
     buf_fini(&out);
     conv_commit(d, tx);
@@ -450,9 +461,9 @@ static void on_loaded(struct query *q)
     struct act *act = (struct act *)(uintptr_t)q->token;
     if (q->result || !q->conversation) {
         int code = q->result ? q->result : ERR_NOT_FOUND;
-        act_fail(act, code, code == ERR_NOT_FOUND
-                                ? "there is no such conversation"
-                                : q->err.text);
+        act_fail(act, code,
+                 code == ERR_NOT_FOUND ? "there is no such conversation"
+                                       : q->err.text);
     } else {
         if (!conv_of(d, act->conv)) { /* somebody else may have loaded it */
             struct person *p = person_get(d, q->conversation->contact,

@@ -137,8 +137,8 @@ void conv_free(struct desk *d, struct conv *c)
 void conv_settle(struct desk *d, struct conv *c)
 {
     bool over = c->rec.state == CONV_CLOSED || !c->stored;
-    if (over && !c->under_way && !c->changing && !c->changes &&
-        !c->job_count && !c->job_running && !c->retry && !c->handled_dirty) {
+    if (over && !c->under_way && !c->changing && !c->changes && !c->job_count &&
+        !c->job_running && !c->retry && !c->handled_dirty) {
         conv_free(d, c);
     }
 }
@@ -288,8 +288,8 @@ struct event *conv_tx_message(struct tx *tx, struct step *s, enum role role,
     buf_init(&out, LIMIT_AGENT_FRAME_BYTES * 2);
     must(body.len >= 2 && body.at[body.len - 1] == '}');
     int r = buf_add(&out, body.at, body.len - 1);
-    r = r ? r : buf_add_text(&out, body.len > 2 ? ",\"sender\":"
-                                                : "\"sender\":");
+    r = r ? r
+          : buf_add_text(&out, body.len > 2 ? ",\"sender\":" : "\"sender\":");
     must(r == 0);
     sender_write(s->desk, &out, role, sender, name);
     must(buf_add_char(&out, '}') == 0);
@@ -356,8 +356,8 @@ static void status_done(struct desk *d, struct conv *c, struct step *s,
 {
     uint32_t seq = s->act ? s->act->seq : 0;
     if (ev->role == ROLE_VISITOR) {
-        c->rec.visitor_read = seq > c->rec.visitor_read ? seq
-                                                        : c->rec.visitor_read;
+        c->rec.visitor_read =
+            seq > c->rec.visitor_read ? seq : c->rec.visitor_read;
     } else {
         c->rec.agent_read = seq > c->rec.agent_read ? seq : c->rec.agent_read;
         uint32_t left = c->rec.agent_read < c->visitor_seq
@@ -474,8 +474,8 @@ static void step_failed(struct desk *d, struct conv *c, struct step *s,
         read_undo(c, s);
     }
     if (s->act) {
-        act_fail(s->act, tx->result, tx->err.text[0] ? tx->err.text
-                                                     : "not stored");
+        act_fail(s->act, tx->result,
+                 tx->err.text[0] ? tx->err.text : "not stored");
         s->act = NULL;
     }
     if (s->job) {

@@ -23,8 +23,11 @@ static void resume_finish(struct desk *d, struct desk_peer *p);
 struct notice notice_of(const struct desk *d, enum notice_type type,
                         const struct event *ev, struct arena *a)
 {
-    return (struct notice){.type = type, .event = ev, .conv = ev->conv,
-                           .ref = ev->ref, .arena = a,
+    return (struct notice){.type = type,
+                           .event = ev,
+                           .conv = ev->conv,
+                           .ref = ev->ref,
+                           .arena = a,
                            .cursor = {d->conf.epoch, ev->pos, 0}};
 }
 
@@ -56,8 +59,10 @@ void held_free(struct desk *d, struct desk_peer *p)
 static void held_give_up(struct desk *d, struct desk_peer *p)
 {
     struct arena *a = arena_new();
-    struct notice n = {.type = NOTICE_RECONNECT, .after_ms = 1000,
-                       .text = SLICE("behind"), .arena = a};
+    struct notice n = {.type = NOTICE_RECONNECT,
+                       .after_ms = 1000,
+                       .text = SLICE("behind"),
+                       .arena = a};
     d->conf.ports.send(d->conf.ports.arg, p->id, &n);
     d->conf.ports.close(d->conf.ports.arg, p->id, 1001, "behind");
     arena_free(a);
@@ -113,8 +118,8 @@ static struct held_item *held_take(struct held *h)
  * what rules remember. The event is written anew in the notice's arena. */
 static const struct event *for_visitor(const struct event *ev, struct arena *a)
 {
-    static const char *const shown[] = {"id",       "channel",  "state",
-                                        "assignee", "last_seq", "created_at",
+    static const char *const shown[] = {"id",        "channel",  "state",
+                                        "assignee",  "last_seq", "created_at",
                                         "updated_at"};
     struct json *body;
     if (json_parse(a, ev->body, NULL, &body)) {
@@ -146,7 +151,8 @@ static bool is_conversation(enum event_name n)
 
 static bool visitor_may_have(const struct event *ev)
 {
-    return !(ev->flags & EVENT_PRIVATE) && ev->conv && event_is_public(ev->name);
+    return !(ev->flags & EVENT_PRIVATE) && ev->conv &&
+           event_is_public(ev->name);
 }
 
 static void send_now(struct desk *d, struct desk_peer *p, struct notice *n)
@@ -460,7 +466,9 @@ static void hold_welcome(struct desk *d, struct desk_peer *p,
         struct conversation *c = arena_one(i->arena, struct conversation);
         *c = (struct conversation){.id = welcome->conversation->id,
                                    .state = welcome->conversation->state,
-                                   .last_seq = welcome->conversation->last_seq};
+                                   .last_seq = welcome->conversation->last_seq,
+                                   .agent_read =
+                                       welcome->conversation->agent_read};
         i->notice.conversation = c;
     }
 }
@@ -491,7 +499,7 @@ void resume_peer(struct desk *d, struct desk_peer *p, const struct join *j,
 static void tell_visitors(struct desk *d, struct conv *c, struct notice *n,
                           uint64_t except)
 {
-    list_each(&c->person->peers, l) {
+    list_each (&c->person->peers, l) {
         struct desk_peer *p = container_of(l, struct desk_peer, link);
         if (p->id != except && (!n->event || n->event->pos > p->start_pos)) {
             tell_peer(d, p, n);
@@ -502,7 +510,7 @@ static void tell_visitors(struct desk *d, struct conv *c, struct notice *n,
 static void tell_one_agent(struct desk *d, struct agent_live *a,
                            struct notice *n, uint64_t except)
 {
-    list_each(&a->peers, l) {
+    list_each (&a->peers, l) {
         struct desk_peer *p = container_of(l, struct desk_peer, link);
         if (p->id != except && (!n->event || n->event->pos > p->start_pos)) {
             tell_peer(d, p, n);
@@ -564,12 +572,12 @@ static void tell_change_to(struct desk *d, struct agent_live *agent,
                            const struct conversation *before)
 {
     bool saw = agent_sees(d, agent, before);
-    bool given = c->rec.assignee == agent->rec.id &&
-                 before->assignee != agent->rec.id;
+    bool given =
+        c->rec.assignee == agent->rec.id && before->assignee != agent->rec.id;
     if (!saw && !agent_sees(d, agent, &c->rec)) {
         return;
     }
-    list_each(&agent->peers, l) {
+    list_each (&agent->peers, l) {
         struct desk_peer *p = container_of(l, struct desk_peer, link);
         if (n->event->pos > p->start_pos) {
             tell_change_peer(d, p, c, n, saw, given);
@@ -602,7 +610,7 @@ void tell_fleeting(struct desk *d, struct conv *c, struct notice *n,
                    uint64_t except)
 {
     if (n->who_role != ROLE_VISITOR) {
-        list_each(&c->person->peers, l) {
+        list_each (&c->person->peers, l) {
             struct desk_peer *p = container_of(l, struct desk_peer, link);
             if (p->id != except && !p->held) {
                 send_now(d, p, n);
@@ -613,7 +621,7 @@ void tell_fleeting(struct desk *d, struct conv *c, struct notice *n,
     if (!agent || c->rec.state == CONV_BOT) {
         return;
     }
-    list_each(&agent->peers, l) {
+    list_each (&agent->peers, l) {
         struct desk_peer *p = container_of(l, struct desk_peer, link);
         if (p->id != except && !p->held) {
             send_now(d, p, n);
@@ -625,7 +633,7 @@ void tell_agents(struct desk *d, struct notice *n)
 {
     struct agent_live *agent;
     for (size_t i = 0; (agent = map_next(&d->agents, &i)) != NULL;) {
-        list_each(&agent->peers, l) {
+        list_each (&agent->peers, l) {
             struct desk_peer *p = container_of(l, struct desk_peer, link);
             if (!n->event || n->event->pos > p->start_pos) {
                 tell_peer(d, p, n);
@@ -640,10 +648,12 @@ void tell_queue(struct desk *d, struct conv *c, uint32_t position)
         return;
     }
     struct arena *a = arena_new();
-    struct notice n = {.type = NOTICE_QUEUE, .conv = c->rec.id,
-                       .position = position, .arena = a,
+    struct notice n = {.type = NOTICE_QUEUE,
+                       .conv = c->rec.id,
+                       .position = position,
+                       .arena = a,
                        .eta_ms = d->eta_ms * position};
-    list_each(&c->person->peers, l) {
+    list_each (&c->person->peers, l) {
         struct desk_peer *p = container_of(l, struct desk_peer, link);
         if (!p->held) {
             send_now(d, p, &n);

@@ -36,7 +36,7 @@ struct desk *desk_new(const struct desk_conf *conf)
     d->conf = *conf;
     d->pos = conf->pos;
     d->wheel = wheel_new(now_ms(d));
-    struct map *maps[] = {&d->peers,  &d->persons,  &d->convs, &d->agents,
+    struct map *maps[] = {&d->peers, &d->persons,  &d->convs, &d->agents,
                           &d->teams, &d->channels, &d->alarms};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         map_init(maps[i]);
@@ -106,7 +106,7 @@ void desk_free(struct desk *d)
         desk_del_channel(d, ch->id);
     }
     roster_spoil(d);
-    struct map *maps[] = {&d->peers,  &d->persons,  &d->convs, &d->agents,
+    struct map *maps[] = {&d->peers, &d->persons,  &d->convs, &d->agents,
                           &d->teams, &d->channels, &d->alarms};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         map_fini(maps[i]);
@@ -187,13 +187,19 @@ static struct notice welcome_for(const struct desk *d, const struct join *j,
                                  enum role role, uint64_t who,
                                  struct slice name, struct arena *a)
 {
-    return (struct notice){
-        .type = NOTICE_WELCOME, .arena = a, .session = j->peer,
-        .token = j->token, .who_role = role, .who = who, .who_name = name,
-        .cursor = {d->conf.epoch, d->pos, 0}, .server_at = now_ms(d),
-        .heartbeat_ms = d->conf.heartbeat_ms,
-        .text_bytes = d->conf.text_bytes, .file_bytes = d->conf.file_bytes,
-        .frames_per_s = d->conf.frames_per_s};
+    return (struct notice){.type = NOTICE_WELCOME,
+                           .arena = a,
+                           .session = j->peer,
+                           .token = j->token,
+                           .who_role = role,
+                           .who = who,
+                           .who_name = name,
+                           .cursor = {d->conf.epoch, d->pos, 0},
+                           .server_at = now_ms(d),
+                           .heartbeat_ms = d->conf.heartbeat_ms,
+                           .text_bytes = d->conf.text_bytes,
+                           .file_bytes = d->conf.file_bytes,
+                           .frames_per_s = d->conf.frames_per_s};
 }
 
 /* Welcome now, or behind what it missed. */
@@ -260,8 +266,8 @@ void desk_join_visitor(struct desk *d, const struct join *j, uint64_t channel,
         write_contact(d, who);
     }
     struct arena *a = arena_new();
-    struct notice n = welcome_for(d, j, ROLE_VISITOR, who->id,
-                                  person_name(who), a);
+    struct notice n =
+        welcome_for(d, j, ROLE_VISITOR, who->id, person_name(who), a);
     struct conv *conv = who->conv;
     if (conv && conv->stored) {
         n.conversation = &conv->rec;
@@ -324,8 +330,11 @@ static void refuse_frame(struct desk *d, struct desk_peer *p,
                          const struct frame *f, struct arena *a, int code,
                          const char *why)
 {
-    struct notice n = {.type = NOTICE_ERROR, .code = code, .ref = f->ref,
-                       .text = slice_of(why), .arena = a};
+    struct notice n = {.type = NOTICE_ERROR,
+                       .code = code,
+                       .ref = f->ref,
+                       .text = slice_of(why),
+                       .arena = a};
     d->conf.ports.send(d->conf.ports.arg, p->id, &n);
 }
 
@@ -347,11 +356,14 @@ static void on_typing(struct desk *d, struct desk_peer *p, struct frame *f,
         return; /* nobody to show it to */
     }
     bool visitor = p->role == ROLE_VISITOR;
-    struct notice n = {
-        .type = NOTICE_TYPING, .arena = a, .conv = c->rec.id, .text = f->text,
-        .who_role = p->role,
-        .who = visitor ? p->person->id : p->agent->rec.id,
-        .who_name = visitor ? person_name(p->person) : p->agent->rec.name};
+    struct notice n = {.type = NOTICE_TYPING,
+                       .arena = a,
+                       .conv = c->rec.id,
+                       .text = f->text,
+                       .who_role = p->role,
+                       .who = visitor ? p->person->id : p->agent->rec.id,
+                       .who_name = visitor ? person_name(p->person)
+                                           : p->agent->rec.name};
     if (!visitor) {
         n.text = (struct slice){0}; /* drafts of agents are nobody's business */
     }
@@ -363,8 +375,11 @@ static void on_history(struct query *q)
     struct desk *d = q->owner;
     struct desk_peer *p = map_get(&d->peers, q->id);
     if (p) {
-        struct notice n = {.type = NOTICE_HISTORY, .conv = q->conv,
-                           .ref = q->text, .items = q->json, .more = q->more,
+        struct notice n = {.type = NOTICE_HISTORY,
+                           .conv = q->conv,
+                           .ref = q->text,
+                           .items = q->json,
+                           .more = q->more,
                            .arena = q->arena};
         if (q->result) {
             n.type = NOTICE_ERROR;
@@ -382,8 +397,10 @@ static void on_history_frame(struct desk *d, struct desk_peer *p,
     struct conv *c = frame_conv(d, p, f);
     uint64_t conv = f->conv || !c ? f->conv : c->rec.id;
     if (!conv) {
-        struct notice n = {.type = NOTICE_HISTORY, .ref = f->ref,
-                           .items = SLICE("[]"), .arena = a};
+        struct notice n = {.type = NOTICE_HISTORY,
+                           .ref = f->ref,
+                           .items = SLICE("[]"),
+                           .arena = a};
         d->conf.ports.send(d->conf.ports.arg, p->id, &n);
         return;
     }
@@ -445,16 +462,14 @@ static bool on_act_frame(struct desk *d, struct desk_peer *p, struct frame *f,
             act->conv = p->person->conv->rec.id;
         }
     } else if (!f->conv) {
-        refuse_frame(d, p, f, a, ERR_BAD_REQUEST,
-                     "conversation is missing");
+        refuse_frame(d, p, f, a, ERR_BAD_REQUEST, "conversation is missing");
         return false;
     }
     desk_act(d, act);
     return true;
 }
 
-void desk_frame(struct desk *d, uint64_t peer, struct frame *f,
-                struct arena *a)
+void desk_frame(struct desk *d, uint64_t peer, struct frame *f, struct arena *a)
 {
     struct desk_peer *p = map_get(&d->peers, peer);
     bool given = false;
@@ -497,10 +512,12 @@ const struct conversation *desk_conversation(const struct desk *d, uint64_t id)
 
 void desk_measure(const struct desk *d, struct desk_figures *out)
 {
-    *out = (struct desk_figures){.peers = d->peers.count, .queued = d->queued,
+    *out = (struct desk_figures){.peers = d->peers.count,
+                                 .queued = d->queued,
                                  .visitors = d->persons.count,
                                  .conversations = d->convs.count,
-                                 .jobs = d->jobs, .pending = d->pending,
+                                 .jobs = d->jobs,
+                                 .pending = d->pending,
                                  .held = d->held};
     struct agent_live *a;
     for (size_t i = 0; (a = map_next(&d->agents, &i)) != NULL;) {

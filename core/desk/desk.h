@@ -18,8 +18,8 @@ struct desk;
 
 struct desk_ports {
     void *arg;
-    int64_t (*now)(void *arg);   /* wall ms */
-    uint64_t (*id)(void *arg);   /* a new id */
+    int64_t (*now)(void *arg); /* wall ms */
+    uint64_t (*id)(void *arg); /* a new id */
     /* Take their argument; answered by its done, never from inside. */
     void (*commit)(void *arg, struct tx *tx);
     void (*run)(void *arg, struct job *job);
@@ -35,26 +35,27 @@ struct desk_ports {
 
 struct desk_conf {
     struct desk_ports ports;
-    uint64_t epoch, pos;       /* of the store, at start */
-    int64_t agent_grace_ms;    /* a dropped agent keeps presence that long */
-    int64_t heartbeat_ms;      /* told in welcome */
+    uint64_t epoch, pos;    /* of the store, at start */
+    int64_t agent_grace_ms; /* a dropped agent keeps presence that long */
+    int64_t heartbeat_ms;   /* told in welcome */
     uint32_t text_bytes, file_bytes, frames_per_s; /* told in welcome */
 };
 struct desk *desk_new(const struct desk_conf *conf);
 void desk_free(struct desk *d);
-void desk_adjust(struct desk *d, const struct desk_conf *conf); /* limits only */
+void desk_adjust(struct desk *d,
+                 const struct desk_conf *conf); /* limits only */
 /* Moves time on; call at least every 100 ms or at desk_next. */
 void desk_tick(struct desk *d);
 int64_t desk_next(const struct desk *d); /* ms until a tick is due, -1 none */
 
 /* --- what is known, from store_visit and after committed changes --- */
-void desk_put_channel(struct desk *d, const struct channel *c);   /* copies */
+void desk_put_channel(struct desk *d, const struct channel *c); /* copies */
 void desk_del_channel(struct desk *d, uint64_t id);
-void desk_put_agent(struct desk *d, const struct agent *a);       /* copies */
+void desk_put_agent(struct desk *d, const struct agent *a); /* copies */
 void desk_del_agent(struct desk *d, uint64_t id);
-void desk_put_team(struct desk *d, const struct team *t);         /* copies */
+void desk_put_team(struct desk *d, const struct team *t); /* copies */
 void desk_del_team(struct desk *d, uint64_t id);
-void desk_put_contact(struct desk *d, const struct contact *c);   /* if alive */
+void desk_put_contact(struct desk *d, const struct contact *c); /* if alive */
 void desk_restore_conversation(struct desk *d, const struct conversation *c,
                                const struct contact *who);
 void desk_restore_event(struct desk *d, const struct event *ev);
@@ -64,13 +65,15 @@ void desk_start(struct desk *d);
 
 const struct channel *desk_channel(const struct desk *d, uint64_t id);
 /* text: "ch_..." or "default" = the oldest enabled web channel; else NULL. */
-const struct channel *desk_find_channel(const struct desk *d, struct slice text);
+const struct channel *desk_find_channel(const struct desk *d,
+                                        struct slice text);
 const struct channel *desk_next_channel(const struct desk *d, size_t *i);
 const struct agent *desk_agent(const struct desk *d, uint64_t id);
 const struct agent *desk_find_agent(const struct desk *d, struct slice email);
 const struct agent *desk_next_agent(const struct desk *d, size_t *i);
 enum agent_status desk_presence(const struct desk *d, uint64_t agent);
-int32_t desk_load(const struct desk *d, uint64_t agent); /* open conversations */
+int32_t desk_load(const struct desk *d,
+                  uint64_t agent); /* open conversations */
 const struct team *desk_team(const struct desk *d, uint64_t id);
 const struct team *desk_next_team(const struct desk *d, size_t *i);
 /* The contact if it is alive (connected or in an open conversation). */
@@ -87,9 +90,9 @@ void desk_viewer(const struct desk *d, uint64_t agent, struct arena *a,
 /* --- peers; the roof has checked who they are --- */
 struct join {
     uint64_t peer;
-    struct slice token;     /* visitors: goes into welcome */
-    bool has_resume;        /* the peer sent one */
-    bool resume_valid;      /* and it is well-formed and of this epoch */
+    struct slice token; /* visitors: goes into welcome */
+    bool has_resume;    /* the peer sent one */
+    bool resume_valid;  /* and it is well-formed and of this epoch */
     struct cursor resume;
 };
 /* c: borrowed; stored = it has a row already; changed = write it now (a signed
@@ -112,20 +115,21 @@ void desk_announce(struct desk *d, const struct event *ev, struct arena *a);
 
 /* --- what people do to a conversation, by frame or by REST --- */
 enum act_kind {
-    ACT_SEND,    /* frame: kind, body, text, is_private, ref */
-    ACT_ASSIGN,  /* agent, or team, or neither = queue; note */
-    ACT_CLOSE, ACT_REOPEN,
-    ACT_SNOOZE,  /* until */
-    ACT_UPDATE,  /* tags, priority (has_*) */
-    ACT_READ     /* seq */
+    ACT_SEND,   /* frame: kind, body, text, is_private, ref */
+    ACT_ASSIGN, /* agent, or team, or neither = queue; note */
+    ACT_CLOSE,
+    ACT_REOPEN,
+    ACT_SNOOZE, /* until */
+    ACT_UPDATE, /* tags, priority (has_*) */
+    ACT_READ    /* seq */
 };
 struct act {
     struct act *next;
-    struct arena *arena;  /* owned; the act lies in it */
+    struct arena *arena; /* owned; the act lies in it */
     enum act_kind kind;
-    enum role role;       /* of the actor: AGENT, VISITOR, SYSTEM, BOT */
-    uint64_t actor;       /* agent or contact id */
-    uint64_t peer;        /* the socket it came by, 0 = REST */
+    enum role role; /* of the actor: AGENT, VISITOR, SYSTEM, BOT */
+    uint64_t actor; /* agent or contact id */
+    uint64_t peer;  /* the socket it came by, 0 = REST */
     uint64_t conv;
     struct frame *frame;
     uint64_t agent, team;
@@ -143,7 +147,8 @@ struct act {
                                       desk_act. The act is the caller's again */
     void *owner;
 };
-struct act *act_new(enum act_kind kind, void (*done)(struct act *), void *owner);
+struct act *act_new(enum act_kind kind, void (*done)(struct act *),
+                    void *owner);
 void act_free(struct act *act);
 void desk_act(struct desk *d, struct act *act); /* takes */
 

@@ -19,26 +19,27 @@ enum hook {
 const char *hook_name(enum hook h); /* "on_message" */
 
 enum effect_type {
-    EFFECT_REPLY,   /* body, text: a message by the bot */
-    EFFECT_NOTE,    /* text: a private note */
-    EFFECT_ASSIGN,  /* agent, or team, or neither = the queue; pick */
+    EFFECT_REPLY,  /* body, text: a message by the bot */
+    EFFECT_NOTE,   /* text: a private note */
+    EFFECT_ASSIGN, /* agent, or team, or neither = the queue; pick */
     EFFECT_CLOSE,
-    EFFECT_TAG, EFFECT_UNTAG,     /* text */
-    EFFECT_PRIORITY,              /* number */
-    EFFECT_SET,     /* name, data: one attribute of the conversation */
-    EFFECT_SNOOZE,  /* number = until, ms */
-    EFFECT_ALARM,   /* name, data, number = due_at */
-    EFFECT_KV_SET,  /* name, data (JSON), number = expires_at */
-    EFFECT_KV_DEL   /* name */
+    EFFECT_TAG,
+    EFFECT_UNTAG,    /* text */
+    EFFECT_PRIORITY, /* number */
+    EFFECT_SET,      /* name, data: one attribute of the conversation */
+    EFFECT_SNOOZE,   /* number = until, ms */
+    EFFECT_ALARM,    /* name, data, number = due_at */
+    EFFECT_KV_SET,   /* name, data (JSON), number = expires_at */
+    EFFECT_KV_DEL    /* name */
 };
 
 struct effect {
     struct effect *next;
     enum effect_type type;
-    struct slice unit;  /* which script wanted it */
+    struct slice unit; /* which script wanted it */
     struct slice text, name, data;
-    struct slice body;  /* REPLY: JSON object {"kind":"text","text":…} */
-    struct slice pick;  /* ASSIGN: "least_busy" (default), "round_robin" */
+    struct slice body; /* REPLY: JSON object {"kind":"text","text":…} */
+    struct slice pick; /* ASSIGN: "least_busy" (default), "round_robin" */
     uint64_t agent, team;
     int64_t number;
 };
@@ -68,28 +69,28 @@ struct roster {
 void roster_free(struct roster *r); /* drops one ref; the last one frees */
 
 struct job {
-    struct mail mail;      /* must be first */
-    struct arena *arena;   /* owned; the job lies in it */
+    struct mail mail;    /* must be first */
+    struct arena *arena; /* owned; the job lies in it */
     enum hook hook;
-    struct slice unit;     /* TIMER: only this one; "" = the whole pipeline */
-    struct event event;    /* MESSAGE: the message; its slices are copies */
-    struct slice text;     /* of the message */
+    struct slice unit;  /* TIMER: only this one; "" = the whole pipeline */
+    struct event event; /* MESSAGE: the message; its slices are copies */
+    struct slice text;  /* of the message */
     struct slice kind;
-    struct slice what;     /* CONVERSATION: "created"; TIMER: its name */
-    struct slice data;     /* TIMER: JSON */
+    struct slice what;        /* CONVERSATION: "created"; TIMER: its name */
+    struct slice data;        /* TIMER: JSON */
     struct conversation conv; /* a copy; id 0 = none */
     struct contact contact;
     struct roster *roster; /* one ref */
     uint32_t fence;
     int64_t at;
     /* answer */
-    int result;            /* 0, or ERR_CANCELLED when the house stops */
-    bool decided;          /* some rule ended the round */
+    int result;   /* 0, or ERR_CANCELLED when the house stops */
+    bool decided; /* some rule ended the round */
     struct effect *first, *last;
     uint32_t count;
-    struct slice rule;     /* which one decided: "rules/20-refund" */
+    struct slice rule;             /* which one decided: "rules/20-refund" */
     void (*done)(struct job *job); /* on the main loop, exactly once */
-    void *owner;           /* the maker's */
+    void *owner;                   /* the maker's */
     /* script's own */
     uint32_t step;
     void *task;

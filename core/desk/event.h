@@ -17,7 +17,7 @@ enum event_name {
     EVENT_NONE,
     EVENT_MESSAGE_CREATED = 1,
     EVENT_MESSAGE_UPDATED = 2,
-    EVENT_MESSAGE_STATUS = 3,       /* body {"seq","status","by"} */
+    EVENT_MESSAGE_STATUS = 3, /* body {"seq","status","by"} */
     EVENT_CONVERSATION_CREATED = 10,
     EVENT_CONVERSATION_UPDATED = 11,
     EVENT_CONVERSATION_ASSIGNED = 12,
@@ -39,36 +39,47 @@ enum {
 };
 
 struct event {
-    struct event *next;   /* in its tx */
-    uint64_t pos;         /* rising, given by the store */
-    int64_t at;           /* ms, given by the store if 0 */
-    uint64_t conv;        /* 0 = of no conversation */
-    uint32_t seq;         /* messages only, given by the store */
+    struct event *next; /* in its tx */
+    uint64_t pos;       /* rising, given by the store */
+    int64_t at;         /* ms, given by the store if 0 */
+    uint64_t conv;      /* 0 = of no conversation */
+    uint32_t seq;       /* messages only, given by the store */
     enum event_name name;
     enum role role;
-    uint64_t sender;      /* contact or agent id, 0 = the house */
-    uint64_t cause;       /* pos of the event whose handling made this one: the
+    uint64_t sender; /* contact or agent id, 0 = the house */
+    uint64_t cause;  /* pos of the event whose handling made this one: the
                              handled mark (I3); 0 = none */
     unsigned flags;
-    struct slice ref;     /* messages: idempotency, unique per sender */
-    struct slice body;    /* JSON object */
+    struct slice ref;  /* messages: idempotency, unique per sender */
+    struct slice body; /* JSON object */
 };
 
 /* A change of a record, in the same transaction. */
 enum put_kind {
-    PUT_CONVERSATION, PUT_CONTACT, PUT_AGENT, PUT_CHANNEL, PUT_TEAM, PUT_TOKEN,
-    PUT_ALARM, PUT_KV, /* insert or replace */
-    DEL_AGENT, DEL_CHANNEL, DEL_TEAM, DEL_TOKEN, DEL_ALARM, DEL_KV,
+    PUT_CONVERSATION,
+    PUT_CONTACT,
+    PUT_AGENT,
+    PUT_CHANNEL,
+    PUT_TEAM,
+    PUT_TOKEN,
+    PUT_ALARM,
+    PUT_KV, /* insert or replace */
+    DEL_AGENT,
+    DEL_CHANNEL,
+    DEL_TEAM,
+    DEL_TOKEN,
+    DEL_ALARM,
+    DEL_KV,
     PUT_ANSWER /* first answer to an Idempotency-Key */
 };
 struct kv {
-    struct slice space; /* the unit's name, or "app" */
+    struct slice space;      /* the unit's name, or "app" */
     struct slice key, value; /* value: JSON */
     int64_t expires_at;      /* 0 = never */
 };
-struct answer { /* contract §2, Idempotency-Key; kept 24 h */
-    struct slice key;             /* caller and key */
-    unsigned char digest[32];     /* of method, path, body */
+struct answer {               /* contract §2, Idempotency-Key; kept 24 h */
+    struct slice key;         /* caller and key */
+    unsigned char digest[32]; /* of method, path, body */
     int32_t status;
     struct slice body;
 };
@@ -95,18 +106,18 @@ struct put {
  * (sender, ref) was stored before, nothing of the tx is committed: result is 0
  * and that event has EVENT_DUPLICATE with the first one's conv, pos, seq, at. */
 struct tx {
-    struct mail mail;     /* must be first */
-    struct arena *arena;  /* owned; the tx itself lies in it */
+    struct mail mail;    /* must be first */
+    struct arena *arena; /* owned; the tx itself lies in it */
     struct event *first, *last;
     struct put *puts, *puts_last;
-    uint32_t count;       /* of events */
+    uint32_t count; /* of events */
     int result;
     struct err err;
-    int64_t begun_us;     /* when it was made (meters) */
+    int64_t begun_us; /* when it was made (meters) */
     void (*done)(struct tx *tx);
-    void *owner;          /* the maker's */
-    uint64_t token;       /* the maker's */
-    void *job;            /* the maker's */
+    void *owner;    /* the maker's */
+    uint64_t token; /* the maker's */
+    void *job;      /* the maker's */
 };
 struct tx *tx_new(void (*done)(struct tx *tx), void *owner);
 struct tx *tx_new_in(struct arena *a, void (*done)(struct tx *tx), void *owner);

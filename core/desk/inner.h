@@ -24,11 +24,11 @@ struct team_live {
 
 struct agent_live {
     struct agent rec;
-    struct list peers;       /* of struct desk_peer */
+    struct list peers;               /* of struct desk_peer */
     enum agent_status chosen, shown; /* shown: what others were told */
-    int32_t load;            /* open and snoozed conversations held */
-    int32_t reserved;        /* being assigned right now */
-    int64_t last_taken;      /* counter: who got one last */
+    int32_t load;                    /* open and snoozed conversations held */
+    int32_t reserved;                /* being assigned right now */
+    int64_t last_taken;              /* counter: who got one last */
     struct timer grace;
     struct desk *desk;
 };
@@ -37,19 +37,19 @@ struct agent_live {
 struct person {
     uint64_t id, channel;
     struct contact *rec;
-    struct conv *conv;       /* not closed, or being reopened; NULL = none */
-    uint32_t convs;          /* all that point here, closing ones too */
+    struct conv *conv; /* not closed, or being reopened; NULL = none */
+    uint32_t convs;    /* all that point here, closing ones too */
     struct list peers;
-    bool stored;             /* has a row */
+    bool stored; /* has a row */
 };
 
 struct held_item {
     struct held_item *next;
     struct arena *arena;
     struct notice notice;
-    struct event event;      /* what notice.event points at */
-    bool backlog;            /* then the messages before it follow */
-    uint64_t above, below;   /* those with above < pos < below */
+    struct event event;    /* what notice.event points at */
+    bool backlog;          /* then the messages before it follow */
+    uint64_t above, below; /* those with above < pos < below */
 };
 
 /* While a peer waits for something older, what is newer waits here, so that
@@ -57,9 +57,9 @@ struct held_item {
 struct held {
     struct held_item *first, *last;
     uint32_t count;
-    bool waiting;            /* a query is under way */
-    struct query *after;     /* a resume's events, as far as not yet sent */
-    uint32_t sub;            /* where in a backlog the peer stopped */
+    bool waiting;        /* a query is under way */
+    struct query *after; /* a resume's events, as far as not yet sent */
+    uint32_t sub;        /* where in a backlog the peer stopped */
 };
 
 struct desk_peer {
@@ -70,10 +70,10 @@ struct desk_peer {
         struct person *person;
         struct agent_live *agent;
     };
-    struct list link;        /* in its owner's peers */
-    uint64_t start_pos;      /* told of what is newer only */
-    uint64_t known_pos;      /* and by its resume of what is newer than this */
-    struct held *held;       /* NULL = nothing waits */
+    struct list link;   /* in its owner's peers */
+    uint64_t start_pos; /* told of what is newer only */
+    uint64_t known_pos; /* and by its resume of what is newer than this */
+    struct held *held;  /* NULL = nothing waits */
 };
 
 /* What an agent's peer has been shown of a conversation it lost sight of, or
@@ -96,23 +96,23 @@ struct conv {
     int64_t held_since;      /* since when (or the start) by this holder */
     struct desk *desk;
     struct person *person;
-    struct list queue_link;  /* in desk->queue when queued */
-    uint64_t born_pos;       /* its creation's, 0 = before this start */
-    bool stored;             /* its creation is committed */
-    bool changing;           /* a change's tx is under way */
-    bool taking;             /* the queue is giving it to somebody */
+    struct list queue_link; /* in desk->queue when queued */
+    uint64_t born_pos;      /* its creation's, 0 = before this start */
+    bool stored;            /* its creation is committed */
+    bool changing;          /* a change's tx is under way */
+    bool taking;            /* the queue is giving it to somebody */
     struct change *changes, *changes_last;
-    uint32_t lane_sends;     /* sends waiting in the lane: others queue up too */
-    uint32_t under_way;      /* txs, jobs, queries that point here */
+    uint32_t lane_sends; /* sends waiting in the lane: others queue up too */
+    uint32_t under_way;  /* txs, jobs, queries that point here */
     struct job *jobs, *jobs_last; /* waiting; linked by mail.next */
     uint32_t job_count;
     bool job_running;
-    struct job *retry;       /* its effects could not be written */
-    struct timer wake;       /* snooze */
-    struct timer again;      /* retry of a job */
-    struct shown *shown;     /* by agents' peers, count of them */
+    struct job *retry;   /* its effects could not be written */
+    struct timer wake;   /* snooze */
+    struct timer again;  /* retry of a job */
+    struct shown *shown; /* by agents' peers, count of them */
     uint32_t shown_count;
-    bool handled_dirty;      /* rec.handled is ahead of the store's */
+    bool handled_dirty; /* rec.handled is ahead of the store's */
     struct list dirty_link;
 };
 
@@ -125,18 +125,18 @@ struct alarm_live {
 struct desk {
     struct desk_conf conf;
     struct wheel *wheel;
-    uint64_t pos;            /* last event told */
+    uint64_t pos; /* last event told */
     struct map peers, persons, convs, agents, teams, channels, alarms;
-    struct list queue;       /* of conv, in the order they are served */
+    struct list queue; /* of conv, in the order they are served */
     size_t queued;
-    struct list dirty;       /* convs with handled_dirty */
-    struct roster *roster;   /* NULL = to be built */
-    int64_t taken;           /* counter for last_taken */
-    int64_t eta_ms;          /* average time between two takings */
+    struct list dirty;     /* convs with handled_dirty */
+    struct roster *roster; /* NULL = to be built */
+    int64_t taken;         /* counter for last_taken */
+    int64_t eta_ms;        /* average time between two takings */
     int64_t last_take_at;
-    bool queue_moved;        /* positions changed since they were told */
+    bool queue_moved; /* positions changed since they were told */
     bool started, draining;
-    struct timer second;     /* the once-a-second round */
+    struct timer second; /* the once-a-second round */
     size_t jobs, pending, held;
 };
 
@@ -144,12 +144,12 @@ struct desk {
 struct step {
     struct desk *desk;
     struct conv *conv;
-    struct act *act;         /* answered then; may be NULL */
-    struct job *job;         /* whose effects these are; may be NULL */
-    bool changes;            /* next becomes the record; ends the lane's turn */
+    struct act *act; /* answered then; may be NULL */
+    struct job *job; /* whose effects these are; may be NULL */
+    bool changes;    /* next becomes the record; ends the lane's turn */
     bool creates;
-    uint64_t reserved;       /* agent with one reserved, 0 = none */
-    uint32_t read_before;    /* READ: the mark as it was */
+    uint64_t reserved;    /* agent with one reserved, 0 = none */
+    uint32_t read_before; /* READ: the mark as it was */
     struct conversation next;
     struct slice text, kind; /* of the message, for the rules */
 };
@@ -163,7 +163,7 @@ bool agent_sees(const struct desk *d, const struct agent_live *a,
 /* What is held by somebody who will not answer goes back to the queue. Level,
  * not edge: what could not be written is tried again in the next round. */
 void absent_release(struct desk *d);
-bool agent_is_free(const struct agent_live *a); /* online with room */
+bool agent_is_free(const struct agent_live *a);           /* online with room */
 void agent_refresh(struct desk *d, struct agent_live *a); /* tells presence */
 void agent_shift(struct desk *d, uint64_t agent, int by); /* load */
 bool team_has(const struct desk *d, uint64_t team, uint64_t agent);

@@ -88,8 +88,12 @@ static bool is_wanted(struct desk *d, struct conv *c, enum hook hook,
                       const struct event *ev, struct slice text,
                       struct slice kind, struct slice what)
 {
-    struct job probe = {.hook = hook, .event = *ev, .text = text,
-                        .kind = kind, .what = what, .conv = c->rec};
+    struct job probe = {.hook = hook,
+                        .event = *ev,
+                        .text = text,
+                        .kind = kind,
+                        .what = what,
+                        .conv = c->rec};
     if (c->person->rec) {
         probe.contact = *c->person->rec;
     }
@@ -200,8 +204,8 @@ struct outcome {
     struct job *job;
     struct tx *tx;
     struct step *s;
-    bool late;               /* the fence is an old one */
-    bool moved, updated;     /* holder; anything of the record */
+    bool late;           /* the fence is an old one */
+    bool moved, updated; /* holder; anything of the record */
     enum event_name name;
     bool puts;
 };
@@ -214,8 +218,8 @@ static void reply(struct outcome *o, struct slice body, bool private)
                  body.len);
         return;
     }
-    struct event *ev = conv_tx_message(o->tx, o->s, ROLE_BOT, 0,
-                                       (struct slice){0}, body);
+    struct event *ev =
+        conv_tx_message(o->tx, o->s, ROLE_BOT, 0, (struct slice){0}, body);
     ev->cause = o->job->event.pos;
     if (private) {
         ev->flags |= EVENT_PRIVATE;
@@ -276,8 +280,8 @@ static void assign(struct outcome *o, uint64_t agent, uint64_t team,
     }
     bool had = next->assignee != 0;
     conv_set_holder(next, a ? CONV_OPEN : CONV_QUEUED, a ? a->rec.id : 0, now);
-    o->name = a || had ? EVENT_CONVERSATION_ASSIGNED
-                       : EVENT_CONVERSATION_UPDATED;
+    o->name =
+        a || had ? EVENT_CONVERSATION_ASSIGNED : EVENT_CONVERSATION_UPDATED;
     o->moved = true;
 }
 
@@ -367,8 +371,10 @@ static void apply_held(struct outcome *o, const struct effect *e)
     int64_t now = o->d->conf.ports.now(o->d->conf.ports.arg);
     if (o->late || next->state == CONV_CLOSED) {
         meter_add(&m_refused, 1);
-        log_info("desk", "%.*s came too late: another one holds the "
-                         "conversation now", SLICE_FMT(e->unit));
+        log_info("desk",
+                 "%.*s came too late: another one holds the "
+                 "conversation now",
+                 SLICE_FMT(e->unit));
         return;
     }
     switch (e->type) {
@@ -447,8 +453,8 @@ static void effects_commit(struct outcome *o)
 {
     uint64_t cause = o->job->event.pos;
     if (o->moved || o->updated) {
-        conv_tx_change(o->tx, o->s, o->moved ? o->name
-                                             : EVENT_CONVERSATION_UPDATED,
+        conv_tx_change(o->tx, o->s,
+                       o->moved ? o->name : EVENT_CONVERSATION_UPDATED,
                        ROLE_BOT, 0, cause);
     } else if (!o->tx->count) {
         struct event *ev = tx_event(o->tx, EVENT_HANDLED);

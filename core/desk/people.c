@@ -44,8 +44,7 @@ void desk_put_channel(struct desk *d, const struct channel *c)
     struct channel *old = map_take(&d->channels, c->id);
     struct channel *copy = mem_alloc(sizeof *copy);
     *copy = *c;
-    copy->type = copy->name = copy->config = copy->secrets =
-        (struct slice){0};
+    copy->type = copy->name = copy->config = copy->secrets = (struct slice){0};
     text_own(&copy->type, c->type);
     text_own(&copy->name, c->name);
     text_own(&copy->config, c->config);
@@ -74,8 +73,7 @@ const struct channel *desk_next_channel(const struct desk *d, size_t *i)
     return map_next(&d->channels, i);
 }
 
-const struct channel *desk_find_channel(const struct desk *d,
-                                        struct slice text)
+const struct channel *desk_find_channel(const struct desk *d, struct slice text)
 {
     uint64_t id;
     if (id_parse(text, ID_CHANNEL, &id)) {
@@ -230,8 +228,8 @@ static struct agent_live *agent_make(struct desk *d, uint64_t id)
     timer_init(&a->grace, on_grace);
     struct conv *c;
     for (size_t i = 0; (c = map_next(&d->convs, &i)) != NULL;) {
-        if (c->rec.assignee == id && (c->rec.state == CONV_OPEN ||
-                                      c->rec.state == CONV_SNOOZED)) {
+        if (c->rec.assignee == id &&
+            (c->rec.state == CONV_OPEN || c->rec.state == CONV_SNOOZED)) {
             a->load++;
         }
     }
@@ -254,7 +252,7 @@ void desk_put_agent(struct desk *d, const struct agent *rec)
     text_own(&a->rec.name, rec->name);
     text_own(&a->rec.skills, rec->skills);
     if (!a->rec.enabled) {
-        list_each(&a->peers, l) {
+        list_each (&a->peers, l) {
             struct desk_peer *p = container_of(l, struct desk_peer, link);
             d->conf.ports.close(d->conf.ports.arg, p->id, 4003, "disabled");
         }
@@ -271,7 +269,7 @@ void desk_del_agent(struct desk *d, uint64_t id)
         return;
     }
     /* Its sockets end by desk_gone; until then they find no agent. */
-    list_each(&a->peers, l) {
+    list_each (&a->peers, l) {
         struct desk_peer *p = container_of(l, struct desk_peer, link);
         list_remove(&p->link);
         p->agent = NULL;
@@ -320,8 +318,7 @@ const struct agent *desk_find_agent(const struct desk *d, struct slice email)
 bool agent_is_free(const struct agent_live *a)
 {
     return a->rec.enabled && !list_empty(&a->peers) &&
-           a->chosen == AGENT_ONLINE &&
-           a->load + a->reserved < a->rec.max_load;
+           a->chosen == AGENT_ONLINE && a->load + a->reserved < a->rec.max_load;
 }
 
 enum agent_status desk_presence(const struct desk *d, uint64_t agent)
@@ -349,8 +346,10 @@ void agent_refresh(struct desk *d, struct agent_live *a)
     }
     a->shown = now;
     struct arena *arena = arena_new();
-    struct notice n = {.type = NOTICE_PRESENCE, .who = a->rec.id,
-                       .who_role = ROLE_AGENT, .arena = arena,
+    struct notice n = {.type = NOTICE_PRESENCE,
+                       .who = a->rec.id,
+                       .who_role = ROLE_AGENT,
+                       .arena = arena,
                        .text = slice_of(agent_status_name(now))};
     tell_agents(d, &n);
     arena_free(arena);
@@ -407,7 +406,8 @@ void desk_viewer(const struct desk *d, uint64_t agent, struct arena *a,
                  struct viewer *out)
 {
     const struct agent *who = desk_agent(d, agent);
-    *out = (struct viewer){.role = ROLE_AGENT, .id = agent,
+    *out = (struct viewer){.role = ROLE_AGENT,
+                           .id = agent,
                            .agent_role = who ? who->role : AGENT_ROLE_AGENT};
     uint64_t *teams = arena_many(a, uint64_t, d->teams.count + 1);
     struct team_live *t;
@@ -431,8 +431,8 @@ void roster_spoil(struct desk *d)
 
 static void roster_add_teams(struct desk *d, struct roster *r)
 {
-    struct team_view *teams = arena_many(r->arena, struct team_view,
-                                         d->teams.count + 1);
+    struct team_view *teams =
+        arena_many(r->arena, struct team_view, d->teams.count + 1);
     struct team_live *t;
     for (size_t i = 0; (t = map_next(&d->teams, &i)) != NULL;) {
         uint64_t *members = arena_many(r->arena, uint64_t, t->count + 1);
@@ -456,11 +456,14 @@ struct roster *roster_now(struct desk *d)
             arena_many(arena, struct agent_view, d->agents.count + 1);
         struct agent_live *a;
         for (size_t i = 0; (a = map_next(&d->agents, &i)) != NULL;) {
-            agents[r->count++] = (struct agent_view){
-                a->rec.id, slice_dup(arena, a->rec.name),
-                slice_dup(arena, a->rec.email),
-                slice_dup(arena, a->rec.skills), desk_presence(d, a->rec.id),
-                a->load, a->rec.max_load};
+            agents[r->count++] =
+                (struct agent_view){a->rec.id,
+                                    slice_dup(arena, a->rec.name),
+                                    slice_dup(arena, a->rec.email),
+                                    slice_dup(arena, a->rec.skills),
+                                    desk_presence(d, a->rec.id),
+                                    a->load,
+                                    a->rec.max_load};
         }
         r->agents = agents;
         roster_add_teams(d, r);
@@ -561,9 +564,9 @@ void sender_write(const struct desk *d, struct buf *out, enum role role,
     jsonw_open(&w, '{');
     jsonw_put_text(&w, "role", slice_of(role_name(role)));
     if (role == ROLE_VISITOR || role == ROLE_AGENT) {
-        jsonw_put_text(&w, "id",
-                       id_text(text, role == ROLE_AGENT ? ID_AGENT : ID_CONTACT,
-                               id));
+        jsonw_put_text(
+            &w, "id",
+            id_text(text, role == ROLE_AGENT ? ID_AGENT : ID_CONTACT, id));
     } else {
         jsonw_key(&w, "id");
         jsonw_null(&w);

@@ -23,15 +23,15 @@ enum query_kind {
 };
 /* Who looks: what they may see of the journal. */
 struct viewer {
-    enum role role;           /* VISITOR: contact's; AGENT */
+    enum role role; /* VISITOR: contact's; AGENT */
     uint64_t id;
     enum agent_role agent_role; /* supervisors and admins see all */
-    const uint64_t *teams;    /* in the query's arena */
+    const uint64_t *teams;      /* in the query's arena */
     size_t team_count;
 };
 struct query {
-    struct mail mail;     /* must be first */
-    struct arena *arena;  /* owned; the query lies in it */
+    struct mail mail;    /* must be first */
+    struct arena *arena; /* owned; the query lies in it */
     enum query_kind kind;
     uint64_t id, conv, channel;
     struct slice identity, email, password, text; /* text: q= */
@@ -39,15 +39,15 @@ struct query {
     uint64_t after_pos, upto_pos; /* (after, upto] */
     uint32_t before_seq, after_seq, skip;
     uint32_t limit, offset;
-    int state;            /* -1 = any, else enum conv_state */
-    bool by_assignee;     /* then assignee (0 = none) counts */
+    int state;        /* -1 = any, else enum conv_state */
+    bool by_assignee; /* then assignee (0 = none) counts */
     uint64_t assignee, team;
     bool newest_first, waiting_first;
     struct kv kv;
     /* answer, all in the arena */
-    int result;           /* 0, ERR_NOT_FOUND, ... */
+    int result; /* 0, ERR_NOT_FOUND, ... */
     struct err err;
-    struct slice json;    /* "[...]" */
+    struct slice json; /* "[...]" */
     uint64_t total;
     bool more;            /* there is a next page */
     bool recovered;       /* RESUME: complete; false = start over */
@@ -59,7 +59,7 @@ struct query {
     struct answer *answer;
     void (*done)(struct query *q); /* on the home loop, exactly once */
     void *owner;
-    uint64_t token;       /* the asker's */
+    uint64_t token; /* the asker's */
 };
 struct query *query_new(enum query_kind kind, void (*done)(struct query *q),
                         void *owner);

@@ -26,9 +26,9 @@ void queue_add(struct desk *d, struct conv *c)
 {
     must(list_empty(&c->queue_link));
     struct list *at = d->queue.prev; /* most come last */
-    while (at != &d->queue &&
-           goes_before(&c->rec,
-                       &container_of(at, struct conv, queue_link)->rec)) {
+    while (
+        at != &d->queue &&
+        goes_before(&c->rec, &container_of(at, struct conv, queue_link)->rec)) {
         at = at->prev;
     }
     list_add_last(at->next, &c->queue_link);
@@ -134,7 +134,7 @@ void queue_drain(struct desk *d)
     if (!d->started || d->queued == 0 || !anybody_free(d)) {
         return;
     }
-    list_each(&d->queue, l) {
+    list_each (&d->queue, l) {
         struct conv *c = container_of(l, struct conv, queue_link);
         if (c->taking || !queue_pick(d, c->rec.team, SLICE(""))) {
             continue;
@@ -154,7 +154,7 @@ void queue_tell(struct desk *d)
     }
     d->queue_moved = false;
     uint32_t n = 0;
-    list_each(&d->queue, l) {
+    list_each (&d->queue, l) {
         tell_queue(d, container_of(l, struct conv, queue_link), ++n);
         if (n == TOLD_POSITIONS) {
             return; /* further back a position says little, and costs */

@@ -20,10 +20,10 @@ enum role { ROLE_SYSTEM, ROLE_VISITOR, ROLE_AGENT, ROLE_BOT };
 const char *role_name(enum role r); /* "visitor" */
 
 enum conv_state {
-    CONV_BOT,      /* the rules (or a bot) hold it */
-    CONV_QUEUED,   /* waits for an agent */
-    CONV_OPEN,     /* an agent holds it */
-    CONV_SNOOZED,  /* an agent holds it, until snoozed_until or a new message */
+    CONV_BOT,     /* the rules (or a bot) hold it */
+    CONV_QUEUED,  /* waits for an agent */
+    CONV_OPEN,    /* an agent holds it */
+    CONV_SNOOZED, /* an agent holds it, until snoozed_until or a new message */
     CONV_CLOSED
 };
 const char *conv_state_name(enum conv_state s);
@@ -39,10 +39,10 @@ bool agent_role_find(struct slice name, enum agent_role *out);
 
 struct channel {
     uint64_t id;
-    struct slice type;     /* "web" */
+    struct slice type; /* "web" */
     struct slice name;
-    struct slice config;   /* JSON object, without secrets */
-    struct slice secrets;  /* JSON object; never leaves (I9) */
+    struct slice config;  /* JSON object, without secrets */
+    struct slice secrets; /* JSON object; never leaves (I9) */
     bool enabled;
     int64_t created_at, updated_at;
 };
@@ -60,10 +60,10 @@ struct contact {
 struct agent {
     uint64_t id;
     struct slice email, name;
-    struct slice password;  /* argon2id, encoded; "" in every answer */
+    struct slice password; /* argon2id, encoded; "" in every answer */
     enum agent_role role;
-    int32_t max_load;       /* conversations at once */
-    struct slice skills;    /* JSON array of texts */
+    int32_t max_load;         /* conversations at once */
+    struct slice skills;      /* JSON array of texts */
     enum agent_status status; /* last one chosen; offline without a socket */
     bool enabled;
     int64_t created_at, updated_at;
@@ -72,7 +72,7 @@ struct agent {
 struct team {
     uint64_t id;
     struct slice name;
-    struct slice members;   /* JSON array of agent ids as text */
+    struct slice members; /* JSON array of agent ids as text */
     int64_t created_at, updated_at;
 };
 
@@ -81,7 +81,7 @@ struct token {
     unsigned char digest[32]; /* SHA-256 of the secret text */
     uint64_t agent;           /* who it acts for */
     struct slice name;
-    struct slice scopes;      /* JSON array; "[]" = all of the agent's rights */
+    struct slice scopes; /* JSON array; "[]" = all of the agent's rights */
     int64_t created_at, expires_at; /* 0 = never */
 };
 
@@ -91,21 +91,21 @@ struct token {
 struct conversation {
     uint64_t id, channel, contact;
     enum conv_state state;
-    uint64_t assignee, team;  /* 0 = none */
-    int32_t priority;         /* 0 normal, higher first */
-    struct slice tags;        /* JSON array of texts */
-    struct slice attributes;  /* JSON object: what rules remember */
-    uint32_t fence;           /* rises whenever the holder changes (I13) */
+    uint64_t assignee, team; /* 0 = none */
+    int32_t priority;        /* 0 normal, higher first */
+    struct slice tags;       /* JSON array of texts */
+    struct slice attributes; /* JSON object: what rules remember */
+    uint32_t fence;          /* rises whenever the holder changes (I13) */
     int64_t created_at, updated_at, closed_at, snoozed_until;
-    int64_t queued_at;        /* since when it waits for an agent, 0 = not */
+    int64_t queued_at; /* since when it waits for an agent, 0 = not */
     /* projection */
     uint32_t last_seq;
-    uint32_t unread;          /* visitor's messages no agent has read */
+    uint32_t unread; /* visitor's messages no agent has read */
     uint32_t agent_read, visitor_read; /* seq up to which */
     uint64_t last_pos, handled; /* pos of the last event; of the last one the
                                    scripts have handled */
     int64_t last_at, waiting_since_at; /* 0 = nobody waits for an answer */
-    struct slice preview;     /* start of the last text, at most 120 bytes */
+    struct slice preview; /* start of the last text, at most 120 bytes */
     /* joined for reading */
     struct slice contact_name, channel_type, contact_tier;
 };
@@ -114,8 +114,8 @@ struct conversation {
 struct alarm {
     uint64_t id;
     int64_t due_at;
-    uint64_t conversation;   /* 0 = the unit's own */
-    struct slice unit;       /* script name, "rules/20-refund" */
-    struct slice name;       /* what the script called it */
-    struct slice data;       /* JSON */
+    uint64_t conversation; /* 0 = the unit's own */
+    struct slice unit;     /* script name, "rules/20-refund" */
+    struct slice name;     /* what the script called it */
+    struct slice data;     /* JSON */
 };

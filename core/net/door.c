@@ -288,7 +288,7 @@ static int listen_on(const char *text, struct err *e, int *out)
 int door_open(struct net *n, const char *listen, struct err *e,
               struct door **out)
 {
-    int fd;
+    int fd = -1;
     *out = NULL;
     int rc = listen_on(listen, e, &fd);
     if (rc < 0)

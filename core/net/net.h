@@ -8,23 +8,23 @@
 #include "loop/loop.h"
 
 struct net;
-struct peer;      /* a WebSocket session, named by its id outside */
-struct http_req;  /* one REST request, until http_reply */
+struct peer;     /* a WebSocket session, named by its id outside */
+struct http_req; /* one REST request, until http_reply */
 
 struct net_conf {
-    struct loop *loop;        /* borrowed */
-    const char *listen;       /* "127.0.0.1:8080", port 0 = any, [::1]:80 */
-    const char *web_dir;      /* static files: dist of web/ (may be missing) */
+    struct loop *loop;   /* borrowed */
+    const char *listen;  /* "127.0.0.1:8080", port 0 = any, [::1]:80 */
+    const char *web_dir; /* static files: dist of web/ (may be missing) */
     int64_t connections, connections_per_address; /* 0 = no limit */
-    int64_t frames_per_s;     /* per visitor; agents ten times; 0 = no limit */
+    int64_t frames_per_s; /* per visitor; agents ten times; 0 = no limit */
     int64_t frame_bytes, body_bytes;
-    int64_t heartbeat_ms;     /* longest interval between pings */
+    int64_t heartbeat_ms; /* longest interval between pings */
     void *arg;
     /* A hello arrived. The handler answers later by peer_welcome or peer_close.
      * a: the frame's arena, taken by the handler. cookie: value of
      * yuelai_session if the upgrade request was same-origin, else "". */
-    void (*on_hello)(void *arg, uint64_t peer, struct frame *f,
-                     struct arena *a, struct slice cookie);
+    void (*on_hello)(void *arg, uint64_t peer, struct frame *f, struct arena *a,
+                     struct slice cookie);
     /* Any later frame but pings, which net answers; takes the arena (f lies in
      * it). Nothing is read of a peer between on_hello and peer_accept. */
     void (*on_frame)(void *arg, uint64_t peer, struct frame *f,
@@ -61,20 +61,22 @@ void peer_close(struct net *n, uint64_t peer, int ws_code, const char *reason);
 const char *peer_address(struct net *n, uint64_t peer);
 struct slice peer_origin(struct net *n, uint64_t peer); /* Origin header,
                                                    until peer_accept */
-int64_t peer_rtt_ms(struct net *n, uint64_t peer); /* -1 = not known yet */
+int64_t peer_rtt_ms(struct net *n, uint64_t peer);      /* -1 = not known yet */
 
-struct http_header { struct slice name, value; };
+struct http_header {
+    struct slice name, value;
+};
 struct http_req {
-    struct slice method;   /* "GET" */
-    struct slice path;     /* decoded, normalised: "/api/v1/me" */
-    struct slice query;    /* raw, behind the ? */
+    struct slice method; /* "GET" */
+    struct slice path;   /* decoded, normalised: "/api/v1/me" */
+    struct slice query;  /* raw, behind the ? */
     const struct http_header *headers;
     size_t header_count;
     struct slice body;
-    struct arena *arena;   /* the request's; freed after the reply is written */
-    char address[64];      /* of the peer */
-    bool secure;           /* X-Forwarded-Proto: https */
-    void *user;            /* the handler's */
+    struct arena *arena; /* the request's; freed after the reply is written */
+    char address[64];    /* of the peer */
+    bool secure;         /* X-Forwarded-Proto: https */
+    void *user;          /* the handler's */
     uint64_t id;
 };
 struct slice http_header(const struct http_req *r, const char *name);
@@ -95,8 +97,8 @@ struct httpc_call {
     size_t header_count;
     int64_t connect_ms, total_ms;
     size_t body_max;
-    struct arena *arena;   /* the caller's: answers are put here */
-    int result;            /* 0 or ERR_* */
+    struct arena *arena; /* the caller's: answers are put here */
+    int result;          /* 0 or ERR_* */
     struct err err;
     int status;
     struct slice answer_headers; /* "name: value\n" lines, lower-case names */

@@ -229,6 +229,7 @@ static void put_conversation(struct jsonw *w, const struct notice *n)
     put_id(w, "id", ID_CONVERSATION, c->id);
     jsonw_put_text(w, "state", slice_of(conv_state_name(c->state)));
     jsonw_put_int(w, "last_seq", c->last_seq);
+    jsonw_put_int(w, "agent_read", c->agent_read);
     if (n->position) {
         jsonw_key(w, "queue");
         jsonw_open(w, '{');

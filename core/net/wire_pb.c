@@ -276,6 +276,7 @@ static Yuelai__Welcome *welcome_of(struct arena *a, const struct notice *n)
         c->id = id_of(a, ID_CONVERSATION, n->conversation->id);
         c->state = word(conv_state_name(n->conversation->state));
         SET(c, last_seq, n->conversation->last_seq);
+        SET(c, agent_read, n->conversation->agent_read);
         c->queue = n->position ? queue_of(a, n) : NULL;
         w->conversation = c;
     }

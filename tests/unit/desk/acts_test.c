@@ -178,6 +178,10 @@ TEST("a snoozed conversation wakes in time, or by the visitor's word")
     uint64_t v, c = held(&v);
     CHECK_EQ_INT(stage_acts(&s, ACT_SNOOZE, 1, c, 0, 0), 0);
     CHECK_EQ_INT(stage_conv(&s, c)->state, CONV_SNOOZED);
+    CHECK_EQ_INT(stage_acts(&s, ACT_REOPEN, 1, c, 0, 0), 0); /* woken early */
+    CHECK_EQ_INT(stage_conv(&s, c)->state, CONV_OPEN);
+    CHECK_EQ_INT(stage_conv(&s, c)->assignee, 1);
+    CHECK_EQ_INT(stage_acts(&s, ACT_SNOOZE, 1, c, 0, 0), 0);
     CHECK_EQ_INT(desk_load(s.desk, 1), 1);
     stage_pass(&s, 1200);
     stage_settle(&s);

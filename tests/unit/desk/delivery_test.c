@@ -158,7 +158,7 @@ TEST("a peer that stopped at the door gets the backlog behind it, once")
         uint32_t sub;
         bool brings;
     } stops[] = {{3, 0, true}, {3, UINT32_MAX, false}, {4, 0, false},
-                 {4, 1, true}, {4, 2, false}, {4, UINT32_MAX, false}};
+                 {4, 1, true}, {4, 2, false},          {4, UINT32_MAX, false}};
     for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
         bo = stage_resumes(&s, ROLE_AGENT, 1, stops[i].pos, stops[i].sub);
         stage_settle(&s);

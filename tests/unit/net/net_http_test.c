@@ -118,7 +118,7 @@ TEST("what is malformed gets its status and the error object")
     struct house h = {.conf.body_bytes = 1000};
     REQUIRE(house_start(&h));
     int p = h.port;
-    check_status(p, "nonsense\r\n\r\n", 501);
+    check_status(p, "nonsense\r\n\r\n", 400);
     check_status(p, "GET / HTTP/1.1\r\n\r\n", 400);
     check_status(p, "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400);
     check_status(p, "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505);

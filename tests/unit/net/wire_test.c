@@ -394,7 +394,8 @@ static void check_text(const struct json *j, const char *key, const char *pb)
 
 TEST("a welcome says the same in both encodings")
 {
-    struct conversation c = {.id = 5, .state = CONV_QUEUED, .last_seq = 3};
+    struct conversation c = {
+        .id = 5, .state = CONV_QUEUED, .last_seq = 3, .agent_read = 2};
     struct notice n = {.type = NOTICE_WELCOME,
                        .session = 77,
                        .who_role = ROLE_VISITOR,
@@ -427,6 +428,8 @@ TEST("a welcome says the same in both encodings")
     check_text(jc, "id", w->conversation->id);
     check_text(jc, "state", w->conversation->state);
     CHECK_EQ_INT(json_int(jc, "last_seq", 0), w->conversation->last_seq);
+    CHECK_EQ_INT(json_int(jc, "agent_read", 0), w->conversation->agent_read);
+    CHECK_EQ_INT(w->conversation->agent_read, 2);
     CHECK_EQ_INT(json_int(json_get(jc, "queue"), "position", 0),
                  w->conversation->queue->position);
     CHECK_EQ_INT(json_int(json_get(jc, "queue"), "eta_ms", 0),
