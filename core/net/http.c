@@ -285,8 +285,6 @@ static enum http_step refuse_parse(struct http_reader *r)
         return refuse(r, 505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.");
     case HPE_INVALID_TRANSFER_ENCODING:
         return refuse(r, 501, "Of transfer codings only chunked is known.");
-    case HPE_INVALID_METHOD:
-        return refuse(r, 501, "This method is not known here.");
     default:
         return refuse(r, 400, "The request is malformed.");
     }
