@@ -109,8 +109,8 @@ TEST("a change of a lib reloads the units that required it, and only those")
     world_rewrite(&w, "lib/words", "return { hello = 'v2' }");
     says(&w, "v2");
     CHECK_EQ_INT(loads(&w, "rules/20-b"), other);
-    CHECK_EQ_INT(loads(&w, "rules/10-a") - other - 5000, 0);
-    world_rewrite(&w, "lib/words", "return {"); /* broken: v2 serves on */
+    CHECK(loads(&w, "rules/10-a") >= other + 5000);
+    world_rewrite(&w, "lib/words", "return {");    /* broken: v2 serves on */
     says(&w, "v2");
     struct json *u = world_unit(&w, a, "rules/10-a");
     CHECK_SLICE(json_text(u, "state"), "last_good");
@@ -314,12 +314,15 @@ TEST("jobs and reloads at the same time lose nothing")
             snprintf(name, sizeof name, "rules/%02d-x", i);
             world_write(&w, name, round % 2 ? SAYS("a") : SAYS("b"));
         }
+        int changes = w.changes;
         script_changed(w.script, list, 20);
         struct job *jobs[MANY / 20];
         for (int i = 0; i < MANY / 20; i++)
             world_give(&w, jobs[i] = world_job(&w, "x"));
-        while (w.open_jobs)
+        w.until_changed = true;
+        while (w.open_jobs || w.changes == changes)
             loop_run(w.loop);
+        w.until_changed = false;
         for (int i = 0; i < MANY / 20; i++) {
             /* One event meets one set of rules. */
             CHECK_EQ_INT(jobs[i]->count, 20);
