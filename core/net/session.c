@@ -273,9 +273,15 @@ static bool may_speak(struct session *s)
         return true;
     }
     meter_add(&net_rate_limited, 1);
-    if (!s->excess_ms)
+    if (!s->excess_ms) {
         s->excess_ms = now ? now : 1;
-    if (now - s->excess_ms >= n->times.excess_ms)
+        s->excess = 0;
+    }
+    /* Who waits as told and then goes on at the rate is refused every other
+     * frame for as long as it likes; a flood is refused far more. */
+    int64_t since = now - s->excess_ms;
+    s->excess++;
+    if (since >= n->times.excess_ms && s->excess > 2 * rate * since / 1000)
         close_with(s, 4029, "too many frames");
     return false;
 }

@@ -36,6 +36,7 @@ struct session {
     struct bucket bucket;
     uint32_t heard_ms, ping_ms; /* loop time, wrapped */
     uint32_t excess_ms;         /* since when too fast; 0 = not */
+    uint32_t excess;            /* frames refused since */
     uint32_t interval_ms;       /* between pings */
     uint32_t preamble; /* bytes of HTTP in front of the frames in out */
     uint8_t state;     /* enum session_state */

@@ -5,7 +5,9 @@
 #include "net/session.h"
 #include "test.h"
 
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -402,6 +404,28 @@ TEST("too many frames get rate_limited, and 4029 when it goes on")
     }
     CHECK(limited);
     CHECK(closed);
+    close(fd);
+    house_stop(&h);
+}
+
+TEST("who waits as told when it is limited is not sent away")
+{
+    struct house h = {.conf.frames_per_s = 200, .times = {.excess_ms = 40}};
+    int limited = 0;
+    REQUIRE(house_start(&h));
+    int fd = ws_dial(h.port, "");
+    CHECK(ws_hello(fd));
+    for (int i = 0; limited < 30; i++) {
+        ws_say(fd, "{\"type\":\"ping\",\"ref\":\"r\"}");
+        struct got g = ws_get(fd);
+        REQUIRE(g.opcode == 1);
+        if (strstr(g.text, "rate_limited")) {
+            const char *wait = strstr(g.text, "retry_after_ms\":");
+            REQUIRE(wait != NULL);
+            poll(NULL, 0, atoi(wait + 16)); /* as a client would */
+            limited++;
+        }
+    }
     close(fd);
     house_stop(&h);
 }
