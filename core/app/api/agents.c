@@ -15,6 +15,14 @@
 #define LOAD_MAX 1000
 #define PASSWORD_MAX 1000
 
+/* As it will be when this call is done; offline without a socket. */
+static enum agent_status status_of(struct call *c, const struct agent *a)
+{
+    enum agent_status now = desk_presence(c->s->desk, a->id);
+    bool changes = c->number && now != AGENT_OFFLINE;
+    return changes ? (enum agent_status)(c->number - 1) : now;
+}
+
 void agent_write(struct call *c, struct jsonw *w, const struct agent *a)
 {
     jsonw_open(w, '{');
@@ -24,9 +32,7 @@ void agent_write(struct call *c, struct jsonw *w, const struct agent *a)
     jsonw_put_text(w, "role", slice_of(agent_role_name(a->role)));
     jsonw_put_int(w, "max_load", a->max_load);
     jsonw_put_raw(w, "skills", a->skills.len ? a->skills : SLICE("[]"));
-    jsonw_put_text(
-        w, "status",
-        slice_of(agent_status_name(desk_presence(c->s->desk, a->id))));
+    jsonw_put_text(w, "status", slice_of(agent_status_name(status_of(c, a))));
     jsonw_put_int(w, "load", desk_load(c->s->desk, a->id));
     jsonw_put_bool(w, "enabled", a->enabled);
     jsonw_put_int(w, "created_at", a->created_at);
