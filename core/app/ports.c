@@ -364,6 +364,14 @@ static void keep_source(void *arg, struct slice unit, struct slice source)
     buf_fini(&quoted);
 }
 
+static void on_every(void *arg, struct slice unit)
+{
+    struct server *s = arg;
+    if (s->desk) { /* not before all is restored */
+        desk_every(s->desk, unit);
+    }
+}
+
 struct script_conf ports_script_conf(struct server *s)
 {
     return (struct script_conf){
@@ -375,6 +383,7 @@ struct script_conf ports_script_conf(struct server *s)
         .on_ask = on_ask,
         .on_change = on_scripts_changed,
         .keep_source = keep_source,
+        .on_every = on_every,
         .arg = s,
     };
 }

@@ -517,6 +517,11 @@ static void on_committed(struct tx *tx)
         for (struct event *ev = tx->first; ev; ev = ev->next) {
             event_done(d, c, s, tx, ev);
         }
+        for (struct put *p = tx->puts; p; p = p->next) {
+            if (p->kind == PUT_ALARM) {
+                alarm_add(d, p->alarm);
+            }
+        }
         step_finished(d, c, s);
     }
     bool freed_room = s->changes && !tx->result;

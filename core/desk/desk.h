@@ -60,6 +60,8 @@ void desk_restore_conversation(struct desk *d, const struct conversation *c,
                                const struct contact *who);
 void desk_restore_event(struct desk *d, const struct event *ev);
 void desk_restore_alarm(struct desk *d, const struct alarm *a);
+/* A script's own period has passed: its on_timer runs, without conversation. */
+void desk_every(struct desk *d, struct slice unit);
 /* All is restored: starts what was left unhandled. */
 void desk_start(struct desk *d);
 

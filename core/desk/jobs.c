@@ -583,6 +583,13 @@ static void alarm_fire(struct desk *d, const struct alarm *a)
     d->conf.ports.run(d->conf.ports.arg, job);
 }
 
+void desk_every(struct desk *d, struct slice unit)
+{
+    const struct alarm every = {
+        .unit = unit, .name = SLICE("every"), .data = SLICE("null")};
+    alarm_fire(d, &every);
+}
+
 /* It is deleted first and fires when that is on disk: once, at most. An alarm
  * lost to a crash in between is the price; a rule that replies twice is worse. */
 static void on_alarm_gone(struct tx *tx)

@@ -192,15 +192,11 @@ TEST("an alarm of a script is deleted first and fires when that is on disk")
     struct job *job = thinking(&c);
     struct effect *fx = add(job, EFFECT_ALARM, "");
     fx->number = s.now + 500;
+    fx->unit = SLICE("rules/10-test");
+    fx->name = SLICE("later");
+    fx->data = SLICE("{}");
     stage_job_done(&s, job);
     stage_settle(&s);
-    struct alarm al = {.id = 55,
-                       .due_at = s.now + 500,
-                       .conversation = c,
-                       .unit = SLICE("rules/10-test"),
-                       .name = SLICE("later"),
-                       .data = SLICE("{}")};
-    desk_restore_alarm(s.desk, &al);
     stage_pass(&s, 600);
     CHECK(stage_job(&s) == NULL);
     stage_settle(&s);
