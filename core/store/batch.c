@@ -24,6 +24,7 @@
 #define RETRY_MOST_MS 1000 /* as long each time, up to this */
 #define LOG_STEP (8 << 20) /* bytes of log that call the checkpointer */
 #define LOG_MOST (64 << 20)
+#define LOG_RETRY (1 << 20)
 
 METER(batch_size, METER_HISTOGRAM, "yuelai_store_batch_transactions",
       "Transactions committed together.");
@@ -231,28 +232,42 @@ static void answer_batch(struct store *s, struct batch *b, int r)
     answers_send(s, &a);
 }
 
-/* Bytes beyond what the checkpointer last took: its turn. */
+/* The rest that the checkpointer left, so that the log can start over. */
+static void checkpoint_here(struct writer *w)
+{
+    int64_t from = clock_mono_us();
+    if (db_checkpoint(&w->db) < 0)
+        log_warn("store", "no checkpoint: %s", w->db.err.text);
+    meter_note(&restart_took, clock_mono_us() - from);
+}
+
+/* Each LOG_STEP the checkpointer moves what has come. Once it has done so past
+ * LOG_MOST only little is left, and that is moved here; if a reader keeps the
+ * log from starting over it is tried again after LOG_RETRY more. */
 static void mind_log(struct store *s)
 {
     struct writer *w = &s->writer;
     int64_t size = w->db.log_bytes;
     meter_set(&log_size, size);
     if (size < w->log_checked)
-        w->log_checked = 0; /* it started over */
-    if (size - w->log_checked < LOG_STEP || atomic_load(&s->checkpointing))
+        w->log_checked = w->log_tried = 0; /* it started over */
+    if (atomic_load(&s->checkpointing))
         return;
-    if (s->offline || size >= LOG_MOST) {
-        bool done;
-        int64_t from = clock_mono_us();
-        if (db_checkpoint(&w->db, false, &done) < 0)
-            log_warn("store", "no checkpoint: %s", w->db.err.text);
-        meter_note(&restart_took, clock_mono_us() - from);
-    } else {
+    if (w->log_checked >= LOG_MOST) {
+        if (size - w->log_tried < LOG_RETRY)
+            return;
+        w->log_tried = size;
+        checkpoint_here(w);
+    } else if (size - w->log_checked >= LOG_STEP) {
+        w->log_checked = size;
+        if (s->offline) {
+            checkpoint_here(w);
+            return;
+        }
         atomic_store(&s->checkpointing, true);
         s->order.run = store_is_checkpoint;
         mailbox_push(s->readers[s->reader_count].box, &s->order);
     }
-    w->log_checked = size;
 }
 
 static int try_batch(struct store *s, struct batch *b)

@@ -134,14 +134,10 @@ int db_run(struct db *db, const char *sql)
     return rc == SQLITE_OK ? 0 : fail(db, rc);
 }
 
-int db_checkpoint(struct db *db, bool restart, bool *done)
+int db_checkpoint(struct db *db)
 {
-    int in_log = 0, moved = 0;
-    int rc = sqlite3_wal_checkpoint_v2(db->h, NULL,
-                                       restart ? SQLITE_CHECKPOINT_RESTART
-                                               : SQLITE_CHECKPOINT_PASSIVE,
-                                       &in_log, &moved);
-    *done = rc == SQLITE_OK && in_log == moved;
+    int rc = sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_PASSIVE,
+                                       NULL, NULL);
     if (rc == SQLITE_BUSY)
         return 0; /* the writer was just moving the log's head: next time */
     return rc == SQLITE_OK ? 0 : fail(db, rc);

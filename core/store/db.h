@@ -34,8 +34,9 @@ int db_migrate(struct db *db, struct err *e);
 int db_check_schema(struct db *db, struct err *e);
 /* One or many statements without parameters or rows. */
 int db_run(struct db *db, const char *sql);
-/* Moves pages from the log into the database. done: the log can start over. */
-int db_checkpoint(struct db *db, bool restart, bool *done);
+/* Moves pages from the log into the database, waiting for nobody. When all
+ * were moved the next commit starts the log over. */
+int db_checkpoint(struct db *db);
 int db_truncate_log(struct db *db);
 bool db_in_transaction(const struct db *db);
 int64_t db_changes(const struct db *db); /* rows the last statement wrote */

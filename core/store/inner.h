@@ -26,8 +26,8 @@ struct writer {
     int gather_skip;                 /* batches of one not to be rested for */
     int64_t last_us;                 /* when the last batch ended */
     int64_t retry_ms, retry_wait_ms; /* unhealthy: not before; how long */
-    int64_t log_checked;       /* bytes of the log at the last checkpoint */
-    int64_t refs_ms, purge_ms; /* when these chores are due */
+    int64_t log_checked, log_tried;  /* bytes of the log at a checkpoint */
+    int64_t refs_ms, purge_ms;       /* when these chores are due */
 };
 struct store {
     struct loop *home;

@@ -19,7 +19,7 @@
 
 #define PROJECT_SMALL 64      /* so few are written at once */
 #define PROJECT_CHUNK 512     /* rows of a sweep in one transaction */
-#define PROJECT_SWEEP_MS 2000 /* nothing waits much longer than this */
+#define PROJECT_SWEEP_MS 4000 /* nothing waits much longer than this */
 #define PROJECT_CLEAN 16384
 
 struct hot {

@@ -172,10 +172,9 @@ void reader_run(struct reader *r, struct query *q)
 static void checkpoint(struct reader *r)
 {
     struct err e = {0};
-    bool done;
     int64_t from = clock_mono_us();
     int got = open_db(r, &e);
-    if (got == 0 && (got = db_checkpoint(&r->db, false, &done)) < 0)
+    if (got == 0 && (got = db_checkpoint(&r->db)) < 0)
         e = r->db.err;
     if (got < 0)
         log_warn("store", "no checkpoint: %s", e.text);
