@@ -352,10 +352,14 @@ static void on_typing(struct desk *d, struct desk_peer *p, struct frame *f,
                       struct arena *a)
 {
     struct conv *c = frame_conv(d, p, f);
+    bool visitor = p->role == ROLE_VISITOR;
+    if (!visitor && !f->conv) {
+        refuse_frame(d, p, f, a, ERR_BAD_REQUEST, "conversation is missing");
+        return;
+    }
     if (!c || !c->stored) {
         return; /* nobody to show it to */
     }
-    bool visitor = p->role == ROLE_VISITOR;
     struct notice n = {.type = NOTICE_TYPING,
                        .arena = a,
                        .conv = c->rec.id,
