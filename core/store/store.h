@@ -19,7 +19,8 @@ struct store_conf {
     struct loop *home; /* borrowed */
     int readers;       /* threads, default 2 when 0 */
     int64_t refs_max;  /* 0 = LIMIT_REFS */
-    bool offline;      /* no threads: for verify, user, token commands */
+    bool offline; /* no threads: for user and token commands; all is done inside
+                     the call, and without home answered there too */
 };
 /* Opens, locks (a second server gets ERR_CONFLICT with a sentence), migrates
  * (a newer database: ERR_UNPROCESSABLE with a sentence), writes out what a
