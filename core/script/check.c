@@ -67,14 +67,15 @@ int script_check(const char *home, const char *file, struct buf *out)
 {
     struct check c = {.home = home, .out = out};
     struct slice name;
+    int got = 0;
     if (!file)
-        files_each(home, check_one, &c);
+        got = files_each(home, check_one, &c);
     else if (name_of(file, &name))
         check_one(&c, name);
     else if (buf_addf(out, "%s: this is not the name of a script\n", file) == 0)
         c.found++;
-    if (c.failed)
-        return c.failed;
+    if (c.failed || got < 0)
+        return c.failed ? c.failed : got;
     return c.found ? ERR_UNPROCESSABLE : 0;
 }
 

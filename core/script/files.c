@@ -24,6 +24,7 @@ struct walk {
     void (*fn)(void *arg, struct slice name);
     void *arg;
     size_t count;
+    int failed;
 };
 
 static bool ends(struct slice s, const char *with)
@@ -83,8 +84,11 @@ static void walk_folder(struct walk *w, const char *folder, int depth)
         (int)sizeof path)
         return;
     DIR *d = opendir(path);
-    if (!d)
+    if (!d) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            w->failed = ERR_UNAVAILABLE;
         return;
+    }
     while ((entry = readdir(d)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
@@ -95,12 +99,13 @@ static void walk_folder(struct walk *w, const char *folder, int depth)
     closedir(d);
 }
 
-void files_each(const char *home, void (*fn)(void *arg, struct slice name),
-                void *arg)
+int files_each(const char *home, void (*fn)(void *arg, struct slice name),
+               void *arg)
 {
     struct walk w = {.home = home, .fn = fn, .arg = arg};
     walk_folder(&w, "rules", 0);
     walk_folder(&w, "flows", 0);
+    return w.failed;
 }
 
 static int read_all(int fd, struct arena *a, struct slice *out, struct err *e)

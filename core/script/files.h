@@ -9,9 +9,10 @@
 
 /* Calls fn for each unit's name below scripts/rules and scripts/flows, in no
  * order. Names nobody can load (quotes, control characters, overlong) and
- * *_test.lua are passed over. */
-void files_each(const char *home, void (*fn)(void *arg, struct slice name),
-                void *arg);
+ * *_test.lua are passed over. ERR_UNAVAILABLE: a folder could not be read, so
+ * not all was seen. */
+int files_each(const char *home, void (*fn)(void *arg, struct slice name),
+               void *arg);
 /* The text of scripts/<name>.lua. ERR_NOT_FOUND, ERR_TOOBIG, ... with e. */
 int files_read(const char *home, struct slice name, struct arena *a,
                struct slice *out, struct err *e);

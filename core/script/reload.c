@@ -20,12 +20,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define AGAIN_US 2000000
+
 /* What the builder remembers of a unit: what it was last made of. */
 struct known {
     struct arena *arena; /* of deps, renewed at each load */
     struct source *deps; /* names only */
     char hash[VERSION_TEXT];
-    bool seen; /* in the scan under way */
+    bool seen;   /* in the scan under way */
+    bool unread; /* its file could not be read */
     struct slice name;
     char text[];
 };
@@ -37,6 +40,7 @@ struct builder {
     struct mailbox *box;
     struct thread *thread; /* NULL: not started */
     atomic_bool quit;
+    bool unread; /* something could not be read: look again soon */
 };
 
 struct order {
@@ -189,11 +193,14 @@ static struct outcome_of *make(struct builder *b, struct batch *batch,
         k = known_new(b, name);
     k->seen = true;
     r.unit.name = k->name;
-    if (got < 0) {
+    b->unread |= got == ERR_UNAVAILABLE;
+    if (got < 0 && !k->unread) { /* told once, however often it is tried */
         o = outcome(batch, name, CHANGE_BROKEN);
         o->trouble = slice_dup(batch->arena, slice_of(e.text));
         k->hash[0] = '\0';
-    } else {
+    }
+    k->unread = got < 0;
+    if (got == 0) {
         hash_now(b, &r, k, hash);
         if (again || memcmp(hash, k->hash, sizeof hash) != 0)
             o = load_it(b, batch, k, &r);
@@ -268,7 +275,10 @@ static void look_at_all(struct scan *s)
     struct known *k;
     for (size_t i = 0; (k = map_next(&b->known, &i)) != NULL;)
         k->seen = false;
-    files_each(b->home, on_found, s);
+    if (files_each(b->home, on_found, s) < 0) {
+        b->unread = true; /* what was not seen is not gone */
+        return;
+    }
     for (size_t i = 0; (k = map_next(&b->known, &i)) != NULL;) {
         if (k->seen)
             continue;
@@ -386,7 +396,11 @@ static void run(void *arg)
      * is not allowed, the builder is as important as the others. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
     while (!atomic_load(&b->quit)) {
-        struct mail *m = mailbox_wait(b->box, -1);
+        struct mail *m = mailbox_wait(b->box, b->unread ? AGAIN_US : -1);
+        if (!m && b->unread && !atomic_load(&b->quit)) {
+            b->unread = false;
+            builder_order(b, NULL, 0, NULL, 0); /* no handles, a bad disk */
+        }
         while (m) {
             struct mail *next = m->next;
             if (atomic_load(&b->quit))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reload_test.c - changed, new, deleted, broken files; the last good serves. */
 #include "world.h"
+#include <sys/resource.h>
 
 #define SAYS(text)                                                             \
     "return { api = 1, on_message = function(conv) conv:note '" text "' end }"
@@ -110,7 +111,7 @@ TEST("a change of a lib reloads the units that required it, and only those")
     says(&w, "v2");
     CHECK_EQ_INT(loads(&w, "rules/20-b"), other);
     CHECK(loads(&w, "rules/10-a") >= other + 5000);
-    world_rewrite(&w, "lib/words", "return {");    /* broken: v2 serves on */
+    world_rewrite(&w, "lib/words", "return {"); /* broken: v2 serves on */
     says(&w, "v2");
     struct json *u = world_unit(&w, a, "rules/10-a");
     CHECK_SLICE(json_text(u, "state"), "last_good");
@@ -193,6 +194,31 @@ TEST("a changed folder means a look at everything")
     snprintf(folder, sizeof folder, "%s/scripts/rules", w.home);
     world_write(&w, "rules/10-a", SAYS("two"));
     world_changed(&w, paths, 1);
+    says(&w, "two");
+    world_close(&w);
+}
+
+TEST("without file handles nothing is retired, and what changed comes later")
+{
+    struct world w;
+    struct rlimit was, none;
+    world_with(&w, SAYS("one"));
+    world_write(&w, "rules/10-a", SAYS("two"));
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &was) == 0);
+    none = was;
+    none.rlim_cur = 0; /* what is open stays, nothing more is opened */
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    char path[600];
+    const char *paths[] = {path};
+    snprintf(path, sizeof path, "%s/scripts/rules/10-a.lua", w.home);
+    world_changed(&w, paths, 1);
+    CHECK(!script_is_well(w.script, NULL));
+    script_changed(w.script, NULL, 0);
+    says(&w, "one");
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &was) == 0);
+    w.until_changed = true;
+    loop_run(w.loop); /* nobody saves it again */
+    w.until_changed = false;
     says(&w, "two");
     world_close(&w);
 }
