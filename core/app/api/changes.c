@@ -64,16 +64,6 @@ static void write_answer(struct call *c, const struct query *q, uint64_t next)
     jsonw_close(w, '}');
 }
 
-static uint64_t last_pos(const struct query *q)
-{
-    uint64_t pos = q->after_pos;
-    for (const struct event *ev = q->events; ev; ev = ev->next) {
-        pos = ev->pos;
-    }
-    /* Nothing more up to where we looked: go on from there. */
-    return q->more ? pos : q->upto_pos;
-}
-
 static void wait_more(struct call *c);
 
 static void on_changes(struct query *q)
@@ -88,7 +78,7 @@ static void on_changes(struct query *q)
         reply_error(c, &e);
         return;
     }
-    uint64_t next = last_pos(q);
+    uint64_t next = q->upto_pos; /* complete up to there, shown or not */
     bool time_over =
         loop_now(c->s->loop) >= p->until_ms || c->s->state != SERVER_SERVING;
     if (!q->events && !q->more && !time_over) {
