@@ -186,6 +186,20 @@ void spine_check_journal(struct spine *s)
     mem_free(seqs);
 }
 
+/* What the agent was shown, shortly, for the reader of a failure. */
+static void tell_all(const struct spine *s)
+{
+    for (const struct seen *f = s->bo->first; f; f = f->next) {
+        const struct json *data = json_get(f->json, "data");
+        struct slice text = json_text(data, "text");
+        printf("      bo %.*s %.*s %.*s %.*s\n",
+               SLICE_FMT(json_text(f->json, "type")),
+               SLICE_FMT(json_text(f->json, "event")),
+               SLICE_FMT(json_text(f->json, "cursor")),
+               (int)(text.len < 12 ? text.len : 12), text.at ? text.at : "");
+    }
+}
+
 void spine_check_agent(struct spine *s)
 {
     int *times = mem_alloc(sizeof(int) * (size_t)(s->said + 1));
@@ -207,7 +221,10 @@ void spine_check_agent(struct spine *s)
     }
     for (int i = 1; i <= s->said; i++) {
         test_note("message %d of %d at the agent", i, s->said);
-        CHECK_EQ_INT(times[i], 1);
+        if (!CHECK_EQ_INT(times[i], 1)) {
+            tell_all(s);
+            break;
+        }
     }
     mem_free(times);
 }
