@@ -307,7 +307,8 @@ static void visitor_arrived(struct server *s, uint64_t peer, struct frame *f,
 {
     const struct channel *ch = desk_find_channel(s->desk, f->hello->channel);
     struct err e = {0};
-    if (!ch || !ch->enabled) {
+    /* A page must not speak into what comes from a platform. */
+    if (!ch || !ch->enabled || !slice_is(ch->type, "web")) {
         refuse(s, peer, a, ERR_NOT_FOUND, "there is no such channel");
         return;
     }

@@ -213,9 +213,18 @@ struct reload {
     struct server *s;
     struct thread *thread;
     struct config given, next;
+    struct kinds *kinds;
+    char home[CONFIG_TEXT];
     struct err err;
     int result;
 };
+
+static void swap_kinds(struct server *s, struct reload *r)
+{
+    struct kinds *old = s->kinds;
+    s->kinds = r->kinds;
+    r->kinds = old;
+}
 
 static void reload_done(struct mail *m)
 {
@@ -228,6 +237,7 @@ static void reload_done(struct mail *m)
         log_error("config", "not reloaded, the old one stays: %s", r->err.text);
     } else if (s->state == SERVER_SERVING) {
         meter_add(&config_reloads, 1);
+        swap_kinds(s, r);
         int n = config_adopt(&s->conf, &r->next);
         struct net_conf nc = ports_net_conf(s);
         struct desk_conf dc = ports_conf(s);
@@ -237,6 +247,7 @@ static void reload_done(struct mail *m)
         desk_adjust(s->desk, &dc);
         log_info("config", "read again, %d settings changed", n);
     }
+    kinds_free(r->kinds);
     mem_free(r);
 }
 
@@ -244,6 +255,7 @@ static void reload_run(void *arg)
 {
     struct reload *r = arg;
     r->result = config_load(&r->given, &r->next, &r->err);
+    r->kinds = r->result ? NULL : kinds_read(r->home);
     loop_post(r->s->loop, &r->mail);
 }
 
@@ -255,6 +267,7 @@ void server_reload(struct server *s)
     struct reload *r = mem_alloc(sizeof *r);
     r->s = s;
     r->given = s->given;
+    memcpy(r->home, s->conf.home, sizeof r->home);
     r->mail.run = reload_done;
     s->reloading = true;
     if (thread_start("config", reload_run, r, &r->thread)) {
@@ -295,6 +308,7 @@ static struct server *server_new(const struct config *given,
     s->auth = auth_new();
     s->logins = guard_new(LOGIN_KEYS);
     s->replays = guard_new(REPLAY_KEYS);
+    s->kinds = kinds_read(conf->home);
     return s;
 }
 

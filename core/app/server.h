@@ -13,6 +13,7 @@
 #include "app/auth.h"
 #include "app/config.h"
 #include "app/guard.h"
+#include "app/kinds.h"
 #include "desk/desk.h"
 #include "loop/loop.h"
 #include "loop/watch.h"
@@ -41,6 +42,7 @@ struct server {
     struct desk *desk;
     struct store *store;
     struct script *script;
+    struct kinds *kinds; /* types of channels; swapped by a reload */
     struct auth *auth;
     uint64_t epoch;
     unsigned char key[32]; /* signs tokens */

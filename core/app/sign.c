@@ -271,7 +271,7 @@ static int read_timed(struct slice header, struct signature *out, struct err *e)
         p = stop + 1;
     }
     if (out->count == 0 || !slice_to_i64(out->t_text, &out->t)) {
-        return err_field(e, ERR_BAD_REQUEST, "X-Signature",
+        return err_field(e, ERR_UNAUTHORIZED, "X-Signature",
                          "X-Signature must be t=<unix>,v1=<64 hex>");
     }
     return 0;

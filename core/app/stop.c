@@ -110,6 +110,7 @@ static void free_rest(struct server *s)
     auth_free(s->auth);
     guard_free(s->logins);
     guard_free(s->replays);
+    kinds_free(s->kinds);
     map_fini(&s->arrivals);
     char *hash;
     for (size_t i = 0; (hash = map_next(&s->passwords, &i)) != NULL;) {

@@ -110,6 +110,18 @@ TEST("a token is good on its own channel only")
     roof_close(&r);
 }
 
+TEST("a page cannot speak into a channel of another type")
+{
+    struct roof r;
+    int code;
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(post(&r, "/api/v1/channels", "{\"type\":\"http\"}"), 201);
+    const char *frame =
+        at(&r, "{\"type\":\"hello\",\"channel\":\"%\"}", text_of(&r, "id"));
+    check_refused(hello(&r, frame, "", &code), &code, "not_found");
+    roof_close(&r);
+}
+
 TEST("an unknown, a disabled and a deleted channel are 4003")
 {
     struct roof r;

@@ -221,8 +221,15 @@ TEST("a signed request counts once, in its window, over its very body")
     CHECK_EQ_INT(roof_call(&r, "POST", "/api/v1/channel", key, body), 201);
     r.as = talk_fmt(&r.t, "X-Signature: %s\r\n", secret).at; /* from here */
     CHECK_EQ_INT(roof_call(&r, "POST", "/api/v1/channel", NULL, body), 201);
-    r.as = "X-Signature: t=12,v1=ab\r\n";
-    CHECK_EQ_INT(roof_call(&r, "POST", "/api/v1/channel", NULL, body), 400);
+    static const char *const malformed[] = {
+        "X-Signature: t=12,v1=ab\r\n", "X-Signature: t=12,v2=00\r\n",
+        "X-Signature: t=,v1=\r\n",     "X-Signature: v2=00\r\n",
+        "X-Signature: sha256=00\r\n",
+    };
+    for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
+        r.as = malformed[i];
+        CHECK_EQ_INT(roof_call(&r, "POST", "/api/v1/channel", NULL, body), 401);
+    }
     roof_close(&r);
 }
 

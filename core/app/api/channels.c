@@ -1,48 +1,77 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* channels.c - the doors visitors come in by.
  *
- * Happy path: a type we know and a config that fits its schema. A web channel
- * gets a secret for signing identities, shown once, at creation and when it is
- * changed. Failure: an unknown type is 422 with the list of those known.
+ * Happy path: a type we know and a config that fits its schema; its secrets
+ * are kept apart and never shown. A web channel gets a secret for signing
+ * identities, shown once, at creation and when it is changed. Failure: an
+ * unknown type is 422 with the list of those known, a wrong setting 422 with
+ * its name.
  */
 #include "app/api/api.h"
+#include "app/kinds.h"
 #include "app/sign.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include <stdio.h>
 
-/* Built in; adapters dropped into channels/ will add theirs (issue 4). */
-static const struct type {
-    const char *name, *zh, *en;
-    const char *schema; /* JSON */
-} types[] = {
-    {"web", "网页", "Web", "{}"},
-};
-#define TYPES (sizeof types / sizeof types[0])
-
-static bool type_is_known(struct slice name)
+static struct kind_values values_of(struct call *c, const struct channel *ch)
 {
-    for (size_t i = 0; i < TYPES; i++) {
-        if (slice_is(name, types[i].name)) {
-            return true;
-        }
+    struct json *config = NULL, *secrets = NULL;
+    if (ch->config.len && json_parse(c->a, ch->config, NULL, &config)) {
+        config = NULL;
     }
-    return false;
+    if (ch->secrets.len && json_parse(c->a, ch->secrets, NULL, &secrets)) {
+        secrets = NULL;
+    }
+    return (struct kind_values){config, json_get(secrets, "config")};
 }
 
-static void channel_members(struct jsonw *w, const struct channel *ch)
+static const struct kind *kind_of(const struct call *c,
+                                  const struct channel *ch)
+{
+    return kinds_find(c->s->kinds, ch->type);
+}
+
+/* Without an adapter the settings are kept, and that is all. */
+static struct slice state_of(const struct call *c, const struct channel *ch)
+{
+    const struct kind *k = kind_of(c, ch);
+    if (!k || !k->has_adapter) {
+        return SLICE("pending");
+    }
+    return ch->enabled ? SLICE("active") : SLICE("disabled");
+}
+
+static void put_webhook_url(struct call *c, struct jsonw *w,
+                            const struct channel *ch)
+{
+    char url[CONFIG_TEXT + 64], id[ID_TEXT];
+    struct slice base = slice_of(c->s->conf.public_url);
+    jsonw_key(w, "webhook_url");
+    if (slice_is(ch->type, "web")) {
+        jsonw_null(w); /* it comes by the socket */
+        return;
+    }
+    while (base.len && base.at[base.len - 1] == '/') {
+        base.len--;
+    }
+    snprintf(url, sizeof url, "%.*s/hooks/%s", SLICE_FMT(base),
+             id_text(id, ID_CHANNEL, ch->id).at);
+    jsonw_text(w, slice_of(url));
+}
+
+static void channel_members(struct call *c, struct jsonw *w,
+                            const struct channel *ch)
 {
     put_id(w, "id", ID_CHANNEL, ch->id);
     jsonw_put_text(w, "type", ch->type);
     jsonw_put_text(w, "name", ch->name);
-    jsonw_put_raw(w, "config", ch->config.len ? ch->config : SLICE("{}"));
+    jsonw_key(w, "config");
+    kind_show(kind_of(c, ch), values_of(c, ch), w, c->a);
     jsonw_put_bool(w, "enabled", ch->enabled);
-    jsonw_put_text(w, "state",
-                   ch->enabled ? SLICE("active") : SLICE("disabled"));
-    jsonw_put_text(w, "status",
-                   ch->enabled ? SLICE("active") : SLICE("disabled"));
-    jsonw_key(w, "webhook_url");
-    jsonw_null(w); /* a web channel needs none */
+    jsonw_put_text(w, "state", state_of(c, ch));
+    jsonw_put_text(w, "status", state_of(c, ch));
+    put_webhook_url(c, w, ch);
     jsonw_put_int(w, "created_at", ch->created_at);
     jsonw_put_int(w, "updated_at", ch->updated_at);
 }
@@ -50,9 +79,8 @@ static void channel_members(struct jsonw *w, const struct channel *ch)
 static void channel_write(struct call *c, struct jsonw *w,
                           const struct channel *ch)
 {
-    (void)c;
     jsonw_open(w, '{');
-    channel_members(w, ch);
+    channel_members(c, w, ch);
     jsonw_close(w, '}');
 }
 
@@ -61,17 +89,25 @@ static void write_row(struct call *c, struct jsonw *w, const void *row)
     channel_write(c, w, row);
 }
 
-/* With the secret: the only two answers that have it. */
-static void write_with_secret(struct call *c, const struct channel *ch)
+static struct slice identity_secret(struct call *c, const struct channel *ch)
 {
     struct json *secrets = NULL;
-    struct jsonw *w = reply_begin(c);
     if (ch->secrets.len && json_parse(c->a, ch->secrets, NULL, &secrets)) {
         secrets = NULL;
     }
+    return json_text(secrets, "identity_secret");
+}
+
+/* With the secret: the only two answers that have it. */
+static void write_with_secret(struct call *c, const struct channel *ch)
+{
+    struct slice secret = identity_secret(c, ch);
+    struct jsonw *w = reply_begin(c);
     jsonw_open(w, '{');
-    channel_members(w, ch);
-    jsonw_put_text(w, "secret", json_text(secrets, "identity_secret"));
+    channel_members(c, w, ch);
+    if (secret.len) {
+        jsonw_put_text(w, "secret", secret);
+    }
     jsonw_close(w, '}');
 }
 
@@ -96,19 +132,19 @@ static void list_types(struct call *c)
     jsonw_open(w, '{');
     jsonw_key(w, "items");
     jsonw_open(w, '[');
-    for (size_t i = 0; i < TYPES; i++) {
+    size_t count = kinds_count(c->s->kinds);
+    for (size_t i = 0; i < count; i++) {
+        const struct kind *k = kinds_at(c->s->kinds, i);
         jsonw_open(w, '{');
-        jsonw_put_text(w, "type", slice_of(types[i].name));
-        jsonw_key(w, "title");
-        jsonw_open(w, '{');
-        jsonw_put_text(w, "zh", slice_of(types[i].zh));
-        jsonw_put_text(w, "en", slice_of(types[i].en));
-        jsonw_close(w, '}');
-        jsonw_put_raw(w, "schema", slice_of(types[i].schema));
+        jsonw_put_text(w, "type", slice_of(k->name));
+        jsonw_put_raw(w, "title", k->title);
+        jsonw_put_raw(w, "schema", k->schema);
+        jsonw_put_text(w, "state",
+                       k->has_adapter ? SLICE("active") : SLICE("pending"));
         jsonw_close(w, '}');
     }
     jsonw_close(w, ']');
-    jsonw_put_int(w, "total", TYPES);
+    jsonw_put_int(w, "total", (int64_t)count);
     jsonw_key(w, "next");
     jsonw_null(w);
     jsonw_close(w, '}');
@@ -176,22 +212,61 @@ static void commit(struct call *c, const struct channel *ch, int status,
     reply_commit(c, tx, status, applied);
 }
 
-static struct slice new_secrets(struct call *c)
+static struct slice new_identity_secret(struct call *c)
 {
-    char text[SECRET_TEXT], json[128];
-    struct slice secret = secret_new(text, "ycs_");
-    snprintf(json, sizeof json, "{\"identity_secret\":\"%.*s\"}",
-             SLICE_FMT(secret));
-    return slice_dup(c->a, slice_of(json));
+    char text[SECRET_TEXT];
+    return slice_dup(c->a, secret_new(text, "ycs_"));
+}
+
+/* What is kept of a channel's secrets; config: those of its settings. */
+static struct slice secrets_text(struct call *c, struct slice identity,
+                                 struct slice config)
+{
+    struct buf out;
+    buf_init(&out, KIND_CONFIG_MAX + 256);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '{');
+    if (identity.len) {
+        jsonw_put_text(&w, "identity_secret", identity);
+    }
+    jsonw_put_raw(&w, "config", config);
+    jsonw_close(&w, '}');
+    must(w.failed == 0);
+    struct slice text = slice_dup(c->a, buf_slice(&out));
+    buf_fini(&out);
+    return text;
+}
+
+/* The body's config over the one there; false after a refusal. */
+static bool settle(struct call *c, const struct kind *k, struct channel *ch,
+                   struct slice identity)
+{
+    struct buf config, secrets;
+    buf_init(&config, KIND_CONFIG_MAX);
+    buf_init(&secrets, KIND_CONFIG_MAX);
+    struct jsonw open = jsonw_on(&config), hidden = jsonw_on(&secrets);
+    int r = kind_merge(k, body_get(c, "config"), values_of(c, ch), &open,
+                       &hidden, &c->err);
+    if (r == 0) {
+        ch->config = slice_dup(c->a, buf_slice(&config));
+        ch->secrets = secrets_text(c, identity, buf_slice(&secrets));
+    } else if (r == ERR_UNPROCESSABLE) {
+        reply_error(c, &c->err);
+    } else {
+        reply_fail(c, r, "config", "config is too long");
+    }
+    buf_fini(&config);
+    buf_fini(&secrets);
+    return r == 0;
 }
 
 static void reply_unknown_type(struct call *c)
 {
-    char known[120] = "";
-    for (size_t i = 0; i < TYPES; i++) {
+    char known[160] = "";
+    for (size_t i = 0; i < kinds_count(c->s->kinds); i++) {
         size_t n = strlen(known);
         snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "",
-                 types[i].name);
+                 kinds_at(c->s->kinds, i)->name);
     }
     reply_fail(c, ERR_UNPROCESSABLE, "type",
                "this type of channel is not known; known are: %s", known);
@@ -203,18 +278,23 @@ static void post(struct call *c)
                          .type = body_text(c, "type"),
                          .name = body_text(c, "name"),
                          .created_at = clock_ms()};
-    if (!type_is_known(ch.type)) {
+    const struct kind *k = kind_of(c, &ch);
+    struct slice identity = {0};
+    if (!k) {
         reply_unknown_type(c);
         return;
     }
     if (ch.name.len == 0) {
-        ch.name = SLICE("Web");
+        ch.name = k->en;
     }
-    ch.config = body_json(c, "config", SLICE("{}"));
+    if (slice_is(ch.type, "web")) {
+        identity = new_identity_secret(c);
+    }
     ch.enabled = body_bool(c, "enabled", true);
-    ch.secrets = new_secrets(c);
     ch.updated_at = ch.created_at;
-    commit(c, &ch, 201, true);
+    if (settle(c, k, &ch, identity)) {
+        commit(c, &ch, 201, true);
+    }
 }
 
 static void reveal(struct call *c, const struct json *stub)
@@ -247,7 +327,14 @@ static void patch(struct call *c)
     if (body_text(c, "name").len) {
         ch.name = body_text(c, "name");
     }
-    ch.config = body_json(c, "config", was->config);
+    const struct kind *k = kind_of(c, was);
+    if (body_get(c, "config") && !k) {
+        reply_unknown_type(c); /* its schema has gone since */
+        return;
+    }
+    if (body_get(c, "config") && !settle(c, k, &ch, identity_secret(c, was))) {
+        return;
+    }
     ch.enabled = body_bool(c, "enabled", was->enabled);
     ch.updated_at = clock_ms();
     commit(c, &ch, 200, false);
@@ -259,8 +346,13 @@ static void rotate(struct call *c)
     if (!was) {
         return;
     }
+    if (!slice_is(was->type, "web")) {
+        reply_fail(c, ERR_CONFLICT, NULL,
+                   "only a web channel has a secret for identities");
+        return;
+    }
     struct channel ch = *was;
-    ch.secrets = new_secrets(c);
+    ch.secrets = secrets_text(c, new_identity_secret(c), SLICE("{}"));
     ch.updated_at = clock_ms();
     commit(c, &ch, 200, true);
 }
@@ -284,7 +376,7 @@ static void del(struct call *c)
 static void chat_config(struct call *c)
 {
     const struct channel *ch = desk_find_channel(c->s->desk, c->args[0]);
-    if (!ch || !ch->enabled) {
+    if (!ch || !ch->enabled || !slice_is(ch->type, "web")) {
         reply_missing(c, "channel");
         return;
     }
@@ -293,7 +385,8 @@ static void chat_config(struct call *c)
     put_id(w, "channel", ID_CHANNEL, ch->id);
     jsonw_put_text(w, "name", ch->name);
     jsonw_put_text(w, "type", ch->type);
-    jsonw_put_raw(w, "config", ch->config.len ? ch->config : SLICE("{}"));
+    jsonw_key(w, "config");
+    kind_show(kind_of(c, ch), values_of(c, ch), w, c->a);
     jsonw_put_int(w, "text_bytes", LIMIT_TEXT_BYTES);
     jsonw_put_int(w, "file_bytes", c->s->conf.file_bytes);
     jsonw_close(w, '}');
@@ -308,16 +401,21 @@ static const struct field channel_in[] = {
      .least = 1,
      .most = 32},
     {.name = "name", .type = FIELD_TEXT},
-    {.name = "config", .type = FIELD_OBJECT, .help = "by the type's schema"},
+    {.name = "config",
+     .type = FIELD_OBJECT,
+     .help = "by the type's schema; secrets are shown as ***"},
     {.name = "enabled", .type = FIELD_BOOL},
     {0}};
 static const struct field channel_out[] = {
     {.name = "id", .type = FIELD_TEXT},
     {.name = "type", .type = FIELD_TEXT},
     {.name = "name", .type = FIELD_TEXT},
-    {.name = "config", .type = FIELD_OBJECT},
+    {.name = "config", .type = FIELD_OBJECT, .help = "secrets as ***"},
     {.name = "enabled", .type = FIELD_BOOL},
-    {.name = "state", .type = FIELD_TEXT, .choices = "active|disabled"},
+    {.name = "state",
+     .type = FIELD_TEXT,
+     .choices = "active|disabled|pending",
+     .help = "pending: no adapter for this type is installed"},
     {.name = "status", .type = FIELD_TEXT, .help = "the same as state"},
     {.name = "webhook_url", .type = FIELD_TEXT, .help = "null for web"},
     {.name = "secret",
@@ -330,6 +428,7 @@ static const struct field type_out[] = {
     {.name = "type", .type = FIELD_TEXT},
     {.name = "title", .type = FIELD_OBJECT},
     {.name = "schema", .type = FIELD_OBJECT},
+    {.name = "state", .type = FIELD_TEXT, .choices = "active|pending"},
     {0}};
 static const struct field config_out[] = {
     {.name = "channel", .type = FIELD_TEXT},

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kinds.c - reads schema files, checks settings by them.
+ *
+ * Happy path: the folders below channels/ by name, each schema a Lua table
+ * turned into JSON by the script wing, its fields put into an array. Failure:
+ * a file that is too long, not a table or with a field of an unknown type is
+ * logged and its type is left out; the others serve.
+ */
+#include "app/kinds.h"
+#include "base/log.h"
+#include "script/script.h"
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define KIND_FIELD_NAME_MAX 40
+#define KIND_PATH 4096
+
+struct kinds {
+    struct arena *arena;
+    struct kind at[KINDS_MAX];
+    size_t count;
+};
+
+/* What the pages of web/ ask for; all of it is public. */
+static const char web[] =
+    "{\"title\":{\"zh\":\"网页\",\"en\":\"Web\"},\"schema\":{"
+    "\"title\":{\"type\":\"string\",\"title\":{\"zh\":\"标题\","
+    "\"en\":\"Title\"}},"
+    "\"color\":{\"type\":\"string\",\"title\":{\"zh\":\"颜色\","
+    "\"en\":\"Colour\"},\"help\":{\"zh\":\"#rrggbb\",\"en\":\"#rrggbb\"}},"
+    "\"greeting\":{\"type\":\"string\",\"title\":{\"zh\":\"问候语\","
+    "\"en\":\"Greeting\"}},"
+    "\"locale\":{\"type\":\"string\",\"title\":{\"zh\":\"语言\","
+    "\"en\":\"Language\"},\"help\":{\"zh\":\"auto、zh-CN 或 en\","
+    "\"en\":\"auto, zh-CN or en\"}},"
+    "\"theme\":{\"type\":\"choice\",\"choices\":[\"auto\",\"light\",\"dark\"],"
+    "\"title\":{\"zh\":\"明暗\",\"en\":\"Theme\"}},"
+    "\"side\":{\"type\":\"choice\",\"choices\":[\"left\",\"right\"],"
+    "\"title\":{\"zh\":\"位置\",\"en\":\"Side\"}}}}";
+
+/* --- a file, made into a kind --- */
+
+static int field_type(const struct json *f, struct kind_field *out)
+{
+    static const char *const names[] = {"string", "secret", "integer",
+                                        "boolean", "choice"};
+    struct slice type = json_text(f, "type");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (slice_is(type, names[i])) {
+            out->type = (enum kind_type)i;
+            out->choices = json_get(f, "choices");
+            return i == KIND_CHOICE && !json_is(out->choices, JSON_ARRAY)
+                       ? ERR_UNPROCESSABLE
+                       : 0;
+        }
+    }
+    return ERR_UNPROCESSABLE;
+}
+
+static int fields_of(struct arena *a, const struct json *schema,
+                     struct kind *out, struct err *e)
+{
+    struct kind_field *fields =
+        arena_many(a, struct kind_field, KIND_FIELDS_MAX);
+    bool is_object = json_is(schema, JSON_OBJECT);
+    /* An empty Lua table looks like an empty list. */
+    if (!is_object && !(json_is(schema, JSON_ARRAY) && schema->count == 0)) {
+        return err_set(e, ERR_UNPROCESSABLE, "there is no table `schema`");
+    }
+    if (schema->count > KIND_FIELDS_MAX) {
+        return err_set(e, ERR_TOOBIG, "more than %d fields", KIND_FIELDS_MAX);
+    }
+    for (const struct json *f = schema->first; f; f = f->next) {
+        struct kind_field *to = &fields[out->count++];
+        if (f->key.len == 0 || f->key.len > KIND_FIELD_NAME_MAX ||
+            field_type(f, to)) {
+            return err_set(e, ERR_UNPROCESSABLE,
+                           "field %.40s: its type must be string, secret, "
+                           "integer, boolean, or choice with choices",
+                           slice_dup(a, f->key).at);
+        }
+        to->name = slice_dup(a, f->key).at;
+        to->required = json_bool(f, "required", false);
+    }
+    out->fields = fields;
+    return 0;
+}
+
+static struct slice text_of(struct arena *a, const struct json *v)
+{
+    struct buf out;
+    if (!json_is(v, JSON_OBJECT)) {
+        return SLICE("{}");
+    }
+    buf_init(&out, KIND_CONFIG_MAX);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_value(&w, v);
+    struct slice text = w.failed ? SLICE("{}") : slice_dup(a, buf_slice(&out));
+    buf_fini(&out);
+    return text;
+}
+
+static int add(struct kinds *k, const char *name, struct slice text,
+               bool has_adapter, struct err *e)
+{
+    struct kind *out = &k->at[k->count];
+    struct json *table;
+    *out = (struct kind){.name = slice_dup(k->arena, slice_of(name)).at,
+                         .has_adapter = has_adapter};
+    int r = json_parse(k->arena, text, e, &table);
+    r = r ? r : fields_of(k->arena, json_get(table, "schema"), out, e);
+    if (r) {
+        return r;
+    }
+    const struct json *title = json_get(table, "title");
+    out->en = json_text(title, "en");
+    if (out->en.len == 0) {
+        out->en = slice_of(out->name);
+    }
+    out->title = text_of(k->arena, title);
+    out->schema = text_of(k->arena, json_get(table, "schema"));
+    k->count++;
+    return 0;
+}
+
+/* --- the folder --- */
+
+static int read_file(const char *path, struct buf *out, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) || !S_ISREG(st.st_mode)) {
+        return ERR_NOT_FOUND; /* a folder without a schema is no type */
+    }
+    if (st.st_size > KIND_FILE_MAX) {
+        return err_set(e, ERR_TOOBIG, "longer than %d bytes", KIND_FILE_MAX);
+    }
+    FILE *f = fopen(path, "re");
+    int r = f ? buf_reserve(out, KIND_FILE_MAX)
+              : err_set(e, ERR_UNAVAILABLE, "it cannot be opened");
+    if (r == 0) {
+        out->len = fread(out->data, 1, KIND_FILE_MAX, f);
+        r = ferror(f) ? err_set(e, ERR_UNAVAILABLE, "it cannot be read") : 0;
+    }
+    if (f) {
+        fclose(f);
+    }
+    return r;
+}
+
+static bool is_file(const char *home, const char *fmt, const char *name)
+{
+    char rest[KIND_NAME_MAX + 16], path[KIND_PATH];
+    struct stat st;
+    snprintf(rest, sizeof rest, "%s%s", name, fmt);
+    int n = snprintf(path, sizeof path, "%s/channels/%s", home, rest);
+    return n < (int)sizeof path && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void read_one(struct kinds *k, const char *home, const char *name)
+{
+    char path[KIND_PATH];
+    struct err e = {0};
+    struct buf text;
+    struct slice json;
+    int n =
+        snprintf(path, sizeof path, "%s/channels/%s/schema.lua", home, name);
+    if (n >= (int)sizeof path) {
+        log_warn("channels", "%s: the path is too long", name);
+        return;
+    }
+    buf_init(&text, KIND_FILE_MAX);
+    int r = read_file(path, &text, &e);
+    if (r != ERR_NOT_FOUND) {
+        r = r ? r
+              : script_read_table(buf_slice(&text), path, k->arena, &e, &json);
+        bool has =
+            is_file(home, "/adapter.lua", name) || is_file(home, ".lua", name);
+        r = r ? r : add(k, name, json, has, &e);
+        if (r) {
+            log_error("channels", "type %s is left out: %s: %s", name, path,
+                      e.text);
+        }
+    }
+    buf_fini(&text);
+}
+
+static int is_name(const struct dirent *d)
+{
+    size_t n = strspn(d->d_name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+    return d->d_name[0] != '_' && d->d_name[0] != '-' && n > 0 &&
+           n <= KIND_NAME_MAX && d->d_name[n] == 0 &&
+           strcmp(d->d_name, "web") != 0;
+}
+
+struct kinds *kinds_read(const char *home)
+{
+    struct kinds *k = mem_alloc(sizeof *k);
+    struct dirent **names = NULL;
+    char folder[KIND_PATH];
+    k->arena = arena_new();
+    must(add(k, "web", slice_of(web), true, NULL) == 0);
+    snprintf(folder, sizeof folder, "%s/channels", home);
+    int n = scandir(folder, &names, is_name, alphasort);
+    for (int i = 0; i < n; i++) {
+        if (k->count < KINDS_MAX) {
+            read_one(k, home, names[i]->d_name);
+        } else {
+            log_error("channels", "type %s is left out: there are %d already",
+                      names[i]->d_name, KINDS_MAX);
+        }
+        free(names[i]);
+    }
+    free(names);
+    return k;
+}
+
+void kinds_free(struct kinds *k)
+{
+    if (k) {
+        arena_free(k->arena);
+        mem_free(k);
+    }
+}
+
+size_t kinds_count(const struct kinds *k)
+{
+    return k->count;
+}
+
+const struct kind *kinds_at(const struct kinds *k, size_t i)
+{
+    must(i < k->count);
+    return &k->at[i];
+}
+
+const struct kind *kinds_find(const struct kinds *k, struct slice name)
+{
+    for (size_t i = 0; i < k->count; i++) {
+        if (slice_is(name, k->at[i].name)) {
+            return &k->at[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- settings --- */
+
+static bool is_choice(const struct kind_field *f, struct slice value)
+{
+    for (const struct json *c = f->choices->first; c; c = c->next) {
+        if (json_is(c, JSON_STRING) && slice_eq(c->text, value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *why_wrong(const struct kind_field *f, const struct json *v)
+{
+    if (f->type == KIND_INTEGER) {
+        return json_is(v, JSON_INT) ? NULL : "must be a whole number";
+    }
+    if (f->type == KIND_BOOLEAN) {
+        return json_is(v, JSON_BOOL) ? NULL : "must be true or false";
+    }
+    if (!json_is(v, JSON_STRING)) {
+        return "must be a text";
+    }
+    if (v->text.len > KIND_VALUE_MAX) {
+        return "is too long";
+    }
+    return f->type == KIND_CHOICE && !is_choice(f, v->text)
+               ? "must be one of its choices"
+               : NULL;
+}
+
+static bool is_empty(const struct json *v)
+{
+    return !v || json_is(v, JSON_NULL) ||
+           (json_is(v, JSON_STRING) && v->text.len == 0);
+}
+
+static bool is_hidden(const struct json *v)
+{
+    return json_is(v, JSON_STRING) && slice_is(v->text, KIND_HIDDEN);
+}
+
+int kind_merge(const struct kind *k, const struct json *given,
+               struct kind_values was, struct jsonw *config,
+               struct jsonw *secrets, struct err *e)
+{
+    jsonw_open(config, '{');
+    jsonw_open(secrets, '{');
+    for (size_t i = 0; i < k->count; i++) {
+        const struct kind_field *f = &k->fields[i];
+        bool is_secret = f->type == KIND_SECRET;
+        const struct json *v = json_get(given, f->name);
+        if (!v || (is_secret && is_hidden(v))) {
+            v = json_get(is_secret ? was.secrets : was.config, f->name);
+        }
+        const char *why = !is_empty(v)  ? why_wrong(f, v)
+                          : f->required ? "is missing"
+                                        : NULL;
+        if (why) {
+            char field[sizeof e->field];
+            snprintf(field, sizeof field, "config.%s", f->name);
+            return err_field(e, ERR_UNPROCESSABLE, field, "%s %s", field, why);
+        }
+        if (!is_empty(v)) {
+            jsonw_key(is_secret ? secrets : config, f->name);
+            jsonw_value(is_secret ? secrets : config, v);
+        }
+    }
+    jsonw_close(config, '}');
+    jsonw_close(secrets, '}');
+    return config->failed ? config->failed : secrets->failed;
+}
+
+static const struct kind_field *field_find(const struct kind *k,
+                                           struct slice name)
+{
+    for (size_t i = 0; k && i < k->count; i++) {
+        if (slice_is(name, k->fields[i].name)) {
+            return &k->fields[i];
+        }
+    }
+    return NULL;
+}
+
+void kind_show(const struct kind *k, struct kind_values v, struct jsonw *w,
+               struct arena *a)
+{
+    const struct json *c =
+        json_is(v.config, JSON_OBJECT) ? v.config->first : NULL;
+    const struct json *s =
+        json_is(v.secrets, JSON_OBJECT) ? v.secrets->first : NULL;
+    jsonw_open(w, '{');
+    for (; c; c = c->next) {
+        const struct kind_field *f = field_find(k, c->key);
+        /* Older settings, or those of a schema that has become stricter. */
+        if ((k && !f) || (f && f->type == KIND_SECRET)) {
+            continue;
+        }
+        jsonw_key(w, slice_dup(a, c->key).at);
+        jsonw_value(w, c);
+    }
+    for (; s; s = s->next) {
+        jsonw_put_text(w, slice_dup(a, s->key).at, SLICE(KIND_HIDDEN));
+    }
+    jsonw_close(w, '}');
+}

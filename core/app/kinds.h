@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kinds.h - the types of channels and the settings each has.
+ *
+ * Why: the core names no platform. A type is known by its file,
+ * channels/<type>/schema.lua, a plain table with a title and a schema; the
+ * web is built in. The files are read at start and with the configuration
+ * (SIGHUP); a broken one is logged and its type left out.
+ *
+ * Thread: kinds_read on any but a main thread that serves (I5); the rest
+ * only reads, so a set may be used by whoever owns it.
+ */
+#pragma once
+#include "base/err.h"
+#include "base/json.h"
+
+#define KINDS_MAX 64
+#define KIND_NAME_MAX 32
+#define KIND_FIELDS_MAX 32
+#define KIND_VALUE_MAX 4096           /* bytes of one setting */
+#define KIND_CONFIG_MAX (1024 * 1024) /* all of them, as JSON */
+#define KIND_FILE_MAX (64 * 1024)
+#define KIND_HIDDEN "***"
+
+enum kind_type {
+    KIND_STRING,
+    KIND_SECRET, /* write-only */
+    KIND_INTEGER,
+    KIND_BOOLEAN,
+    KIND_CHOICE
+};
+struct kind_field {
+    const char *name;
+    enum kind_type type;
+    bool required;
+    const struct json *choices; /* CHOICE: a list of texts */
+};
+struct kind {
+    const char *name;
+    struct slice en;            /* its title in English */
+    struct slice title, schema; /* JSON, for people's consoles */
+    const struct kind_field *fields;
+    size_t count;
+    bool has_adapter; /* else nothing is received or sent */
+};
+struct kinds;
+
+/* Never NULL: the web is always there. Blocking. */
+struct kinds *kinds_read(const char *home);
+void kinds_free(struct kinds *k);
+size_t kinds_count(const struct kinds *k);
+const struct kind *kinds_at(const struct kinds *k, size_t i); /* borrows */
+const struct kind *kinds_find(const struct kinds *k, struct slice name);
+
+/* What a channel has. Each an object or NULL (nothing yet). */
+struct kind_values {
+    const struct json *config, *secrets;
+};
+/* Writes the new settings: those given over those there, null or "" takes one
+ * away, KIND_HIDDEN leaves a secret, unknown ones are dropped. What is missing
+ * or wrong is told with field "config.<name>" (the outputs are then of no
+ * use). */
+int kind_merge(const struct kind *k, const struct json *given,
+               struct kind_values was, struct jsonw *config,
+               struct jsonw *secrets, struct err *e);
+/* Writes what may be seen; a secret that is set as KIND_HIDDEN. k is NULL for
+ * a type that is gone. */
+void kind_show(const struct kind *k, struct kind_values v, struct jsonw *w,
+               struct arena *a);
