@@ -174,12 +174,13 @@ static void read_one(struct kinds *k, const char *home, const char *name)
     int r = read_file(path, &text, &e);
     if (r != ERR_NOT_FOUND) {
         r = r ? r
-              : script_read_table(buf_slice(&text), path, k->arena, &e, &json);
+              : script_read_table(buf_slice(&text), "schema.lua", k->arena, &e,
+                                  &json);
         bool has =
             is_file(home, "/adapter.lua", name) || is_file(home, ".lua", name);
         r = r ? r : add(k, name, json, has, &e);
         if (r) {
-            log_error("channels", "type %s is left out: %s: %s", name, path,
+            log_error("channels", "type %s is left out (%s): %s", name, path,
                       e.text);
         }
     }
