@@ -439,7 +439,7 @@ static void on_resume(struct query *q)
     send_now(d, p, &w->notice);
     bool all = w->notice.recovered;
     if (all) {
-        p->known_pos = q->after_pos;
+        p->known_pos = 0; /* what was in its sight, it was shown */
     }
     arena_free(w->arena);
     if (all && p->role == ROLE_AGENT && p->agent && q->after_pos) {

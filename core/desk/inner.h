@@ -72,7 +72,8 @@ struct desk_peer {
     };
     struct list link;   /* in its owner's peers */
     uint64_t start_pos; /* told of what is newer only */
-    uint64_t known_pos; /* and by its resume of what is newer than this */
+    uint64_t known_pos; /* older things in its sight it was not shown; 0 = all
+                           were, by a resume */
     struct held *held;  /* NULL = nothing waits */
 };
 
