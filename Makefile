@@ -10,12 +10,12 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # instead of the package (a newer node of your own, say).
 PKGS_BUILD := gcc libc6-dev cmake ninja-build pkg-config libuv1-dev \
   libwslay-dev libsqlite3-dev libcurl4-openssl-dev libluajit-5.1-dev \
-  lua-cjson-dev libargon2-dev libssl-dev libprotobuf-c-dev \
-  protobuf-c-compiler libhttp-parser-dev libyajl-dev libjansson-dev \
+  libargon2-dev libssl-dev libprotobuf-c-dev \
+  protobuf-c-compiler libhttp-parser-dev libyajl-dev \
   ca-certificates nodejs:node npm:npm
 PKGS_TEST := lua-check:luacheck universal-ctags clang:clang \
   libclang-rt-14-dev clang-format:clang-format sqlite3:sqlite3 chromium \
-  fonts-noto-cjk util-linux
+  fonts-noto-cjk util-linux clang-tidy:clang-tidy
 
 # need(packages): installs what is missing; asks no network if nothing is.
 define need

@@ -177,9 +177,9 @@ static void look_at_libraries(void)
     char line[512];
     FILE *f = fopen("/proc/self/maps", "re");
     static const char *const wanted[] = {
-        "libsqlite3", "libuv",         "libluajit",     "libcurl",
-        "libssl",     "libwslay",      "libargon2",     "libyajl",
-        "libjansson", "libprotobuf-c", "libhttp_parser"};
+        "libsqlite3",    "libuv",         "libluajit", "libcurl",
+        "libssl",        "libwslay",      "libargon2", "libyajl",
+        "libprotobuf-c", "libhttp_parser"};
     unsigned seen = 0;
     while (f && fgets(line, sizeof line, f)) {
         const char *name = strrchr(line, '/');
