@@ -63,7 +63,7 @@ export function inView(c: Conversation, v: Tab): boolean {
 
 /** Visitors who said no name are told apart by the end of their id. */
 export function nameOf(c: Conversation | undefined): string {
-  return c?.contact_name || t('role.visitor') + (c ? ' ' + c.contact.slice(-4) : '');
+  return c?.contact_name || t('role.visitor') + (c ? ' ' + c.contact.slice(-8, -4) : '');
 }
 
 /** Since when somebody waits for us, if so. */
