@@ -6,7 +6,10 @@ return {
       type = "string",
       required = true,
       title = { zh = "AppID", en = "AppID" },
-      help = { zh = "小程序后台“开发设置”里的 AppID，以 wx 开头", en = "From the mini program's development settings; begins with wx" },
+      help = {
+        zh = "小程序后台“开发设置”里的 AppID，以 wx 开头",
+        en = "From the mini program's development settings; begins with wx",
+      },
     },
     secret = {
       type = "secret",

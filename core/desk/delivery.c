@@ -438,8 +438,8 @@ static void on_resume(struct query *q)
     }
     send_now(d, p, &w->notice);
     bool all = w->notice.recovered;
-    if (all) {
-        p->known_pos = 0; /* what was in its sight, it was shown */
+    if (!all) {
+        p->known_pos = p->start_pos; /* it starts over, as somebody new */
     }
     arena_free(w->arena);
     if (all && p->role == ROLE_AGENT && p->agent && q->after_pos) {
@@ -486,6 +486,8 @@ void resume_peer(struct desk *d, struct desk_peer *p, const struct join *j,
     } else {
         q->viewer = (struct viewer){.role = ROLE_VISITOR, .id = p->person->id};
     }
+    p->known_pos = 0; /* what was in its sight, it was shown; known already now,
+                         as what happens before the answer is held back */
     welcome->cursor = j->resume;
     welcome->recovered = true;
     hold_welcome(d, p, welcome);
