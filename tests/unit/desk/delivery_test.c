@@ -171,6 +171,23 @@ TEST("a peer that stopped at the door gets the backlog behind it, once")
     stage_close(&s);
 }
 
+TEST(
+    "what a resume shows is not shown again by an assignment before its answer")
+{
+    stage_open(&s);
+    stage_agent(&s, 1, AGENT_ROLE_AGENT, 5);
+    stage_conversation(&s, 100); /* queued: nobody is there */
+    uint64_t bo = stage_resumes(&s, ROLE_AGENT, 1, 1, 0);
+    REQUIRE(stage_commit(&s)); /* the queue gives it, the resume is not read */
+    stage_settle(&s);
+    const char *heard = stage_hears(&s, bo);
+    const char *given = strstr(heard, "conversation.assigned");
+    test_note("%s", heard);
+    CHECK(strstr(heard, "message.created pos 2") != NULL);
+    CHECK(given != NULL && strstr(given, "message.created") == NULL);
+    stage_close(&s);
+}
+
 TEST("who falls too far behind is told to come back")
 {
     setup();
