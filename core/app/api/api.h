@@ -96,6 +96,8 @@ struct page {
 };
 bool page_read(struct call *c, struct page *p); /* false after a 400 */
 void page_next(struct call *c, const struct page *p, uint64_t total);
+/* A query's done: its json items as a page; takes q, whose owner is the call. */
+void reply_page(struct query *q);
 /* Sorts rows by their first member (an id), filters by wanted, writes a page. */
 struct rows {
     const void **at;

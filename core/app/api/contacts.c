@@ -47,26 +47,6 @@ void contact_write(struct jsonw *w, const struct contact *c)
     jsonw_close(w, '}');
 }
 
-static void on_list(struct query *q)
-{
-    struct call *c = q->owner;
-    if (q->result) {
-        struct err e = q->err;
-        e.code = q->result;
-        query_free(q);
-        reply_error(c, &e);
-        return;
-    }
-    struct page p = {q->limit, q->offset};
-    struct jsonw *w = reply_begin(c);
-    jsonw_open(w, '{');
-    jsonw_put_raw(w, "items", q->json.len ? q->json : SLICE("[]"));
-    page_next(c, &p, q->total);
-    jsonw_close(w, '}');
-    query_free(q);
-    reply_send(c, 200);
-}
-
 static void list(struct call *c)
 {
     struct page p;
@@ -80,7 +60,7 @@ static void list(struct call *c)
         reply_fail(c, ERR_BAD_REQUEST, "channel", "channel must be an id");
         return;
     }
-    struct query *q = query_new(QUERY_CONTACTS, on_list, c);
+    struct query *q = query_new(QUERY_CONTACTS, reply_page, c);
     q->channel = id;
     if (http_query(c->r, "q", &words)) {
         q->text = slice_dup(q->arena, words);

@@ -69,26 +69,6 @@ static void get(struct call *c)
 
 /* --- list --- */
 
-static void on_list(struct query *q)
-{
-    struct call *c = q->owner;
-    if (q->result) {
-        struct err e = q->err;
-        e.code = q->result;
-        query_free(q);
-        reply_error(c, &e);
-        return;
-    }
-    struct page p = {q->limit, q->offset};
-    struct jsonw *w = reply_begin(c);
-    jsonw_open(w, '{');
-    jsonw_put_raw(w, "items", q->json.len ? q->json : SLICE("[]"));
-    page_next(c, &p, q->total);
-    jsonw_close(w, '}');
-    query_free(q);
-    reply_send(c, 200);
-}
-
 /* An id in the query; true if absent or good. */
 static bool filter_id(struct call *c, const char *name, const char *prefix,
                       uint64_t *out)
@@ -158,7 +138,7 @@ static void list(struct call *c)
 {
     struct page p;
     struct slice words;
-    struct query *q = query_new(QUERY_CONVERSATIONS, on_list, c);
+    struct query *q = query_new(QUERY_CONVERSATIONS, reply_page, c);
     if (!page_read(c, &p) || !filter_state(c, q) || !filter_assignee(c, q) ||
         !filter_id(c, "team", ID_TEAM, &q->team) ||
         !filter_id(c, "channel", ID_CHANNEL, &q->channel) ||

@@ -271,6 +271,27 @@ void page_next(struct call *c, const struct page *p, uint64_t total)
     }
 }
 
+/* The call is the query's owner. */
+void reply_page(struct query *q)
+{
+    struct call *c = q->owner;
+    if (q->result) {
+        struct err e = q->err;
+        e.code = q->result;
+        query_free(q);
+        reply_error(c, &e);
+        return;
+    }
+    struct page p = {q->limit, q->offset};
+    struct jsonw *w = reply_begin(c);
+    jsonw_open(w, '{');
+    jsonw_put_raw(w, "items", q->json.len ? q->json : SLICE("[]"));
+    page_next(c, &p, q->total);
+    jsonw_close(w, '}');
+    query_free(q);
+    reply_send(c, 200);
+}
+
 void rows_add(struct call *c, struct rows *r, const void *row)
 {
     if (r->count == r->max) {
