@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define KIND_FIELD_NAME_MAX 40
@@ -59,6 +60,12 @@ static int field_type(const struct json *f, struct kind_field *out)
     return ERR_UNPROCESSABLE;
 }
 
+static int by_name(const void *pa, const void *pb)
+{
+    const struct kind_field *a = pa, *b = pb;
+    return strcmp(a->name, b->name);
+}
+
 static int fields_of(struct arena *a, const struct json *schema,
                      struct kind *out, struct err *e)
 {
@@ -84,6 +91,9 @@ static int fields_of(struct arena *a, const struct json *schema,
         to->name = slice_dup(a, f->key).at;
         to->required = json_bool(f, "required", false);
     }
+    /* A Lua table has no order of its own: without this, which of two wrong
+     * fields is named first would differ from start to start. */
+    qsort(fields, out->count, sizeof *fields, by_name);
     out->fields = fields;
     return 0;
 }
