@@ -243,125 +243,11 @@ struct net_conf ports_net_conf(struct server *s)
     };
 }
 
-/* --- what scripts ask --- */
-
-struct ask_http {
-    struct httpc_call call;
-    struct script_ask *ask;
-    struct server *server;
-};
-
-static void answer_ask(struct server *s, struct script_ask *ask)
-{
-    if (s->script) {
-        script_answer(s->script, ask);
-    } else {
-        arena_free(ask->arena); /* it asked, then its wing was closed */
-    }
-}
-
-static void on_http_done(struct httpc_call *c)
-{
-    struct ask_http *h = container_of(c, struct ask_http, call);
-    struct script_ask *ask = h->ask;
-    ask->result = c->result;
-    ask->err = c->err;
-    ask->http->status = c->status;
-    ask->http->answer_headers = c->answer_headers;
-    ask->http->answer = c->answer;
-    answer_ask(h->server, ask);
-}
-
-static void ask_http(struct server *s, struct script_ask *ask)
-{
-    struct ask_http *h = arena_one(ask->arena, struct ask_http);
-    h->ask = ask;
-    h->server = s;
-    h->call = (struct httpc_call){
-        .method = ask->http->method,
-        .url = ask->http->url,
-        .body = ask->http->body,
-        .headers = ask->http->headers,
-        .header_count = ask->http->header_count,
-        .connect_ms = 5000,
-        .total_ms = ask->http->timeout_ms,
-        .body_max = ask->http->body_max,
-        .arena = ask->arena,
-        .done = on_http_done,
-    };
-    httpc_start(s->net, &h->call);
-}
-
-struct ask_kv {
-    struct server *server;
-    struct script_ask *ask;
-};
-
-static void on_kv(struct query *q)
-{
-    struct ask_kv *k = q->owner;
-    struct script_ask *ask = k->ask;
-    ask->result = q->result;
-    ask->err = q->err;
-    ask->data = slice_dup(ask->arena, q->text);
-    query_free(q);
-    answer_ask(k->server, ask);
-}
-
-static void ask_kv(struct server *s, struct script_ask *ask)
-{
-    struct ask_kv *k = arena_one(ask->arena, struct ask_kv);
-    k->server = s;
-    k->ask = ask;
-    struct query *q = query_new(QUERY_KV, on_kv, k);
-    q->kv.space = slice_dup(q->arena, ask->unit);
-    q->kv.key = slice_dup(q->arena, ask->name);
-    server_read(s, q);
-}
-
-static void on_ask(void *arg, struct script_ask *ask)
-{
-    struct server *s = arg;
-    if (ask->kind == ASK_HTTP) {
-        ask_http(s, ask);
-    } else {
-        ask_kv(s, ask);
-    }
-}
+/* --- what scripts tell --- */
 
 static void on_scripts_changed(void *arg)
 {
     (void)arg; /* consoles look at the scripts resource by themselves */
-}
-
-static void on_source_kept(struct tx *tx)
-{
-    if (tx->result) {
-        log_warn("script", "the last good source was not kept: %s",
-                 tx->err.text);
-    }
-    tx_free(tx);
-}
-
-static void keep_source(void *arg, struct slice unit, struct slice source)
-{
-    struct server *s = arg;
-    struct tx *tx = tx_new(on_source_kept, s);
-    struct kv *kv = arena_one(tx->arena, struct kv);
-    struct buf quoted;
-    buf_init(&quoted, LIMIT_SCRIPT_BYTES * 6 + 2);
-    if (json_quote(&quoted, source) == 0) {
-        kv->space = SLICE("script");
-        kv->key = slice_dup(tx->arena, unit);
-        kv->value = slice_dup(tx->arena, buf_slice(&quoted));
-        tx_put(tx, PUT_KV)->kv = kv;
-        server_commit(s, tx);
-    } else {
-        log_warn("script", "the source of %.*s is too large to keep",
-                 SLICE_FMT(unit));
-        tx_free(tx);
-    }
-    buf_fini(&quoted);
 }
 
 static void on_every(void *arg, struct slice unit)
@@ -380,9 +266,9 @@ struct script_conf ports_script_conf(struct server *s)
         .threads = (int)s->conf.script_threads,
         .cpu_ms = s->conf.script_cpu_ms,
         .memory_bytes = s->conf.script_memory_bytes,
-        .on_ask = on_ask,
+        .on_ask = asks_on_ask,
         .on_change = on_scripts_changed,
-        .keep_source = keep_source,
+        .keep_version = versions_keep,
         .on_every = on_every,
         .arg = s,
     };

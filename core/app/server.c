@@ -75,42 +75,12 @@ static int visit_all(struct server *s, struct err *e)
                                   .token = visit_token,
                                   .conversation = visit_conversation,
                                   .unhandled = visit_unhandled,
-                                  .alarm = visit_alarm};
+                                  .alarm = visit_alarm,
+                                  .version = versions_visit};
     return store_visit(s->store, &v, e);
 }
 
 /* --- scripts --- */
-
-struct last_good {
-    struct server *s;
-    struct arena *arena;
-    struct slice source;
-};
-
-static void on_source(struct query *q)
-{
-    struct last_good *l = q->owner;
-    struct json *text = NULL;
-    if (q->result == 0 && json_parse(l->arena, q->text, NULL, &text) == 0 &&
-        json_is(text, JSON_STRING)) {
-        l->source = text->text;
-    }
-    loop_stop(l->s->loop);
-    query_free(q);
-}
-
-/* Only for a file that is broken at start: runs the loop until the answer is
- * there; nothing else is on it yet but the store's answers. */
-static struct slice last_good(void *arg, struct slice unit, struct arena *a)
-{
-    struct last_good l = {.s = arg, .arena = a};
-    struct query *q = query_new(QUERY_KV, on_source, &l);
-    q->kv.space = SLICE("script");
-    q->kv.key = slice_dup(q->arena, unit);
-    store_read(l.s->store, q);
-    loop_run(l.s->loop);
-    return l.source;
-}
 
 static void on_files(void *arg, const char *const *paths, size_t n)
 {
@@ -129,7 +99,8 @@ static int open_scripts(struct server *s, struct err *e)
     if (r) {
         return r;
     }
-    r = script_load_all(s->script, last_good, s);
+    r = script_load_all(s->script, s->kept.at, s->kept.count);
+    versions_forget(s);
     if (r) {
         return err_set(e, r, "the scripts below %s could not be read",
                        s->conf.home);

@@ -21,7 +21,8 @@
 #include "script/script.h"
 #include "store/store.h"
 
-#define ACK_SLOTS 16384 /* sends whose ack is awaited, for one histogram */
+#define VERSIONS_MAX 4000 /* of scripts, read at the start */
+#define ACK_SLOTS 16384   /* sends whose ack is awaited, for one histogram */
 
 enum server_state {
     SERVER_STARTING,
@@ -43,6 +44,11 @@ struct server {
     struct store *store;
     struct script *script;
     struct kinds *kinds; /* types of channels; swapped by a reload */
+    struct { /* versions of scripts, from the store, until they are loaded */
+        struct arena *arena;
+        struct script_version *at;
+        size_t count;
+    } kept;
     struct auth *auth;
     uint64_t epoch;
     unsigned char key[32]; /* signs tokens */
@@ -104,6 +110,14 @@ void hello_end_token(struct server *s, uint64_t token);
 
 /* founding.c: the first start */
 int founding_begin(struct server *s, struct err *e);
+
+/* asks.c */
+void asks_on_ask(void *arg, struct script_ask *ask);
+
+/* versions.c */
+void versions_keep(void *arg, const struct script_version *v);
+void versions_visit(void *arg, const struct script_version *v);
+void versions_forget(struct server *s);
 
 /* ports.c: take their argument; its done comes, also when the store is
  * closed already */

@@ -44,6 +44,16 @@
 #define LIMIT_TASKS 10000                      /* suspended, per unit */
 #define LIMIT_HTTP_BODY (1024 * 1024) /* answer to a script's http call */
 #define LIMIT_KV_VALUE (64 * 1024)
+#define LIMIT_FLOW_LOG (64 * 1024)
+#define LIMIT_FLOW_STEPS 1000
+#define LIMIT_FLOWS 100000  /* not ended, all together (setting) */
+#define LIMIT_FLOWS_CONV 20 /* not ended, of one conversation */
+#define LIMIT_ROUTING_MS 50 /* then the default places it (setting) */
+#define LIMIT_FAILURES 20   /* in a row: switched off (setting) */
+#define LIMIT_VERSIONS 20   /* kept of one script */
+#define LIMIT_TRACE_BYTES (16 * 1024)
+#define LIMIT_TRACE_DAYS 14 /* traces kept (setting) */
+#define LIMIT_DEAD 100000   /* dead letters kept; the oldest go */
 #define LIMIT_TAGS 30
 #define LIMIT_TAG_BYTES 64
 #define LIMIT_TURN_US 20000 /* a longer loop turn is logged (I5) */

@@ -25,6 +25,9 @@ struct desk_ports {
     void (*run)(void *arg, struct job *job);
     void (*read)(void *arg, struct query *q);
     bool (*wants)(void *arg, const struct job *job); /* any hook for this? */
+    /* How long may its rules take before the default places the conversation:
+     * ms, by the matching rules' `deadline`; 0 = no limit. */
+    int64_t (*patience)(void *arg, const struct job *job);
     /* false: the peer is gone. */
     bool (*send)(void *arg, uint64_t peer, struct notice *n);
     void (*accept)(void *arg, uint64_t peer, enum role role);
@@ -60,8 +63,21 @@ void desk_restore_conversation(struct desk *d, const struct conversation *c,
                                const struct contact *who);
 void desk_restore_event(struct desk *d, const struct event *ev);
 void desk_restore_alarm(struct desk *d, const struct alarm *a);
+void desk_restore_flow(struct desk *d, const struct flow *f); /* copies */
 /* A script's own period has passed: its on_timer runs, without conversation. */
 void desk_every(struct desk *d, struct slice unit);
+/* Effects of a handler that goes on to wait: a job of its own with the same
+ * event, conv and fence; committed in its turn of the lane. part->done comes
+ * with result, and fence as it is then. Takes it. */
+void desk_part(struct desk *d, struct job *part);
+/* A dead letter is run again: its event through today's rules, its alarm or
+ * flow once more. done(arg, 0 or ERR_*) when it is under way (or never will
+ * be); the letter goes with the effects. Copies. */
+void desk_rerun(struct desk *d, const struct dead *letter,
+                void (*done)(void *arg, int result), void *arg);
+/* Ends a flow by hand (state CANCELLED). ERR_NOT_FOUND, or 0 and done comes. */
+int desk_cancel_flow(struct desk *d, uint64_t id,
+                     void (*done)(void *arg, int result), void *arg);
 /* All is restored: starts what was left unhandled. */
 void desk_start(struct desk *d);
 
@@ -158,6 +174,7 @@ void desk_act(struct desk *d, struct act *act); /* takes */
 struct desk_figures {
     size_t peers, visitors, agents_online, conversations, queued, bot, open;
     size_t jobs, pending, held;
+    size_t flows, flows_waiting;
     int64_t oldest_wait_ms;
 };
 void desk_measure(const struct desk *d, struct desk_figures *out);

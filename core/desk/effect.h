@@ -14,9 +14,18 @@ enum hook {
     HOOK_MESSAGE,      /* on_message(conv, msg): a visitor's message */
     HOOK_CONVERSATION, /* on_conversation(conv, what): created assigned closed */
     HOOK_TIMER,        /* on_timer(conv|nil, name, data) */
+    HOOK_INBOUND,      /* on_inbound(conv, msg): a visitor's message before it
+                          is stored; may edit, reject, tag */
+    HOOK_SEND,         /* on_send(conv, msg): an agent's or a script's message
+                          before it is stored; may edit, reject */
+    HOOK_ASSIGN,       /* on_assign(conv, agent|nil): it was assigned */
+    HOOK_QUEUE,        /* on_queue(conv, position): it began to wait */
+    HOOK_CLOSE,        /* on_close(conv): it was closed */
+    HOOK_EVENT,        /* on_event(conv|nil, event): any public event */
+    HOOK_FLOW,         /* run(conv, args) of a flow, from its start or log */
     HOOK_COUNT
 };
-const char *hook_name(enum hook h); /* "on_message" */
+const char *hook_name(enum hook h); /* "on_message"; FLOW: "run" */
 
 enum effect_type {
     EFFECT_REPLY,  /* body, text: a message by the bot */
@@ -30,8 +39,17 @@ enum effect_type {
     EFFECT_SNOOZE,   /* number = until, ms */
     EFFECT_ALARM,    /* name, data, number = due_at */
     EFFECT_KV_SET,   /* name, data (JSON), number = expires_at */
-    EFFECT_KV_DEL    /* name */
+    EFFECT_KV_DEL,   /* name */
+    EFFECT_EDIT,     /* INBOUND, SEND: body, text: what is stored instead */
+    EFFECT_REJECT,   /* INBOUND, SEND: text = why; nothing is stored */
+    EFFECT_CONTACT,  /* data: JSON object of name email phone tier tags
+                        attributes; attributes are merged, null deletes */
+    EFFECT_FLOW,     /* name = unit "flows/refund", data = its args (JSON) */
+    EFFECT_FLOW_END, /* name = unit: this conversation's flows of that unit are
+                        cancelled */
+    EFFECT_COUNT
 };
+const char *effect_name(enum effect_type t); /* "reply" */
 
 struct effect {
     struct effect *next;
@@ -56,6 +74,7 @@ struct team_view {
     struct slice name;
     const uint64_t *members;
     size_t count;
+    uint32_t waiting; /* conversations queued for it, at the snapshot */
 };
 /* A snapshot shared by many jobs; immutable, counted. */
 struct roster {
@@ -65,6 +84,7 @@ struct roster {
     size_t count;
     const struct team_view *teams;
     size_t team_count;
+    uint32_t waiting; /* queued, all teams and none */
 };
 void roster_free(struct roster *r); /* drops one ref; the last one frees */
 
@@ -72,20 +92,30 @@ struct job {
     struct mail mail;    /* must be first */
     struct arena *arena; /* owned; the job lies in it */
     enum hook hook;
-    struct slice unit;  /* TIMER: only this one; "" = the whole pipeline */
-    struct event event; /* MESSAGE: the message; its slices are copies */
+    struct slice unit; /* TIMER, FLOW: only this one; "" = the whole pipeline */
+    struct event event; /* MESSAGE: the message; its slices are copies. INBOUND,
+                           SEND: not stored yet, pos 0; role, sender, body */
     struct slice text;  /* of the message */
     struct slice kind;
-    struct slice what;        /* CONVERSATION: "created"; TIMER: its name */
-    struct slice data;        /* TIMER: JSON */
+    struct slice what; /* CONVERSATION: "created"; TIMER: its name; QUEUE:
+                                 position; EVENT: event's name; FLOW: "start"
+                                 "timer" "reply" "again" */
+    struct slice data; /* TIMER: JSON; EVENT: the event's data */
+    struct flow *flow; /* FLOW: in: its row with log; out: as it is to be
+                                 stored (state, due_at, step, log, view) */
     struct conversation conv; /* a copy; id 0 = none */
     struct contact contact;
     struct roster *roster; /* one ref */
     uint32_t fence;
     int64_t at;
     /* answer */
-    int result;   /* 0, or ERR_CANCELLED when the house stops */
-    bool decided; /* some rule ended the round */
+    int result;           /* 0, or ERR_CANCELLED when the house stops */
+    bool decided;         /* some rule ended the round */
+    uint32_t ran;         /* handlers that were called */
+    uint32_t failures;    /* of them; what they wanted is forgotten */
+    struct slice trouble; /* the first failure's sentence */
+    struct slice hops;    /* trace: JSON array, one object a handler: unit
+                             version at_us us outcome error? */
     struct effect *first, *last;
     uint32_t count;
     struct slice rule;             /* which one decided: "rules/20-refund" */

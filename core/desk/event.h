@@ -70,11 +70,19 @@ enum put_kind {
     DEL_TOKEN,
     DEL_ALARM,
     DEL_KV,
-    PUT_ANSWER /* first answer to an Idempotency-Key */
+    PUT_ANSWER, /* first answer to an Idempotency-Key */
+    PUT_FLOW,
+    PUT_TRACE,
+    PUT_DEAD,
+    DEL_DEAD,
+    PUT_VERSION, /* insert or replace by unit and version; the oldest go */
+    PUT_AUDIT,
+    KV_SWAP /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
 };
 struct kv {
     struct slice space;      /* the unit's name, or "app" */
     struct slice key, value; /* value: JSON */
+    struct slice was;        /* KV_SWAP: expected value, "" = there is none */
     int64_t expires_at;      /* 0 = never */
 };
 struct answer {               /* contract §2, Idempotency-Key; kept 24 h */
@@ -97,6 +105,11 @@ struct put {
         struct alarm *alarm;
         struct kv *kv;
         struct answer *answer;
+        struct flow *flow;
+        struct trace *trace;
+        struct dead *dead;
+        struct script_version *version;
+        struct audit *audit;
     };
 };
 

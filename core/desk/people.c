@@ -439,9 +439,19 @@ static void roster_add_teams(struct desk *d, struct roster *r)
         if (t->count) {
             memcpy(members, t->members, t->count * sizeof *members);
         }
-        teams[r->team_count++] = (struct team_view){
-            t->rec.id, slice_dup(r->arena, t->rec.name), members, t->count};
+        teams[r->team_count++] =
+            (struct team_view){.id = t->rec.id,
+                               .name = slice_dup(r->arena, t->rec.name),
+                               .members = members,
+                               .count = t->count};
     }
+    list_each (&d->queue, l) {
+        uint64_t team = container_of(l, struct conv, queue_link)->rec.team;
+        for (size_t i = 0; team && i < r->team_count; i++) {
+            teams[i].waiting += teams[i].id == team;
+        }
+    }
+    r->waiting = (uint32_t)d->queued;
     r->teams = teams;
 }
 

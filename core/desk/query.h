@@ -19,7 +19,18 @@ enum query_kind {
     QUERY_KV,            /* kv.space, kv.key -> text (JSON) */
     QUERY_LOGIN,         /* email, password -> agent; argon2 happens here */
     QUERY_HASH,          /* password -> text: argon2 of it */
-    QUERY_ANSWER         /* text = key -> answer */
+    QUERY_ANSWER,        /* text = key -> answer */
+    QUERY_FLOW,          /* id -> flow, with its log */
+    QUERY_FLOWS,         /* state, conv (0 = any), text = unit, limit, offset ->
+                            json items, total */
+    QUERY_TRACE,    /* after_pos = pos -> json: [rows of trace], events: what
+                            has it as cause */
+    QUERY_EVENT,    /* after_pos = pos, or conv + after_seq -> events (one) */
+    QUERY_DEADS,    /* limit, offset -> json items, total */
+    QUERY_DEAD,     /* id -> dead */
+    QUERY_VERSIONS, /* text = unit -> json items, newest first, no sources */
+    QUERY_VERSION,  /* text = unit, identity = version -> version */
+    QUERY_AUDIT     /* limit, offset, text = what -> json items, total */
 };
 /* Who looks: what they may see of the journal. */
 struct viewer {
@@ -39,7 +50,7 @@ struct query {
     uint64_t after_pos, upto_pos; /* (after, upto] */
     uint32_t before_seq, after_seq, skip;
     uint32_t limit, offset;
-    int state;        /* -1 = any, else enum conv_state */
+    int state;        /* -1 = any, else enum conv_state (FLOWS: flow_state) */
     bool by_assignee; /* then assignee (0 = none) counts */
     uint64_t assignee, team;
     bool newest_first, waiting_first;
@@ -57,6 +68,9 @@ struct query {
     struct contact *contact;
     struct agent *agent;
     struct answer *answer;
+    struct flow *flow;
+    struct dead *dead;
+    struct script_version *version;
     void (*done)(struct query *q); /* on the home loop, exactly once */
     void *owner;
     uint64_t token; /* the asker's */

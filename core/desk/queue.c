@@ -153,6 +153,7 @@ void queue_tell(struct desk *d)
         return;
     }
     d->queue_moved = false;
+    roster_spoil(d); /* its counts of those who wait */
     uint32_t n = 0;
     list_each (&d->queue, l) {
         tell_queue(d, container_of(l, struct conv, queue_link), ++n);

@@ -20,8 +20,17 @@ static const char *const conv_states[] = {"bot", "queued", "open", "snoozed",
 static const char *const agent_statuses[] = {"offline", "away", "busy",
                                              "online"};
 static const char *const agent_roles[] = {"agent", "supervisor", "admin"};
-static const char *const hooks[] = {"on_message", "on_conversation",
-                                    "on_timer"};
+static const char *const hooks[HOOK_COUNT] = {
+    "on_message", "on_conversation", "on_timer", "on_inbound", "on_send",
+    "on_assign",  "on_queue",        "on_close", "on_event",   "run"};
+static const char *const effects[EFFECT_COUNT] = {
+    "reply",    "note",   "assign",  "close", "tag",     "untag",
+    "priority", "set",    "snooze",  "after", "kv_set",  "kv_del",
+    "edit",     "reject", "contact", "flow",  "flow_end"};
+static const char *const flow_states[] = {"ready", "sleeping", "waiting",
+                                          "done",  "failed",   "cancelled"};
+static const char *const version_states[] = {"",    "serving", "canary",
+                                             "old", "refused", "pinned"};
 
 static int find(const char *const *table, size_t n, struct slice name)
 {
@@ -80,6 +89,31 @@ const char *hook_name(enum hook h)
 {
     must((size_t)h < COUNT(hooks));
     return hooks[h];
+}
+
+const char *effect_name(enum effect_type t)
+{
+    must((size_t)t < COUNT(effects));
+    return effects[t];
+}
+
+const char *flow_state_name(enum flow_state s)
+{
+    must((size_t)s < COUNT(flow_states));
+    return flow_states[s];
+}
+
+bool flow_state_find(struct slice name, enum flow_state *out)
+{
+    int i = find(flow_states, COUNT(flow_states), name);
+    *out = i < 0 ? FLOW_READY : (enum flow_state)i;
+    return i >= 0;
+}
+
+const char *version_state_name(enum version_state s)
+{
+    must((size_t)s < COUNT(version_states));
+    return version_states[s];
 }
 
 const char *event_name_text(enum event_name n)

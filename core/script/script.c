@@ -9,10 +9,13 @@
  */
 #include "script/script.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/meter.h"
 #include "loop/mailbox.h"
 #include "script/inside.h"
+
+#define SOURCES_MAX (16 * LIMIT_SCRIPT_BYTES)
 
 METER(units_now, METER_GAUGE, "yuelai_scripts", "Scripts that serve.");
 METER_US(reload_time, "yuelai_script_reload_seconds",
@@ -205,12 +208,39 @@ static void swap(struct script *s, struct unit *u, struct version *v)
     }
 }
 
+/* [{"name":…,"text":…}], its own first. */
+static int write_sources(const struct version *v, struct buf *out)
+{
+    struct jsonw w = jsonw_on(out);
+    jsonw_open(&w, '[');
+    for (const struct source *p = v->sources; p; p = p->next) {
+        jsonw_open(&w, '{');
+        jsonw_put_text(&w, "name", p->name);
+        jsonw_put_text(&w, "text", p->text);
+        jsonw_close(&w, '}');
+    }
+    jsonw_close(&w, ']');
+    return w.failed;
+}
+
 static void keep(struct script *s, const struct version *v)
 {
-    if (!s->conf.keep_source)
+    struct buf out;
+    if (!s->conf.keep_version)
         return;
-    for (const struct source *p = v->sources; p; p = p->next)
-        s->conf.keep_source(s->conf.arg, p->name, p->text);
+    buf_init(&out, SOURCES_MAX);
+    if (write_sources(v, &out)) {
+        log_warn("script", "the sources of %.*s are too large to be kept",
+                 SLICE_FMT(v->name));
+    } else {
+        struct script_version row = {.unit = v->name,
+                                     .version = slice_of(v->text),
+                                     .state = VERSION_SERVING,
+                                     .since_at = clock_ms(),
+                                     .sources = buf_slice(&out)};
+        s->conf.keep_version(s->conf.arg, &row);
+    }
+    buf_fini(&out);
 }
 
 static void apply_one(struct script *s, struct outcome_of *o)
@@ -265,9 +295,44 @@ void script_on_batch(struct mail *m)
         script_apply(b->script, b);
 }
 
-int script_load_all(struct script *s, last_good_fn last_good, void *arg)
+/* The kept sources by name; a lib's is that of any unit that required it. */
+struct kept {
+    struct arena *arena;
+    struct map texts;
+};
+
+static void kept_add(struct kept *k, const struct script_version *v)
 {
-    script_apply(s, builder_load_all(s->builder, last_good, arg));
+    struct json *list = NULL;
+    if (v->state != VERSION_SERVING ||
+        json_parse(k->arena, v->sources, NULL, &list) < 0)
+        return;
+    for (const struct json *p = list->first; p; p = p->next) {
+        struct slice *text = arena_one(k->arena, struct slice);
+        struct slice name = json_text(p, "name");
+        *text = json_text(p, "text");
+        if (name.len && !map_get_text(&k->texts, name))
+            map_put_text(&k->texts, name, text);
+    }
+}
+
+static struct slice last_good(void *arg, struct slice name, struct arena *a)
+{
+    struct kept *k = arg;
+    const struct slice *text = map_get_text(&k->texts, name);
+    return text ? slice_dup(a, *text) : SLICE("");
+}
+
+int script_load_all(struct script *s, const struct script_version *kept,
+                    size_t count)
+{
+    struct kept k = {.arena = arena_new()};
+    map_init(&k.texts);
+    for (size_t i = 0; i < count; i++)
+        kept_add(&k, &kept[i]);
+    script_apply(s, builder_load_all(s->builder, last_good, &k));
+    map_fini(&k.texts);
+    arena_free(k.arena);
     builder_start(s->builder);
     return 0;
 }

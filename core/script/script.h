@@ -14,19 +14,34 @@
 struct script;
 struct script_ask;
 struct script_conf {
-    const char *home;             /* folder with scripts/ ... */
+    const char *home; /* folder with scripts/ ... */
+    const char *only; /* NULL, or one file (path) that is loaded in place of
+                         the one of its name in home (yuelai replay --script) */
     struct loop *home_loop;       /* borrowed */
     int threads;                  /* default 1 when 0 */
     int64_t cpu_ms, memory_bytes; /* per unit; 0 = limits.h */
+    int64_t failures;   /* in a row: switched off; 0 = LIMIT_FAILURES */
+    int64_t routing_ms; /* script_patience of a rule that says no deadline */
+    int64_t canary_conversations; /* decides a canary; 0 = 200 */
+    bool run_tests; /* x_test.lua beside x.lua must pass before x serves */
+    struct slice secrets; /* JSON object name -> text, for `secret`; copied */
     /* A script wants something of the house; on the home loop. Each takes the
      * ask and answers by script_answer exactly once. */
     void (*on_ask)(void *arg, struct script_ask *ask);
     /* The set of units or the state of one changed (scripts resource). */
     void (*on_change)(void *arg);
-    /* The last good source of a unit (or of a lib it required, "lib/x"), for a
-     * start with a broken file: kept by the roof in kv space "script". May be
-     * NULL. */
-    void (*keep_source)(void *arg, struct slice unit, struct slice source);
+    /* A version began to serve, became canary, ended: for the history. The
+     * roof stores it (PUT_VERSION). Slices are valid during the call. NULL:
+     * no history. */
+    void (*keep_version)(void *arg, const struct script_version *v);
+    /* Effects of a handler that goes on to wait (scripting.md: effects count
+     * when the handler returns or awaits). Takes the part; its done, set by
+     * the script wing, is to be called on the home loop with part->result and
+     * part->fence. NULL: they count at the handler's end only. */
+    void (*on_part)(void *arg, struct job *part);
+    /* Wall clock in ms, any thread; NULL = the real one. With it all waits of
+     * scripts are in that time too (yuelai test). */
+    int64_t (*now)(void *arg);
     /* A unit's `every` has passed; on the home loop. The roof runs a job
      * {HOOK_TIMER, unit, what = "every"} and commits its effects. NULL: no
      * unit's `every` is run. */
@@ -34,9 +49,28 @@ struct script_conf {
     void *arg;
 };
 
+/* What a script may ask of the house; answered by script_answer. `data` is
+ * JSON both ways unless said. Unknown kinds: ERR_UNSUPPORTED. */
 enum ask_kind {
-    ASK_HTTP,  /* request -> response */
-    ASK_KV_GET /* name (key) in unit's space -> data */
+    ASK_HTTP,        /* request -> response */
+    ASK_STREAM,      /* request -> status, headers; ticket in `number`; the
+                        body comes by ASK_STREAM_NEXT */
+    ASK_STREAM_NEXT, /* number -> data: the next bytes (not JSON); "" = end */
+    ASK_STREAM_END,  /* number; the reader is done with it */
+    ASK_KV_GET,      /* name (key) in unit's space -> data */
+    ASK_KV_SWAP,     /* name: data in place of was ("" = none), number =
+                        expires_at; ERR_CONFLICT: data = what is there */
+    ASK_KV_KEYS,     /* name = prefix, number = most -> data: JSON array */
+    ASK_ONCE,        /* name, number = ttl ms: data = kept value; or
+                        ERR_NOT_FOUND: the asker makes it, says ASK_ONCE_DONE;
+                        others who ask meanwhile wait for that */
+    ASK_ONCE_DONE,   /* name, data ("" = failed: the next one makes it) */
+    ASK_LOOKUP,      /* name = "conversation" "contact" "contacts" "messages",
+                        data = filter -> data */
+    ASK_AI,          /* name = assistant, data = turn -> data = answer;
+                        ERR_UNAVAILABLE while no assistant is set up */
+    ASK_KB,          /* name = query, data = options -> data; likewise */
+    ASK_TEST         /* name = step, data: of a *_test.lua, to its runner */
 };
 struct http_call { /* in the ask's arena */
     struct slice method, url, body;
@@ -44,6 +78,7 @@ struct http_call { /* in the ask's arena */
     size_t header_count;         /* of pairs */
     int64_t timeout_ms;
     size_t body_max;
+    int64_t first_ms; /* STREAM: to the first byte; 0 = timeout_ms */
     /* answer */
     int status;
     struct slice answer_headers; /* "name: value\n" lines, lower-case names */
@@ -53,7 +88,8 @@ struct script_ask {
     struct mail mail;    /* must be first */
     struct arena *arena; /* owned; the ask lies in it */
     enum ask_kind kind;
-    struct slice unit, name, data;
+    struct slice unit, name, data, was;
+    int64_t number;
     struct http_call *http;
     int result; /* 0, ERR_NOT_FOUND, ERR_TIMEOUT, ... */
     struct err err;
@@ -63,12 +99,11 @@ struct script_ask {
 int script_open(const struct script_conf *conf, struct err *e,
                 struct script **out);
 /* Compiles and starts everything found; broken files are listed, not fatal.
- * last_good(arg, unit, arena) gives a kept source or an empty slice. Blocking,
- * at start. */
-int script_load_all(struct script *s,
-                    struct slice (*last_good)(void *arg, struct slice unit,
-                                              struct arena *a),
-                    void *arg);
+ * kept: the versions the store knows (not OLD), so that a broken file serves
+ * its last good one and canaries, pins and rolled-back files are as they were.
+ * Borrowed. Blocking, at start. */
+int script_load_all(struct script *s, const struct script_version *kept,
+                    size_t count);
 /* Cancels jobs, answers them, joins. Asks not answered by then are the asker's
  * to free (their arena). */
 void script_close(struct script *s);
@@ -76,6 +111,9 @@ void script_close(struct script *s);
 /* Would any unit look at this event? Data only (match of the loaded units),
  * no Lua; main thread. */
 bool script_wants(const struct script *s, const struct job *job);
+/* Ms until the default places the conversation: the longest `deadline` of the
+ * rules that match, else conf.routing_ms. */
+int64_t script_patience(const struct script *s, const struct job *job);
 void script_run(struct script *s, struct job *job); /* takes; job->done comes */
 void script_answer(struct script *s, struct script_ask *ask); /* takes */
 /* Changed, new or deleted files (absolute or below home); validated and
@@ -83,12 +121,38 @@ void script_answer(struct script *s, struct script_ask *ask); /* takes */
  * command, API. */
 void script_changed(struct script *s, const char *const *paths, size_t n);
 int64_t script_depth(struct script *s); /* jobs waiting or running */
+void script_nudge(struct script *s); /* conf.now has moved: look at the time */
+void script_set_secrets(struct script *s, struct slice secrets); /* copies */
+
+/* --- by command; done comes on the home loop with what really became of it,
+ * exactly once (never from inside), e tells why not --- */
+typedef void (*script_done_fn)(void *arg, int result, const struct err *e);
+/* Reads the unit's file again, also when it has not changed. */
+void script_reload(struct script *s, struct slice unit, script_done_fn done,
+                   void *arg);
+/* This version serves; the file as it is now is refused until it changes. */
+void script_roll_back(struct script *s, const struct script_version *to,
+                      script_done_fn done, void *arg);
+/* Ends a canary: it serves all (true) or nobody. ERR_CONFLICT: there is none. */
+void script_promote(struct script *s, struct slice unit, bool promote,
+                    script_done_fn done, void *arg);
+/* Switched off by hand, or on again (also one that failed too often). */
+void script_enable(struct script *s, struct slice unit, bool on,
+                   script_done_fn done, void *arg);
+/* Runs Lua in a sandbox of its own against the house, for `yuelai console`:
+ * answer = JSON {"ok":…,"text":…}. write: effects and kv writes count. */
+void script_eval(struct script *s, struct slice source, bool write,
+                 void (*done)(void *arg, struct slice answer), void *arg);
 /* JSON array for the scripts resource: name kind state version loaded_at
  * errors[] (file, line, message, traceback, count, first_at, last_at), calls,
  * cpu, memory. Main thread, from a snapshot. */
 int script_list(struct script *s, struct buf *out);
 bool script_is_well(struct script *s,
                     struct err *e); /* false: first broken one */
+/* The reference of the API, from the tables the calls are made of: format is
+ * "json", "markdown" (one module or, with "", the index), "luals", "luacheck". */
+int script_reference(const char *format, const char *module, struct buf *out,
+                     struct err *e);
 /* yuelai check: compiles one file or all below home; findings to out. */
 int script_check(const char *home, const char *file, struct buf *out);
 /* Config files are Lua tables read in an empty sandbox: text -> JSON. */

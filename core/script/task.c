@@ -287,7 +287,7 @@ static int push_arguments(struct task *t)
             lua_pushnil(co);
         arena_free(a);
         return 3;
-    case HOOK_COUNT:
+    default:
         break;
     }
     must(!"a hook");

@@ -52,6 +52,9 @@ struct store_visit {
     void (*unhandled)(void *arg, const struct event *ev); /* visitors' messages
                          whose rules have not run, in journal order */
     void (*alarm)(void *arg, const struct alarm *a);
+    void (*flow)(void *arg, const struct flow *f); /* not ended; log is "" */
+    void (*version)(void *arg,
+                    const struct script_version *v); /* not VERSION_OLD */
 };
 int store_visit(struct store *s, const struct store_visit *v, struct err *e);
 
@@ -62,3 +65,19 @@ void store_read(struct store *s, struct query *q); /* takes; q->done comes */
 int store_verify(const char *dir, struct buf *out,
                  void (*fn)(void *arg, uint64_t done, uint64_t total),
                  void *arg, struct err *e);
+
+/* Looks back, beside a running server or without one, read only: every event
+ * with at >= since in journal order, then the trace rows of each. A fn that
+ * returns other than 0 ends the walk with that. Blocking. */
+struct store_walk {
+    void *arg;
+    int (*event)(void *arg, const struct event *ev);
+    int (*trace)(void *arg, const struct trace *t);
+    int (*contact)(void *arg, const struct contact *c); /* first, all of the
+                                 conversations that will come; as they are now */
+};
+int store_walk(const char *dir, int64_t since, const struct store_walk *w,
+               struct err *e);
+/* One value of a script's space, likewise. ERR_NOT_FOUND. */
+int store_peek_kv(const char *dir, struct slice space, struct slice key,
+                  struct arena *a, struct slice *value, struct err *e);

@@ -24,7 +24,7 @@ struct world {
     int asked_count;
     bool hold;
     struct slice (*reply)(struct script_ask *ask); /* data of an ask */
-    char kept_name[8][64], kept_text[8][2000];
+    char kept_name[8][64], kept_text[8][4000];
 };
 
 static inline void world_done(struct job *job)
@@ -67,26 +67,16 @@ static inline void world_on_ask(void *arg, struct script_ask *ask)
     loop_stop(w->loop);
 }
 
-static inline void world_on_keep(void *arg, struct slice unit,
-                                 struct slice source)
+/* The newest of each unit. */
+static inline void world_on_keep(void *arg, const struct script_version *v)
 {
     struct world *w = arg;
     int i = 0;
-    while (i < 7 && w->kept_name[i][0] && !slice_is(unit, w->kept_name[i]))
+    while (i < 7 && w->kept_name[i][0] && !slice_is(v->unit, w->kept_name[i]))
         i++;
-    snprintf(w->kept_name[i], 64, "%.*s", SLICE_FMT(unit));
-    snprintf(w->kept_text[i], 2000, "%.*s", SLICE_FMT(source));
+    snprintf(w->kept_name[i], 64, "%.*s", SLICE_FMT(v->unit));
+    snprintf(w->kept_text[i], 4000, "%.*s", SLICE_FMT(v->sources));
     w->kept++;
-}
-
-static inline struct slice world_last_good(void *arg, struct slice unit,
-                                           struct arena *a)
-{
-    struct world *w = arg;
-    for (int i = 0; i < 8; i++)
-        if (w->kept_name[i][0] && slice_is(unit, w->kept_name[i]))
-            return slice_dup(a, slice_of(w->kept_text[i]));
-    return SLICE("");
 }
 
 static inline void world_on_every(void *arg, struct slice unit)
@@ -124,7 +114,7 @@ static inline void world_init(struct world *w)
                                    .home_loop = w->loop,
                                    .on_ask = world_on_ask,
                                    .on_change = world_on_change,
-                                   .keep_source = world_on_keep,
+                                   .keep_version = world_on_keep,
                                    .on_every = world_on_every,
                                    .arg = w};
 }
@@ -133,7 +123,13 @@ static inline void world_open(struct world *w)
 {
     struct err e = {0};
     CHECK_EQ_INT(script_open(&w->conf, &e, &w->script), 0);
-    CHECK_EQ_INT(script_load_all(w->script, world_last_good, w), 0);
+    struct script_version rows[8] = {0};
+    size_t n = 0;
+    for (; n < 8 && w->kept_name[n][0]; n++)
+        rows[n] = (struct script_version){.unit = slice_of(w->kept_name[n]),
+                                          .state = VERSION_SERVING,
+                                          .sources = slice_of(w->kept_text[n])};
+    CHECK_EQ_INT(script_load_all(w->script, rows, n), 0);
 }
 
 /* One rule, opened. */

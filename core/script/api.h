@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api.h - what scripts can call: one table a module, the only source.
+ *
+ * Why: the reference (docs/author/api/), the editor's types (scripts/types/),
+ * luacheck's globals, the "unknown function" check and the refusal of a call in
+ * the wrong hook are all made of the same rows, so they cannot say different
+ * things.
+ *
+ * Signatures are LuaLS's: "(key: string, ttl?: duration): any|nil, string?".
+ * Immutable.
+ */
+#pragma once
+#include "desk/effect.h"
+#include <lua.h>
+
+/* Where a call may be used: bits of hooks, and while the file is loaded. */
+#define API_IN(hook) (1u << (hook))
+#define API_LOAD (1u << 31)
+#define API_HANDLERS ((1u << HOOK_COUNT) - 1u)
+#define API_ANYWHERE (API_LOAD | API_HANDLERS)
+/* A conversation's handlers: all but those that may have none. */
+#define API_CONV (API_HANDLERS & ~API_IN(HOOK_EVENT))
+/* Before a message is stored nothing else may be said or moved. */
+#define API_ACTS (API_CONV & ~(API_IN(HOOK_INBOUND) | API_IN(HOOK_SEND)))
+
+enum api_flag {
+    API_WAITS = 1,  /* looks blocking; in a flow only inside flow.step */
+    API_FIELD = 2,  /* a value, not a call; signature is its type */
+    API_METHOD = 4, /* called with a colon on the module's object */
+    API_LUA = 8     /* made in sandbox_lua or lua/: fn is NULL */
+};
+struct api_call {
+    const char *name;      /* NULL ends a list */
+    lua_CFunction fn;      /* NULL: API_LUA or API_FIELD */
+    unsigned where, flags; /* API_IN... ; enum api_flag */
+    const char *signature;
+    const char *doc;   /* English, first sentence = the summary; what it
+                            returns on trouble; an example after "\n\n" */
+    const char *since; /* "1" */
+};
+struct api_module {
+    const char *name; /* "kv"; objects: "Conversation" */
+    const char *doc;
+    const struct api_call *calls;
+    bool is_object; /* a type, not a global: conv, msg, stream */
+};
+/* All modules, NULL at the end. */
+extern const struct api_module *const api_modules[];
+
+/* Stack: env. Sets env[m->name] to a table of m's C calls; each is behind a
+ * gate that raises "kv.set may not be called in on_send (only in …)". */
+void api_open(lua_State *L, const struct api_module *m);
+/* Pushes the gated function of one call (for methods, natives). */
+void api_push(lua_State *L, const struct api_module *m,
+              const struct api_call *c);
