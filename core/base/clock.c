@@ -16,7 +16,7 @@
 #define COUNTER_BITS 21
 #define ID_DIGITS 13
 
-static atomic_llong shift_ms;
+static atomic_llong shift_ms, held_ms;
 static atomic_ullong last_id;
 static const char digits[32] = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -29,6 +29,9 @@ static int64_t read_us(clockid_t which)
 
 int64_t clock_ms(void)
 {
+    int64_t held = atomic_load_explicit(&held_ms, memory_order_relaxed);
+    if (held)
+        return held;
     return read_us(CLOCK_REALTIME) / 1000 +
            atomic_load_explicit(&shift_ms, memory_order_relaxed);
 }
@@ -41,6 +44,11 @@ int64_t clock_mono_us(void)
 void clock_shift_ms(int64_t by)
 {
     atomic_store_explicit(&shift_ms, by, memory_order_relaxed);
+}
+
+void clock_hold_ms(int64_t at)
+{
+    atomic_store_explicit(&held_ms, at, memory_order_relaxed);
 }
 
 int64_t clock_cpu_us(void)

@@ -15,6 +15,15 @@ TEST("wall time is the system's, and can be shifted")
     CHECK(clock_ms() >= now);
 }
 
+TEST("held time stands still until it is let go")
+{
+    clock_hold_ms(1893456000000);
+    CHECK_EQ_INT(clock_ms(), 1893456000000);
+    CHECK_EQ_INT(clock_ms(), 1893456000000);
+    clock_hold_ms(0);
+    CHECK(clock_ms() != 1893456000000);
+}
+
 TEST("ids rise strictly, also when the wall clock goes back")
 {
     uint64_t last = 0;
