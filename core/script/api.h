@@ -47,9 +47,28 @@ struct api_module {
 /* All modules, NULL at the end. */
 extern const struct api_module *const api_modules[];
 
-/* Stack: env. Sets env[m->name] to a table of m's C calls; each is behind a
- * gate that raises "kv.set may not be called in on_send (only in …)". */
+/* In all of these the stack is that of bind_*(): env, native. */
+/* Makes every module's table of C calls, each behind a gate that raises
+ * "kv.set may not be called in on_send (only in ...)": env[name], types
+ * in native.methods[name]; native.modules has the modules, native.waits the
+ * calls of api_waits. */
+void api_open_all(lua_State *L);
+/* env[m->name] = m's table, for a module that is not in api_modules. */
 void api_open(lua_State *L, const struct api_module *m);
-/* Pushes the gated function of one call (for methods, natives). */
+/* The call of that name (API_LUA | API_WAITS) is: start, wait if it says true,
+ * then what finish gives. The gate is before start. */
+void api_waits(lua_State *L, const struct api_module *m, const char *name,
+               lua_CFunction start, lua_CFunction finish);
+/* Reading a name that a module does not have raises from now on. */
+void api_seal(lua_State *L);
+
+/* These leave one value on top of any stack. The gated function of a call: */
 void api_push(lua_State *L, const struct api_module *m,
               const struct api_call *c);
+/* The one table of m's calls: for __index of objects, to add values to. */
+void api_methods(lua_State *L, const struct api_module *m);
+
+const struct api_call *api_find(const struct api_module *m, const char *name);
+const struct api_module *api_module_find(const char *name);
+/* The call whose name looks most like it, or NULL. */
+const char *api_near(const struct api_module *m, struct slice name);

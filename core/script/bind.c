@@ -5,6 +5,7 @@
  * a sentence with the call's name is raised in the script.
  */
 #include "script/bind.h"
+#include "script/api.h"
 #include "script/load.h"
 #include "script/unit.h"
 #include "script/worker.h"
@@ -21,11 +22,10 @@ void bind_module(lua_State *L, int idx, const char *name,
 void bind_open(lua_State *L)
 {
     lua_newtable(L);
+    api_open_all(L);
     bind_conv(L);
-    bind_agents(L);
     bind_kv(L);
     bind_http(L);
-    bind_log(L);
     bind_time(L);
     bind_json(L);
     bind_require(L);

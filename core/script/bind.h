@@ -17,10 +17,8 @@
 void bind_open(lua_State *L);
 /* Stack: env, native. Each adds its own and leaves the stack as it was. */
 void bind_conv(lua_State *L);
-void bind_agents(lua_State *L);
 void bind_kv(lua_State *L);
 void bind_http(lua_State *L);
-void bind_log(lua_State *L);
 void bind_time(lua_State *L);
 void bind_json(lua_State *L);
 void bind_require(lua_State *L);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "script/bind_conv.h"
+#include "script/modules.h"
 #include <string.h>
 
 #define AFTER_MOST_MS (400LL * 24 * 3600 * 1000)
@@ -354,11 +355,82 @@ static int conv_after(lua_State *L)
     return 0;
 }
 
-const luaL_Reg conv_methods[] = {
-    {"reply", conv_reply},     {"note", conv_note},
-    {"assign", conv_assign},   {"queue", conv_queue},
-    {"close", conv_close},     {"snooze", conv_snooze},
-    {"tag", conv_tag},         {"untag", conv_untag},
-    {"has_tag", conv_has_tag}, {"set_priority", conv_set_priority},
-    {"set", conv_set},         {"get", conv_get},
-    {"after", conv_after},     {NULL, NULL}};
+/* --- the reference ------------------------------------------------------- */
+
+#define FIELD(name, type, doc)                                                 \
+    {                                                                          \
+        name, NULL, API_HANDLERS, API_FIELD, type, doc, "1"                    \
+    }
+#define ACT(name, fn, where, signature, doc)                                   \
+    {                                                                          \
+        name, fn, where, API_METHOD, signature, doc, "1"                       \
+    }
+
+static const struct api_call calls[] = {
+    FIELD("id", "string", "\"cv_...\"."),
+    FIELD("state", "State",
+          "Who has it: \"bot\", \"queued\", \"open\", \"snoozed\" or "
+          "\"closed\"."),
+    FIELD("channel", "{ id: string, type: string }", "Where it comes from."),
+    FIELD("assignee", "string|nil", "The agent's id."),
+    FIELD("team", "string|nil", "The team's id."),
+    FIELD("priority", "integer",
+          "0 is normal; higher comes first in the queue."),
+    FIELD("tags", "string[]", "As conv:tag and conv:untag left them."),
+    FIELD("attributes", "table<string, any>", "What conv:set remembered."),
+    FIELD("contact", "Contact", "The person."),
+    FIELD("last_seq", "integer", "Number of the last message."),
+    FIELD("unread", "integer",
+          "Messages of the visitor that no agent has seen."),
+    FIELD("created_at", "integer", "Ms since 1970."),
+    ACT("reply", conv_reply, API_ACTS, "(message: string|Body)",
+        "Says something as the bot. A text of at most 16 KiB, or a table of "
+        "any kind (see Body); msg.card and its like make such tables. Counts "
+        "when the handler returns "
+        "or waits.\n\nconv:reply \"We are back at 9:00.\"\n"
+        "conv:reply { kind = \"image\", url = \"/files/f_1\", name = "
+        "\"map.png\" }"),
+    ACT("note", conv_note, API_ACTS, "(text: string)",
+        "Leaves a private note: agents see it, visitors never."),
+    ACT("assign", conv_assign, API_ACTS,
+        "(to: Assignment): Decision|nil, string?, string?",
+        "Gives the conversation to an agent, to a team, or to the queue. A "
+        "decision; or nil, \"not_found\", detail when there is no such "
+        "agent or team. pick says how one of several is chosen: \"least_busy\" "
+        "(the default) or \"round_robin\"; nobody with room = the queue."
+        "\n\nreturn conv:assign { team = \"vip\", pick = \"round_robin\", note "
+        "= \"third time today\" }\n"
+        "return conv:assign { agent = \"mei@example.com\" }"),
+    ACT("queue", conv_queue, API_ACTS, "(): Decision",
+        "Lets it wait for the first agent with room; the same as conv:assign { "
+        "queue = true }."),
+    ACT("close", conv_close, API_ACTS, "(): Decision",
+        "Ends the conversation."),
+    ACT("snooze", conv_snooze, API_ACTS, "(time: Duration): Decision",
+        "Puts it out of sight for a time; a message of the visitor wakes it."),
+    ACT("tag", conv_tag, API_CONV, "(tag: string)",
+        "Adds a tag. At most 30, of at most 64 bytes.\n\nconv:tag \"refund\""),
+    ACT("untag", conv_untag, API_CONV, "(tag: string)", "Takes a tag away."),
+    ACT("has_tag", conv_has_tag, API_HANDLERS, "(tag: string): boolean",
+        "Has it this tag?"),
+    ACT("set_priority", conv_set_priority, API_CONV, "(n: integer)",
+        "Sets its place in the queue: 0 is normal, higher comes first."),
+    ACT("set", conv_set, API_CONV, "(name: string, value: any)",
+        "Remembers a value with the conversation, on disk. Any value that has "
+        "a JSON form; nil forgets.\n\nconv:set(\"order\", { id = \"A17\", paid "
+        "= true })"),
+    ACT("get", conv_get, API_HANDLERS, "(name: string): any",
+        "What conv:set remembered under this name, or nil."),
+    ACT("after", conv_after, API_ACTS,
+        "(time: Duration, name: string, data?: any)",
+        "Sets an alarm that is kept on disk: on_timer(conv, name, data) runs "
+        "then, also after a restart. At most 400 days."
+        "\n\nconv:after(\"2d\", \"survey\")"),
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module conversation_module = {
+    .name = "Conversation",
+    .doc = "The conversation a handler is called for. It belongs to its event "
+           "and is refused after it. Fields cannot be set; after conv:tag and "
+           "its like they show the new value.",
+    .calls = calls,
+    .is_object = true};

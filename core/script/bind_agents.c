@@ -3,6 +3,7 @@
  * as they were when the event came (job->roster). Plain tables, copies. */
 #include "base/clock.h"
 #include "script/bind.h"
+#include "script/modules.h"
 #include "script/unit.h"
 
 static void set_text(lua_State *L, const char *field, struct slice s)
@@ -119,11 +120,17 @@ static int agents_teams(lua_State *L)
     return 1;
 }
 
-void bind_agents(lua_State *L)
-{
-    static const luaL_Reg list[] = {{"online", agents_online},
-                                    {"find", agents_find},
-                                    {"teams", agents_teams},
-                                    {NULL, NULL}};
-    bind_module(L, lua_gettop(L) - 1, "agents", list);
-}
+static const struct api_call calls[] = {
+    {"online", agents_online, API_HANDLERS, 0, "(): Agent[]",
+     "The agents who are online.", "1"},
+    {"find", agents_find, API_HANDLERS, 0,
+     "(who: { id?: string, email?: string, name?: string }): Agent|nil",
+     "The agent with this id, e-mail address or name, or nil."
+     "\n\nlocal mei = agents.find { email = \"mei@example.com\" }",
+     "1"},
+    {"teams", agents_teams, API_HANDLERS, 0, "(): Team[]", "All teams.", "1"},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module agents_module = {
+    .name = "agents",
+    .doc = "The people who answer, as they were when the event came.",
+    .calls = calls};

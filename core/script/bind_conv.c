@@ -8,6 +8,7 @@
  */
 #include "script/bind_conv.h"
 #include "base/clock.h"
+#include "script/modules.h"
 #include "script/worker.h"
 #include <string.h>
 
@@ -243,8 +244,7 @@ void bind_conv(lua_State *L)
 {
     lua_pushlightuserdata(L, (void *)&conv_key);
     lua_newtable(L);
-    lua_newtable(L);
-    luaL_setfuncs(L, conv_methods, 0);
+    api_methods(L, &conversation_module);
     lua_newtable(L);
     for (int f = 0; f < FIELD_COUNT; f++) {
         lua_pushinteger(L, f);
@@ -258,3 +258,26 @@ void bind_conv(lua_State *L)
     lua_setfield(L, -2, "__metatable");
     lua_rawset(L, LUA_REGISTRYINDEX);
 }
+
+/* --- the reference of msg ------------------------------------------------ */
+
+#define FIELD(name, type, doc)                                                 \
+    {                                                                          \
+        name, NULL, API_HANDLERS, API_FIELD, type, doc, "1"                    \
+    }
+
+static const struct api_call message_fields[] = {
+    FIELD("id", "string", "\"ms_...\"."),
+    FIELD("seq", "integer", "Its number in the conversation: 1, 2, 3 ..."),
+    FIELD("kind", "Kind", "What it is: \"text\", \"image\" ..."),
+    FIELD("text", "string", "The text; \"\" where there is none."),
+    FIELD("at", "integer", "Ms since 1970."),
+    FIELD("sender", "{ role: string, id: string, name?: string }",
+          "Who says it; role is \"visitor\", \"agent\" or \"bot\"."),
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module message_module = {
+    .name = "Message",
+    .doc = "A message: a plain table with these fields and those of its kind "
+           "(url, title ...; see Body).",
+    .calls = message_fields,
+    .is_object = true};

@@ -4,7 +4,6 @@
 #include "script/bind.h"
 #include "script/unit.h"
 
-extern const luaL_Reg conv_methods[]; /* bind_acts.c */
 /* The task whose conv is argument 1; raises if it is none, or an old one. */
 struct task *conv_task(lua_State *L);
 /* The field is made anew when it is asked for again. */

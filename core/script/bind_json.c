@@ -4,6 +4,7 @@
  * JSON; encode raises for what has no JSON form. */
 #include "base/limits.h"
 #include "script/bind.h"
+#include "script/modules.h"
 
 static int json_encode(lua_State *L)
 {
@@ -39,14 +40,30 @@ static int json_array(lua_State *L)
     return 1;
 }
 
+static const struct api_call calls[] = {
+    {"encode", json_encode, API_ANYWHERE, 0, "(value: any): string",
+     "The value as JSON. Raises for functions, loops, gaps in lists.", "1"},
+    {"decode", json_decode, API_ANYWHERE, 0,
+     "(text: string): any|nil, string?, string?",
+     "The value of a JSON text, or nil, \"bad_request\", detail. Whole numbers "
+     "beyond 2^53 come as strings, because Lua's numbers would round them.",
+     "1"},
+    {"array", json_array, API_ANYWHERE, 0, "(list?: table): table",
+     "Marks a table as a list, so that it goes out as [...] even when it is "
+     "empty.",
+     "1"},
+    {"null", NULL, API_ANYWHERE, API_FIELD, "lightuserdata",
+     "null, inside a table; it is true in a condition.", "1"},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module json_module = {
+    .name = "json",
+    .doc = "JSON texts and values, both ways. What came in as a list goes out "
+           "as a list.",
+    .calls = calls};
+
 void bind_json(lua_State *L)
 {
-    static const luaL_Reg list[] = {{"encode", json_encode},
-                                    {"decode", json_decode},
-                                    {"array", json_array},
-                                    {NULL, NULL}};
-    bind_module(L, lua_gettop(L) - 1, "json", list);
-    lua_getfield(L, -2, "json");
+    api_methods(L, &json_module);
     value_push_null(L);
     lua_setfield(L, -2, "null");
     lua_pop(L, 1);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "script/bind.h"
 #include "script/budget.h"
+#include "script/modules.h"
 #include "script/unit.h"
 
 #define LINES 100
@@ -70,11 +71,15 @@ static int log_lua_error(lua_State *L)
     return write_line(L, LOG_ERROR);
 }
 
-void bind_log(lua_State *L)
-{
-    static const luaL_Reg list[] = {{"info", log_lua_info},
-                                    {"warn", log_lua_warn},
-                                    {"error", log_lua_error},
-                                    {NULL, NULL}};
-    bind_module(L, lua_gettop(L) - 1, "log", list);
-}
+static const struct api_call calls[] = {
+    {"info", log_lua_info, API_ANYWHERE, 0, "(...: any)",
+     "Writes a line to the log, with the script's name in front. Tables are "
+     "written as JSON. At most 100 lines a handler, 1,000 bytes each.",
+     "1"},
+    {"warn", log_lua_warn, API_ANYWHERE, 0, "(...: any)",
+     "The same, as a warning.", "1"},
+    {"error", log_lua_error, API_ANYWHERE, 0, "(...: any)",
+     "The same, as an error.", "1"},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module log_module = {
+    .name = "log", .doc = "Lines in the server's log.", .calls = calls};

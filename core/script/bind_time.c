@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "script/bind.h"
+#include "script/modules.h"
 #include "script/unit.h"
 #include "script/zone.h"
 #include <math.h>
@@ -262,25 +263,46 @@ static int os_date(lua_State *L)
     return 1;
 }
 
+static const struct api_call calls[] = {
+    {"now", time_now, API_ANYWHERE, 0, "(): integer", "Ms since 1970.", "1"},
+    {"date", time_date, API_ANYWHERE, 0, "(zone?: string, at?: integer): Date",
+     "The calendar's view of a moment (default: now) in a zone (default: the "
+     "machine's).",
+     "1"},
+    {"format", time_format, API_ANYWHERE, 0,
+     "(at?: integer, format?: string, zone?: string): string",
+     "A moment as text. The format is strftime's; the default is \"%Y-%m-%d "
+     "%H:%M:%S\".",
+     "1"},
+    {"is_between", time_is_between, API_ANYWHERE, 0,
+     "(from: string, to: string, zone?: string): boolean",
+     "Is it now between two times of day, the second not included? Over "
+     "midnight if the first is the later one."
+     "\n\nif time.is_between(\"22:00\", \"08:00\", \"Asia/Shanghai\") then ... "
+     "end",
+     "1"},
+    {"sleep", NULL, API_HANDLERS, API_LUA | API_WAITS,
+     "(duration: Duration): boolean|nil, string?, string?",
+     "Waits, at most \"30s\"; the same as sleep.", "1"},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module time_module = {
+    .name = "time",
+    .doc = "Clock and calendar. A time is in ms since 1970; a zone is "
+           "\"Europe/Berlin\", \"UTC\" or \"+08:00\", and without one the "
+           "machine's.",
+    .calls = calls};
+
 void bind_time(lua_State *L)
 {
-    static const luaL_Reg list[] = {{"now", time_now},
-                                    {"date", time_date},
-                                    {"format", time_format},
-                                    {"is_between", time_is_between},
-                                    {NULL, NULL}};
     static const luaL_Reg os[] = {{"time", os_time},
                                   {"clock", os_clock},
                                   {"difftime", os_difftime},
                                   {"date", os_date},
                                   {NULL, NULL}};
-    static const luaL_Reg natives[] = {{"sleep_start", sleep_start},
-                                       {"sleep_finish", sleep_finish},
-                                       {NULL, NULL}};
     lua_pushlightuserdata(L, (void *)&zones_key);
     lua_newtable(L);
     lua_rawset(L, LUA_REGISTRYINDEX);
-    bind_module(L, lua_gettop(L) - 1, "time", list);
     bind_module(L, lua_gettop(L) - 1, "os", os);
-    luaL_setfuncs(L, natives, 0);
+    api_waits(L, &time_module, "sleep", sleep_start, sleep_finish);
+    api_waits(L, &globals_module, "sleep", sleep_start, sleep_finish);
 }

@@ -10,6 +10,7 @@
 #include "script/sandbox.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "script/api.h"
 #include "script/bind.h"
 #include "script/sandbox_lua.h"
 #include "script/strlib.h"
@@ -161,6 +162,7 @@ void sandbox_open(lua_State *L)
     value_open(L);
     bind_open(L); /* modules, into the environment */
     sandbox_lua_open(L);
+    api_seal(L);
     lua_pushlightuserdata(L, (void *)&env_key);
     lua_insert(L, -2);
     lua_rawset(L, LUA_REGISTRYINDEX);

@@ -51,8 +51,7 @@ static const char source[] =
     "local method = native.http_method\n"
     "env.http.get = function(call) return request(method('GET', call)) end\n"
     "env.http.post = function(call) return request(method('POST', call)) end\n"
-    "env.sleep = waiting(native.sleep_start, native.sleep_finish)\n"
-    "env.time.sleep = env.sleep\n"
+    "for _, w in next, native.waits do w[1][w[2]] = waiting(w[3], w[4]) end\n"
 
     /* A script's own coroutines: an await inside goes up to the scheduler. */
     "local depth = setmetatable({}, { __mode = 'k' })\n"
@@ -113,11 +112,8 @@ static const char source[] =
     "end\n"
 
     /* Modules: ours by name, the author's below scripts/lib. */
-    "local loaded, loading = {}, {}\n"
-    "for _, name in next, { 'agents', 'http', 'json', 'kv', 'log', 'time' } "
-    "do\n"
-    "  loaded[name] = env[name]\n"
-    "end\n"
+    "local loaded, loading = { http = env.http, kv = env.kv }, {}\n"
+    "for name, module in next, native.modules do loaded[name] = module end\n"
     "function env.require(name)\n"
     "  if loaded[name] ~= nil then return loaded[name] end\n"
     "  if loading[name] then\n"

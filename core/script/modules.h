@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* modules.h - the list of all modules and types of the script API.
+ *
+ * A new module is one line here, and `const struct api_module NAME_module` in
+ * its bind_NAME.c. One that needs natives or values beside its rows has a
+ * bind_NAME(), called by bind_open.
+ */
+#pragma once
+#include "script/api.h"
+
+/* In the order of the reference. */
+#define API_MODULES(X)                                                         \
+    X(globals)                                                                 \
+    X(conversation)                                                            \
+    X(message)                                                                 \
+    X(agents)                                                                  \
+    X(json)                                                                    \
+    X(time)                                                                    \
+    X(log)
+
+#define API_EXTERN(name) extern const struct api_module name##_module;
+API_MODULES(API_EXTERN)
+#undef API_EXTERN
