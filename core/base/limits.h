@@ -41,6 +41,7 @@
 #define LIMIT_SCRIPT_LOAD_MS 500
 #define LIMIT_SCRIPT_WALL_MS 30000
 #define LIMIT_SCRIPT_MEMORY (32 * 1024 * 1024) /* (setting) */
+#define LIMIT_SCRIPT_HTTP 50                   /* calls of one event */
 #define LIMIT_TASKS 10000                      /* suspended, per unit */
 #define LIMIT_HTTP_BODY (1024 * 1024) /* answer to a script's http call */
 #define LIMIT_KV_VALUE (64 * 1024)

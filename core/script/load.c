@@ -9,6 +9,7 @@
 #include "script/load.h"
 #include "base/crypto.h"
 #include "script/bind.h"
+#include "script/fields.h"
 #include "script/sandbox.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,16 +85,6 @@ static bool wrong(struct loader *l, const char *field, const char *why)
 }
 
 /* The field's value is on top of the stack in all of these. */
-static bool read_hook(struct loader *l, enum hook h)
-{
-    lua_State *L = l->version->L;
-    if (!lua_isfunction(L, -1))
-        return wrong(l, hook_name(h), "a hook must be a function");
-    lua_pushvalue(L, -1);
-    l->version->hook[h] = luaL_ref(L, LUA_REGISTRYINDEX);
-    return true;
-}
-
 static bool read_priority(struct loader *l)
 {
     lua_Number n = lua_tonumber(l->version->L, -1);
@@ -127,9 +118,10 @@ static bool read_match(struct loader *l)
 
 static bool read_field(struct loader *l, const char *name)
 {
-    for (int h = 0; h < HOOK_COUNT; h++)
-        if (strcmp(name, hook_name((enum hook)h)) == 0)
-            return read_hook(l, (enum hook)h);
+    struct err e;
+    int got = field_read(l->version, name, &e);
+    if (got != 0)
+        return got > 0 || wrong(l, e.field, e.text);
     if (strcmp(name, "priority") == 0)
         return read_priority(l);
     if (strcmp(name, "every") == 0)
@@ -139,24 +131,25 @@ static bool read_field(struct loader *l, const char *name)
     if (strcmp(name, "api") == 0)
         return lua_tonumber(l->version->L, -1) == 1 ||
                wrong(l, "api", "this house knows api = 1 only");
-    char why[300];
+    char why[500];
     snprintf(why, sizeof why,
-             "unknown field '%.60s' (known are api, priority, match, every, "
-             "on_message, on_conversation, on_timer)",
+             "unknown field '%.60s' (known are api, priority, match, "
+             "every, " FIELD_NAMES ")",
              name);
     return wrong(l, name, why);
 }
 
 static bool check_whole(struct loader *l, bool has_api)
 {
-    const struct version *v = l->version;
+    struct version *v = l->version;
+    struct err e;
     if (!has_api)
         return wrong(l, "return", "the table must say api = 1");
-    if (v->hook[HOOK_MESSAGE] == LUA_NOREF &&
-        v->hook[HOOK_CONVERSATION] == LUA_NOREF &&
-        v->hook[HOOK_TIMER] == LUA_NOREF)
+    if (!v->hooks)
         return wrong(l, "return",
-                     "a rule needs on_message, on_conversation or on_timer");
+                     "a rule needs a hook: on_message, on_timer, ...");
+    if (fields_check(v, &e) < 0)
+        return wrong(l, e.field, e.text);
     if (v->every_ms && v->hook[HOOK_TIMER] == LUA_NOREF)
         return wrong(l, "every", "every needs on_timer");
     return true;
@@ -344,6 +337,7 @@ static bool load(struct loader *l)
         v->sources->text = SLICE("");
         return wrong(l, "", e.text);
     }
+    limits_init(&v->limits, l->memory_bytes);
     v->L = sandbox_new(&v->budget, l->memory_bytes);
     sandbox_open(v->L);
     v->loader = l;

@@ -201,17 +201,26 @@ static bool channel_is(const struct match *m, const struct conversation *c)
            has(&m->channel, id_text(id, ID_CHANNEL, c->channel));
 }
 
+static bool is_first(const struct job *job)
+{
+    /* Before it is stored a message has no number yet. */
+    return job->event.seq ? job->event.seq == 1 : job->conv.last_seq == 0;
+}
+
 bool match_is(const struct match *m, const struct job *job)
 {
-    if (job->hook == HOOK_TIMER)
-        return true;
     const struct conversation *c = &job->conv;
-    bool message = job->hook == HOOK_MESSAGE;
+    bool message = job->hook == HOOK_MESSAGE || job->hook == HOOK_INBOUND ||
+                   job->hook == HOOK_SEND;
+    if (job->hook == HOOK_TIMER || job->hook == HOOK_FLOW)
+        return true;
+    if (!c->id && (m->holders || m->states || m->channel.count))
+        return false; /* an event of no conversation */
     if (m->holders && !(m->holders & holder_of(c->state)))
         return false;
     if (m->states && !(m->states & 1u << c->state))
         return false;
-    if (m->first && message && job->event.seq != 1)
+    if (m->first && message && !is_first(job))
         return false;
     if (m->kind.count && message && !has(&m->kind, job->kind))
         return false;

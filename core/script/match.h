@@ -28,6 +28,7 @@ struct match {
  * ERR_UNPROCESSABLE, e tells and e->field is the field at fault. Raw access
  * only, raises nothing. */
 int match_read(lua_State *L, struct arena *a, struct match *m, struct err *e);
-/* kind, first and text count for messages only; a timer is for its unit
- * whatever stands here. Any thread. */
+/* kind, first and text count for messages only (on_message, on_inbound,
+ * on_send); a timer or a flow is for its unit whatever stands here. Any
+ * thread. */
 bool match_is(const struct match *m, const struct job *job);
