@@ -22,6 +22,7 @@ void bind_http(lua_State *L);
 void bind_time(lua_State *L);
 void bind_json(lua_State *L);
 void bind_require(lua_State *L);
+void bind_secret(lua_State *L);
 
 /* Sets field `name` of the table at idx to a table of functions. */
 void bind_module(lua_State *L, int idx, const char *name,

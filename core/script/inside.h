@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "script/reload.h"
 #include "script/report.h"
+#include "script/secret.h"
 #include "script/worker.h"
 
 struct script {
@@ -21,6 +22,7 @@ struct script {
     struct map units;  /* by name */
     struct plan *plan; /* published */
     atomic_llong depth;
+    struct secrets *_Atomic secrets; /* set on main, read on any thread */
 };
 void script_ref(struct script *s);                             /* any thread */
 void script_unref(struct script *s);                           /* main */

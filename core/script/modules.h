@@ -16,7 +16,9 @@
     X(agents)                                                                  \
     X(json)                                                                    \
     X(time)                                                                    \
-    X(log)
+    X(log)                                                                     \
+    X(secret)                                                                  \
+    X(secret_object)
 
 #define API_EXTERN(name) extern const struct api_module name##_module;
 API_MODULES(API_EXTERN)

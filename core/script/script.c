@@ -32,6 +32,7 @@ void script_unref(struct script *s)
 {
     if (atomic_fetch_sub(&s->refs, 1) != 1)
         return;
+    secrets_free(atomic_load(&s->secrets));
     mem_free(s->home);
     mem_free(s);
 }
@@ -50,11 +51,16 @@ int script_open(const struct script_conf *conf, struct err *e,
                 struct script **out)
 {
     *out = NULL;
+    struct secrets *secrets = NULL;
     int got = check_conf(conf, e);
+    if (got == 0)
+        got = secrets_new(conf->secrets, NULL, e, &secrets);
     if (got < 0)
         return got;
     struct script *s = mem_alloc(sizeof *s);
     s->conf = *conf;
+    s->conf.secrets = SLICE("");
+    atomic_init(&s->secrets, secrets);
     s->home = mem_strdup(conf->home);
     s->conf.home = s->home;
     atomic_init(&s->refs, 1);

@@ -7,6 +7,7 @@
  */
 #include "script/value.h"
 #include "base/limits.h"
+#include "script/secret.h"
 #include <lauxlib.h>
 #include <math.h>
 #include <stdio.h>
@@ -133,6 +134,7 @@ struct writer {
     lua_State *L;
     struct jsonw w;
     const char *why;
+    bool tells; /* a secret goes out as its text */
 };
 
 static bool write_value(struct writer *w, int idx, int depth);
@@ -151,6 +153,21 @@ static bool write_text(struct writer *w, int idx)
     if (!slice_is_utf8(s))
         return refuse(w, "a text is not UTF-8");
     jsonw_text(&w->w, s);
+    return true;
+}
+
+static bool write_secret(struct writer *w, int idx)
+{
+    struct slice text;
+    const char *why;
+    if (!w->tells)
+        return refuse(w, "a secret has no JSON form: it can go out by http "
+                         "only (headers, query, json)");
+    if (!secret_text(w->L, idx, &text, &why))
+        return refuse(w, why);
+    if (!slice_is_utf8(text))
+        return refuse(w, "a secret is not UTF-8 text");
+    jsonw_text(&w->w, text);
     return true;
 }
 
@@ -247,18 +264,23 @@ static bool write_value(struct writer *w, int idx, int depth)
             return refuse(w, "a value has no JSON form");
         jsonw_null(&w->w);
         return true;
+    case LUA_TUSERDATA:
+        if (secret_is(w->L, idx))
+            return write_secret(w, idx);
+        return refuse(w, "functions and objects have no JSON form");
     default:
         return refuse(w, "functions and objects have no JSON form");
     }
 }
 
-int value_write(lua_State *L, int idx, struct buf *out, const char **why)
+static int write_all(lua_State *L, int idx, struct buf *out, bool tells,
+                     const char **why)
 {
     size_t was = out->len;
     int top = lua_gettop(L);
     if (idx < 0)
         idx += top + 1;
-    struct writer w = {.L = L, .w = jsonw_on(out)};
+    struct writer w = {.L = L, .w = jsonw_on(out), .tells = tells};
     bool ok = write_value(&w, idx, 0);
     lua_settop(L, top);
     *why = w.why;
@@ -270,4 +292,15 @@ int value_write(lua_State *L, int idx, struct buf *out, const char **why)
         return ERR_TOOBIG;
     }
     return ERR_UNPROCESSABLE;
+}
+
+int value_write(lua_State *L, int idx, struct buf *out, const char **why)
+{
+    return write_all(L, idx, out, false, why);
+}
+
+int value_write_telling(lua_State *L, int idx, struct buf *out,
+                        const char **why)
+{
+    return write_all(L, idx, out, true, why);
 }

@@ -22,6 +22,10 @@ void value_mark_array(lua_State *L, int idx);
 /* Appends the value at idx as JSON. Returns 0, ERR_TOOBIG, or
  * ERR_UNPROCESSABLE with a sentence in *why. Raises nothing. */
 int value_write(lua_State *L, int idx, struct buf *out, const char **why);
+/* The same, but secrets go out as their texts: for what leaves the house and
+ * is neither kept nor logged (http). May raise for lack of memory. */
+int value_write_telling(lua_State *L, int idx, struct buf *out,
+                        const char **why);
 
 /* Parses text and pushes it, nil if it is not JSON. The tree lives in a, the
  * caller's to free. */
