@@ -9,6 +9,7 @@
 #include "script/load.h"
 #include "base/crypto.h"
 #include "script/bind.h"
+#include "script/bind_test.h"
 #include "script/fields.h"
 #include "script/sandbox.h"
 #include <stdio.h>
@@ -185,9 +186,9 @@ static struct slice file_of(struct arena *a, struct slice name)
 }
 
 /* Leaves the chunk on the stack, or a sentence (false). */
-static bool compile(lua_State *L, struct arena *a, const struct source *s)
+static bool compile(lua_State *L, struct arena *a, const struct source *s,
+                    struct slice file)
 {
-    struct slice file = file_of(a, s->name);
     size_t max = file.len + 2;
     char *name = arena_text(a, max);
     snprintf(name, max, "@%s", file.at);
@@ -249,7 +250,7 @@ int loader_require(struct loader *l, lua_State *L, struct slice name)
         lua_pushfstring(L, "require '%s': %s", name.at, e.text);
         return 2;
     }
-    return compile(L, l->arena, s) ? 1 : 2;
+    return compile(L, l->arena, s, file_of(l->arena, s->name)) ? 1 : 2;
 }
 
 /* --- the version ---------------------------------------------------------- */
@@ -318,13 +319,23 @@ static bool run_top(struct loader *l)
 {
     struct version *v = l->version;
     bool killed;
-    if (compile(v->L, v->arena, v->sources) &&
+    if (compile(v->L, v->arena, v->sources, v->file) &&
         budget_pcall(v->L, 0, 1, LIMIT_SCRIPT_LOAD_MS, &killed) == 0)
         return true;
     struct slice text = SLICE("the error is not a text");
     if (lua_type(v->L, -1) == LUA_TSTRING)
         text.at = lua_tolstring(v->L, -1, &text.len);
     return trouble(l, text);
+}
+
+/* A test file has told what it has to tell while it ran. */
+static bool check_result(struct loader *l)
+{
+    struct version *v = l->version;
+    if (!l->is_test)
+        return check_table(l);
+    v->hook[HOOK_TIMER] = bind_test_handler(v->L);
+    return true;
 }
 
 static bool load(struct loader *l)
@@ -340,8 +351,10 @@ static bool load(struct loader *l)
     limits_init(&v->limits, l->memory_bytes);
     v->L = sandbox_new(&v->budget, l->memory_bytes);
     sandbox_open(v->L);
+    if (l->is_test)
+        bind_test_open(v->L);
     v->loader = l;
-    bool ok = run_top(l) && check_table(l);
+    bool ok = run_top(l) && check_result(l);
     v->loader = NULL;
     if (!ok)
         return false;
@@ -354,6 +367,8 @@ static bool load(struct loader *l)
 struct version *load_version(struct loader *l, struct slice name)
 {
     struct version *v = version_new(name);
+    if (l->file)
+        v->file = slice_dup(v->arena, slice_of(l->file));
     l->version = v;
     l->libs = l->libs_last = NULL;
     buf_clear(&l->trouble);

@@ -13,6 +13,10 @@ struct loader {
     read_source_fn read;
     void *arg;
     size_t memory_bytes;
+    /* NULL, or the path of the unit's file as people are told it: a test, or
+     * another file than scripts/<name>.lua */
+    const char *file;
+    bool is_test; /* a *_test.lua: it gets `test`, and returns nothing */
     /* the result of a failed load: "file:line: message\n traceback" */
     struct buf trouble;
     /* what it asked for, also when it failed; in `arena` */

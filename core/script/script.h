@@ -143,6 +143,17 @@ void script_enable(struct script *s, struct slice unit, bool on,
  * answer = JSON {"ok":…,"text":…}. write: effects and kv writes count. */
 void script_eval(struct script *s, struct slice source, bool write,
                  void (*done)(void *arg, struct slice answer), void *arg);
+/* --- for `yuelai test` (app/testing) --- */
+#define SCRIPT_TEST_UNIT "test"
+/* Loads a *_test.lua as the unit "test"; file: as people are told it. It runs
+ * by jobs {HOOK_TIMER, unit "test", what = "list" | "run" | "call"} and asks by
+ * ASK_TEST. A failure's sentence goes to trouble. */
+int script_load_test(struct script *s, const char *file, struct slice source,
+                     struct buf *trouble);
+/* When the threads have looked at all that was given before: ms until a wait
+ * of theirs ends (-1 = none is timed), how many wait for an answer. */
+typedef void (*script_look_fn)(void *arg, int64_t next_ms, size_t asks);
+void script_look(struct script *s, script_look_fn done, void *arg);
 /* JSON array for the scripts resource: name kind state version loaded_at
  * errors[] (file, line, message, traceback, count, first_at, last_at), calls,
  * cpu, memory. Main thread, from a snapshot. */
