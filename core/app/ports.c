@@ -108,6 +108,12 @@ static bool port_wants(void *arg, const struct job *job)
     return s->script && script_wants(s->script, job);
 }
 
+static int64_t port_patience(void *arg, const struct job *job)
+{
+    struct server *s = arg;
+    return s->script ? script_patience(s->script, job) : 0;
+}
+
 /* --- acks, measured: a direct-mapped table that forgets on collision --- */
 
 static uint64_t ack_key(uint64_t peer, struct slice ref)
@@ -172,6 +178,7 @@ struct desk_conf ports_conf(struct server *s)
                   .run = port_run,
                   .read = port_read,
                   .wants = port_wants,
+                  .patience = port_patience,
                   .send = port_send,
                   .accept = port_accept,
                   .close = port_close,
@@ -258,6 +265,17 @@ static void on_every(void *arg, struct slice unit)
     }
 }
 
+static void on_part(void *arg, struct job *part)
+{
+    struct server *s = arg;
+    if (s->desk) {
+        desk_part(s->desk, part);
+    } else {
+        part->result = ERR_CANCELLED;
+        part->done(part);
+    }
+}
+
 struct script_conf ports_script_conf(struct server *s)
 {
     return (struct script_conf){
@@ -270,6 +288,7 @@ struct script_conf ports_script_conf(struct server *s)
         .on_change = on_scripts_changed,
         .keep_version = versions_keep,
         .on_every = on_every,
+        .on_part = on_part,
         .arg = s,
     };
 }

@@ -66,6 +66,11 @@ static void visit_alarm(void *arg, const struct alarm *a)
     desk_restore_alarm(((struct server *)arg)->desk, a);
 }
 
+static void visit_flow(void *arg, const struct flow *f)
+{
+    desk_restore_flow(((struct server *)arg)->desk, f);
+}
+
 static int visit_all(struct server *s, struct err *e)
 {
     const struct store_visit v = {.arg = s,
@@ -76,6 +81,7 @@ static int visit_all(struct server *s, struct err *e)
                                   .conversation = visit_conversation,
                                   .unhandled = visit_unhandled,
                                   .alarm = visit_alarm,
+                                  .flow = visit_flow,
                                   .version = versions_visit};
     return store_visit(s->store, &v, e);
 }

@@ -28,6 +28,7 @@ struct act *act_new(enum act_kind kind, void (*done)(struct act *), void *owner)
 
 void act_free(struct act *act)
 {
+    job_free(act->screen);
     arena_free(act->arena);
 }
 
@@ -86,7 +87,8 @@ struct act *act_of_frame(enum act_kind kind, struct desk_peer *p,
 
 /* --- messages ------------------------------------------------------------- */
 
-void put_contact(struct desk *d, struct tx *tx, struct person *p, int64_t now)
+struct contact *put_contact(struct desk *d, struct tx *tx, struct person *p,
+                            int64_t now)
 {
     struct contact *row = arena_one(tx->arena, struct contact);
     if (p->rec) {
@@ -105,9 +107,11 @@ void put_contact(struct desk *d, struct tx *tx, struct person *p, int64_t now)
     row->updated_at = now;
     tx_put(tx, PUT_CONTACT)->contact = row;
     (void)d;
+    return row;
 }
 
-static void send_message(struct tx *tx, struct step *s, struct act *act)
+static struct event *send_message(struct tx *tx, struct step *s,
+                                  struct act *act)
 {
     struct slice name = act->role == ROLE_VISITOR ? person_name(s->conv->person)
                                                   : (struct slice){0};
@@ -120,6 +124,7 @@ static void send_message(struct tx *tx, struct step *s, struct act *act)
     s->act = act;
     s->text = act->frame->text;
     s->kind = act->frame->kind;
+    return ev;
 }
 
 /* The tx borrows the act's arena for its texts: the act lives until done. */
@@ -127,7 +132,10 @@ static void send_plain(struct desk *d, struct conv *c, struct act *act)
 {
     struct step *s;
     struct tx *tx = conv_tx(d, c, &s);
-    send_message(tx, s, act);
+    struct event *ev = send_message(tx, s, act);
+    if (screen_apply(d, c, act, tx, s, ev)) {
+        conv_tx_change(tx, s, EVENT_CONVERSATION_UPDATED, ROLE_BOT, 0, 0);
+    }
     conv_commit(d, tx);
 }
 
@@ -153,7 +161,10 @@ static void send_changing(struct desk *d, struct conv *c, struct act *act)
         conv_tx_change(tx, s, EVENT_CONVERSATION_ASSIGNED, act->role,
                        act->actor, 0);
     }
-    send_message(tx, s, act);
+    struct event *ev = send_message(tx, s, act);
+    if (screen_apply(d, c, act, tx, s, ev)) {
+        conv_tx_change(tx, s, EVENT_CONVERSATION_UPDATED, ROLE_BOT, 0, 0);
+    }
     conv_commit(d, tx);
 }
 
@@ -200,7 +211,11 @@ static void send_begin(struct desk *d, struct conv *c, void *what)
         return; /* the turn ends when it is committed */
     }
     if (how == 0) {
+        bool turn = screen_changes(act);
         send_plain(d, c, act);
+        if (turn) {
+            return;
+        }
     } else {
         act_fail(act, how,
                  how == ERR_CONFLICT ? "the conversation is closed"
@@ -209,11 +224,15 @@ static void send_begin(struct desk *d, struct conv *c, void *what)
     conv_change_end(d, c);
 }
 
-static void send_in(struct desk *d, struct conv *c, struct act *act)
+void send_in(struct desk *d, struct conv *c, struct act *act)
 {
+    if (!act->screened && screen_take(d, c, act)) {
+        return;
+    }
     /* Deciding on what is about to change would be blind (I13): a message
      * must not land behind a close. */
-    bool plain = c->stored && c->lane_sends == 0 && !c->changing && !c->changes;
+    bool plain = c->stored && c->lane_sends == 0 && !c->changing &&
+                 !c->changes && !screen_changes(act);
     if (act->role == ROLE_VISITOR) {
         plain = plain && c->rec.state != CONV_SNOOZED;
     } else {
@@ -453,6 +472,21 @@ static void act_read(struct desk *d, struct conv *c, struct act *act)
     conv_commit(d, tx);
 }
 
+struct conv *conv_from(struct desk *d, const struct query *q)
+{
+    struct conv *c = conv_of(d, q->conversation->id);
+    if (!c) { /* somebody else may have loaded it */
+        struct person *p =
+            person_get(d, q->conversation->contact, q->conversation->channel);
+        p->stored = true;
+        if (q->contact && !p->rec) {
+            person_know(p, q->contact);
+        }
+        c = conv_new(d, q->conversation, p, true);
+    }
+    return c;
+}
+
 /* --- the door ------------------------------------------------------------- */
 
 static void on_loaded(struct query *q)
@@ -465,15 +499,7 @@ static void on_loaded(struct query *q)
                  code == ERR_NOT_FOUND ? "there is no such conversation"
                                        : q->err.text);
     } else {
-        if (!conv_of(d, act->conv)) { /* somebody else may have loaded it */
-            struct person *p = person_get(d, q->conversation->contact,
-                                          q->conversation->channel);
-            p->stored = true;
-            if (q->contact && !p->rec) {
-                person_know(p, q->contact);
-            }
-            conv_new(d, q->conversation, p, true);
-        }
+        conv_from(d, q);
         desk_act(d, act);
         struct conv *c = conv_of(d, q->conv);
         if (c) {

@@ -91,6 +91,9 @@ struct conv *conv_new(struct desk *d, const struct conversation *rec,
     c->held_since = d->conf.ports.now(d->conf.ports.arg);
     list_init(&c->queue_link);
     list_init(&c->dirty_link);
+    list_init(&c->flows);
+    timer_init(&c->patience, NULL);
+    timer_init(&c->screen_timer, NULL);
     timer_init(&c->wake, on_wake);
     timer_init(&c->again, on_again);
     record_own(&c->rec, rec);
@@ -101,6 +104,7 @@ struct conv *conv_new(struct desk *d, const struct conversation *rec,
     const struct channel *ch = desk_channel(d, rec->channel);
     text_own(&c->rec.channel_type, ch ? ch->type : SLICE(""));
     map_put(&d->convs, c->rec.id, c);
+    flows_attach(d, c);
     conv_enter(d, c);
     return c;
 }
@@ -116,6 +120,10 @@ void conv_free(struct desk *d, struct conv *c)
     map_take(&d->convs, c->rec.id);
     conv_leave(d, c);
     timer_stop(d->wheel, &c->again);
+    timer_stop(d->wheel, &c->patience);
+    timer_stop(d->wheel, &c->screen_timer);
+    flows_detach(c);
+    text_free(&c->parts);
     jobs_drop(d, c);
     list_remove(&c->dirty_link);
     if (c->person->conv == c) {
@@ -138,7 +146,7 @@ void conv_settle(struct desk *d, struct conv *c)
 {
     bool over = c->rec.state == CONV_CLOSED || !c->stored;
     if (over && !c->under_way && !c->changing && !c->changes && !c->job_count &&
-        !c->job_running && !c->retry && !c->handled_dirty) {
+        !c->job_running && !c->retry && !c->handled_dirty && !c->screens) {
         conv_free(d, c);
     }
 }
@@ -346,6 +354,9 @@ static void message_done(struct desk *d, struct conv *c, struct step *s,
         }
     }
     tell_message(d, c, ev, tx->arena, except);
+    if (ev->role == ROLE_AGENT && !(ev->flags & EVENT_PRIVATE)) {
+        c->granted_fence = 0; /* a person speaks: no late job beside it */
+    }
     if (ev->role == ROLE_VISITOR) {
         job_for_message(d, c, ev, s->text, s->kind);
     }
@@ -373,7 +384,7 @@ static void change_done(struct desk *d, struct conv *c, struct step *s,
 {
     struct conversation before = c->rec; /* its texts are not looked at */
     bool was_queued = c->rec.state == CONV_QUEUED;
-    if (s->creates) {
+    if (ev->name == EVENT_CONVERSATION_CREATED) {
         c->stored = true;
         c->person->stored = true;
     } else {
@@ -395,7 +406,12 @@ static void change_done(struct desk *d, struct conv *c, struct step *s,
             d->last_take_at = now;
         }
     }
-    job_for_change(d, c, ev);
+    if (c->rec.assignee && c->rec.assignee != before.assignee) {
+        flows_tell(d, c, "taken");
+    } else if (c->rec.state == CONV_CLOSED && before.state != CONV_CLOSED) {
+        flows_tell(d, c, "closed");
+    }
+    job_for_change(d, c, ev, &before, s->depth);
 }
 
 static void event_done(struct desk *d, struct conv *c, struct step *s,
@@ -403,6 +419,10 @@ static void event_done(struct desk *d, struct conv *c, struct step *s,
 {
     if (ev->pos > d->pos) {
         d->pos = ev->pos;
+    }
+    if (ev->conv != c->rec.id) { /* the contact's */
+        desk_announce(d, ev, tx->arena);
+        return;
     }
     c->rec.last_pos = ev->pos;
     if (ev->cause > c->rec.handled) {
@@ -422,8 +442,9 @@ static void event_done(struct desk *d, struct conv *c, struct step *s,
         change_done(d, c, s, tx, ev);
         break;
     default:
-        break; /* the handled mark alone */
+        return; /* the handled mark alone */
     }
+    job_for_event(d, c, ev, s->depth);
 }
 
 static struct event *find_duplicate(const struct tx *tx)
@@ -482,6 +503,10 @@ static void step_failed(struct desk *d, struct conv *c, struct step *s,
         job_retry(d, c, s->job);
         s->job = NULL;
     }
+    if (s->part) {
+        s->part->result = tx->result;
+        s->part->done(s->part);
+    }
 }
 
 static void step_finished(struct desk *d, struct conv *c, struct step *s)
@@ -489,11 +514,28 @@ static void step_finished(struct desk *d, struct conv *c, struct step *s)
     if (s->act) {
         act_finish(s->act, c);
     }
+    if (s->part) {
+        s->part->fence = c->rec.fence;
+        s->part->done(s->part);
+    }
     if (s->job) {
         job_free(s->job);
         d->jobs--;
         c->job_running = false;
         jobs_go(d, c);
+    }
+}
+
+/* What else is on disk now. */
+static void row_stored(struct desk *d, const struct step *s,
+                       const struct put *p)
+{
+    if (p->kind == PUT_ALARM) {
+        alarm_add(d, p->alarm);
+    } else if (p->kind == PUT_FLOW) {
+        flow_stored(d, p->flow);
+    } else if (p->kind == PUT_CONTACT && !s->creates) {
+        desk_put_contact(d, p->contact);
     }
 }
 
@@ -518,9 +560,7 @@ static void on_committed(struct tx *tx)
             event_done(d, c, s, tx, ev);
         }
         for (struct put *p = tx->puts; p; p = p->next) {
-            if (p->kind == PUT_ALARM) {
-                alarm_add(d, p->alarm);
-            }
+            row_stored(d, s, p);
         }
         step_finished(d, c, s);
     }

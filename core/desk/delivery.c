@@ -674,4 +674,5 @@ void desk_announce(struct desk *d, const struct event *ev, struct arena *a)
     }
     struct notice n = notice_of(d, NOTICE_EVENT, ev, a);
     tell_agents(d, &n);
+    job_for_house(d, ev);
 }

@@ -36,8 +36,8 @@ struct desk *desk_new(const struct desk_conf *conf)
     d->conf = *conf;
     d->pos = conf->pos;
     d->wheel = wheel_new(now_ms(d));
-    struct map *maps[] = {&d->peers, &d->persons,  &d->convs, &d->agents,
-                          &d->teams, &d->channels, &d->alarms};
+    struct map *maps[] = {&d->peers, &d->persons,  &d->convs,  &d->agents,
+                          &d->teams, &d->channels, &d->alarms, &d->flows};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         map_init(maps[i]);
     }
@@ -71,14 +71,6 @@ static void free_people(struct desk *d)
         list_init(&who->peers);
         person_release(d, who);
     }
-    struct alarm_live *al;
-    for (size_t i = 0; (al = map_next(&d->alarms, &i)) != NULL;) {
-        timer_stop(d->wheel, &al->timer);
-        text_free(&al->rec.unit);
-        text_free(&al->rec.name);
-        text_free(&al->rec.data);
-        mem_free(al);
-    }
 }
 
 void desk_free(struct desk *d)
@@ -92,6 +84,9 @@ void desk_free(struct desk *d)
         }
         conv_free(d, c);
     }
+    alarms_free(d);
+    flows_free(d);
+    tx_free(d->traces);
     free_people(d);
     const struct agent *a;
     for (size_t i = 0; (a = desk_next_agent(d, &i)) != NULL;) {
@@ -106,8 +101,8 @@ void desk_free(struct desk *d)
         desk_del_channel(d, ch->id);
     }
     roster_spoil(d);
-    struct map *maps[] = {&d->peers, &d->persons,  &d->convs, &d->agents,
-                          &d->teams, &d->channels, &d->alarms};
+    struct map *maps[] = {&d->peers, &d->persons,  &d->convs,  &d->agents,
+                          &d->teams, &d->channels, &d->alarms, &d->flows};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         map_fini(maps[i]);
     }
@@ -522,7 +517,12 @@ void desk_measure(const struct desk *d, struct desk_figures *out)
                                  .conversations = d->convs.count,
                                  .jobs = d->jobs,
                                  .pending = d->pending,
-                                 .held = d->held};
+                                 .held = d->held,
+                                 .flows = d->flows.count};
+    struct flow_live *l;
+    for (size_t i = 0; (l = map_next(&d->flows, &i)) != NULL;) {
+        out->flows_waiting += l->state == FLOW_WAITING;
+    }
     struct agent_live *a;
     for (size_t i = 0; (a = map_next(&d->agents, &i)) != NULL;) {
         out->agents_online += !list_empty(&a->peers);

@@ -156,6 +156,8 @@ struct act {
     int32_t priority;
     bool has_tags, has_priority;
     uint32_t seq;
+    bool screened;      /* on_inbound, on_send have seen it (desk's own) */
+    struct job *screen; /* with what they want, owned; NULL = nothing */
     /* answer: result, err; SEND: the stored event; the conversation as it is */
     int result;
     struct err err;

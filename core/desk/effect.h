@@ -108,6 +108,9 @@ struct job {
     struct roster *roster; /* one ref */
     uint32_t fence;
     int64_t at;
+    uint32_t depth;  /* jobs that this one follows from, one by another */
+    uint64_t letter; /* the dead letter that is run again, 0 = none */
+    uint32_t runs;   /* how often that was done before */
     /* answer */
     int result;           /* 0, or ERR_CANCELLED when the house stops */
     bool decided;         /* some rule ended the round */

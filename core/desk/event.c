@@ -307,3 +307,33 @@ int conversation_write(struct buf *out, const struct conversation *c)
     jsonw_close(&w, '}');
     return finish(out, was, w.failed);
 }
+
+static void write_identities(struct jsonw *w, const struct contact *c)
+{
+    jsonw_key(w, "identities");
+    jsonw_open(w, '[');
+    if (c->identity.len) {
+        jsonw_open(w, '{');
+        put_id(w, "channel", ID_CHANNEL, c->channel);
+        jsonw_put_text(w, "user_id", c->identity);
+        jsonw_close(w, '}');
+    }
+    jsonw_close(w, ']');
+}
+
+void contact_write(struct jsonw *w, const struct contact *c)
+{
+    jsonw_open(w, '{');
+    put_id(w, "id", ID_CONTACT, c->id);
+    put_id(w, "channel", ID_CHANNEL, c->channel);
+    write_identities(w, c);
+    put_words(w, "name", c->name);
+    put_words(w, "email", c->email);
+    put_words(w, "phone", c->phone);
+    put_words(w, "tier", c->tier);
+    put_json(w, "tags", c->tags, SLICE("[]"));
+    put_json(w, "attributes", c->attributes, SLICE("{}"));
+    jsonw_put_int(w, "created_at", c->created_at);
+    jsonw_put_int(w, "updated_at", c->updated_at);
+    jsonw_close(w, '}');
+}

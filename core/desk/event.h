@@ -159,3 +159,6 @@ int event_write_ack(struct buf *out, const struct event *ev, struct slice ref,
                     struct cursor at, bool duplicate);
 /* The conversation object of contract §2, as in conversation.* events. */
 int conversation_write(struct buf *out, const struct conversation *c);
+/* The contact object of contract §2, as in contact.updated. */
+struct jsonw;
+void contact_write(struct jsonw *w, const struct contact *c);

@@ -83,6 +83,19 @@ struct shown {
     uint64_t peer, told;
 };
 
+/* A flow that has not ended; its log is in the store only. */
+struct flow_live {
+    uint64_t id, conv;
+    struct slice unit;
+    enum flow_state state;
+    bool woken; /* a job of it is on its way */
+    struct timer timer;
+    struct list link; /* its conv's flows, while that is in memory */
+    struct desk *desk;
+    void (*cancelled)(void *arg, int result); /* who asked for it waits */
+    void *cancelled_arg;
+};
+
 struct conv;
 struct change {
     struct change *next;
@@ -108,7 +121,16 @@ struct conv {
     struct job *jobs, *jobs_last; /* waiting; linked by mail.next */
     uint32_t job_count;
     bool job_running;
-    struct job *retry;   /* its effects could not be written */
+    struct job *retry;      /* its effects could not be written */
+    struct timer patience;  /* of the job that runs and is to place it */
+    bool overdue;           /* it took too long: the default has placed it */
+    uint32_t granted_fence; /* then: what the late job may still answer under,
+                               until somebody else acts; 0 = nothing */
+    struct slice parts; /* own: effects of the running job that are committed */
+    struct list flows;  /* of struct flow_live */
+    struct act *screens, *screens_last; /* sends that hooks look at first */
+    struct job *screening;              /* of the first; only its address */
+    struct timer screen_timer;
     struct timer wake;   /* snooze */
     struct timer again;  /* retry of a job */
     struct shown *shown; /* by agents' peers, count of them */
@@ -127,7 +149,7 @@ struct desk {
     struct desk_conf conf;
     struct wheel *wheel;
     uint64_t pos; /* last event told */
-    struct map peers, persons, convs, agents, teams, channels, alarms;
+    struct map peers, persons, convs, agents, teams, channels, alarms, flows;
     struct list queue; /* of conv, in the order they are served */
     size_t queued;
     struct list dirty;     /* convs with handled_dirty */
@@ -137,6 +159,8 @@ struct desk {
     int64_t last_take_at;
     bool queue_moved; /* positions changed since they were told */
     bool started, draining;
+    struct tx *traces; /* that wait for the next round; NULL = none */
+    uint32_t trace_count;
     struct timer second; /* the once-a-second round */
     size_t jobs, pending, held;
 };
@@ -145,9 +169,11 @@ struct desk {
 struct step {
     struct desk *desk;
     struct conv *conv;
-    struct act *act; /* answered then; may be NULL */
-    struct job *job; /* whose effects these are; may be NULL */
-    bool changes;    /* next becomes the record; ends the lane's turn */
+    struct act *act;  /* answered then; may be NULL */
+    struct job *job;  /* whose effects these are; may be NULL */
+    struct job *part; /* likewise, of a job that goes on; answered then */
+    uint32_t depth;   /* of the jobs that follow from it */
+    bool changes;     /* next becomes the record; ends the lane's turn */
     bool creates;
     uint64_t reserved;    /* agent with one reserved, 0 = none */
     uint32_t read_before; /* READ: the mark as it was */
@@ -222,7 +248,8 @@ void conv_set_holder(struct conversation *next, enum conv_state state,
 void conv_commit(struct desk *d, struct tx *tx);
 
 /* acts.c */
-void put_contact(struct desk *d, struct tx *tx, struct person *p, int64_t now);
+struct contact *put_contact(struct desk *d, struct tx *tx, struct person *p,
+                            int64_t now);
 void act_fail(struct act *act, int code, const char *why);
 void act_finish(struct act *act, const struct conv *c);
 /* The conversation is closed: what the visitor said meanwhile and waits in its
@@ -231,15 +258,56 @@ void sends_move(struct desk *d, struct conv *c);
 struct act *act_of_frame(enum act_kind kind, struct desk_peer *p,
                          struct frame *f, struct arena *a);
 
+/* Puts what a query found into memory, if nobody else has meanwhile. */
+struct conv *conv_from(struct desk *d, const struct query *q);
+void send_in(struct desk *d, struct conv *c, struct act *act);
+
+/* screen.c: before a message is stored. True: the act waits there. */
+bool screen_take(struct desk *d, struct conv *c, struct act *act);
+/* What the hooks want beside the message, into its tx; true if the record is
+ * changed by it. */
+bool screen_apply(struct desk *d, struct conv *c, struct act *act,
+                  struct tx *tx, struct step *s, struct event *message);
+bool screen_changes(const struct act *act); /* it needs the lane */
+
 /* jobs.c */
 void job_for_message(struct desk *d, struct conv *c, const struct event *ev,
                      struct slice text, struct slice kind);
-void job_for_change(struct desk *d, struct conv *c, const struct event *ev);
+void job_for_change(struct desk *d, struct conv *c, const struct event *ev,
+                    const struct conversation *before, uint32_t depth);
+void job_for_event(struct desk *d, struct conv *c, const struct event *ev,
+                   uint32_t depth);
 void jobs_go(struct desk *d, struct conv *c); /* run the next, if any */
 void job_retry(struct desk *d, struct conv *c, struct job *job);
 void jobs_drop(struct desk *d, struct conv *c);
-void alarm_add(struct desk *d, const struct alarm *a);
+struct job *job_make(struct desk *d, struct conv *c, enum hook hook,
+                     const struct event *ev);
+void job_fill(struct desk *d, struct conv *c, struct job *job);
+void job_queue(struct desk *d, struct conv *c, struct job *job);
+void job_run(struct desk *d, struct conv *c, struct job *job); /* its turn */
+void job_over(struct desk *d, struct conv *c, struct job *job);
+bool job_wanted(struct desk *d, struct conv *c, struct job *probe);
 void handled_flush(struct desk *d);
+
+/* alarms.c */
+void alarm_add(struct desk *d, const struct alarm *a);
+void alarm_fire(struct desk *d, const struct alarm *a, uint64_t letter);
+void alarms_free(struct desk *d);
+struct job *job_free_new(struct desk *d, enum hook hook); /* of no conv */
+void job_free_run(struct desk *d, struct job *job);
+void job_for_house(struct desk *d, const struct event *ev); /* of no conv */
+
+/* flows.c */
+void flow_stored(struct desk *d, const struct flow *f);
+void flow_took(struct desk *d, const struct flow *f);
+void flow_wake(struct desk *d, struct flow_live *l, const char *why);
+void flow_load(struct desk *d, struct conv *c, struct job *job);
+void flow_fence(const struct conv *c, struct job *job);
+struct flow_live *flow_waiting(struct conv *c); /* for a message, or NULL */
+void flows_tell(struct desk *d, struct conv *c, const char *what);
+void flows_attach(struct desk *d, struct conv *c);
+void flows_detach(struct conv *c);
+void flows_free(struct desk *d);
 
 /* queue.c */
 void queue_add(struct desk *d, struct conv *c);

@@ -112,7 +112,6 @@ bool query_matches(struct call *c, const struct slice *texts, size_t n);
 
 /* Shapes others need. */
 void agent_write(struct call *c, struct jsonw *w, const struct agent *a);
-void contact_write(struct jsonw *w, const struct contact *c);
 /* An event by the caller, body = what write() wrote last (borrowed). */
 struct event *call_event(struct call *c, struct tx *tx, enum event_name name,
                          struct slice body);

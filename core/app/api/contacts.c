@@ -11,42 +11,6 @@
 
 #define ATTRIBUTES_MAX (32 * 1024)
 
-static void put_words(struct jsonw *w, const char *key, struct slice s)
-{
-    jsonw_put_text(w, key, s.at ? s : SLICE(""));
-}
-
-static void write_identities(struct jsonw *w, const struct contact *c)
-{
-    jsonw_key(w, "identities");
-    jsonw_open(w, '[');
-    if (c->identity.len) {
-        jsonw_open(w, '{');
-        put_id(w, "channel", ID_CHANNEL, c->channel);
-        jsonw_put_text(w, "user_id", c->identity);
-        jsonw_close(w, '}');
-    }
-    jsonw_close(w, ']');
-}
-
-void contact_write(struct jsonw *w, const struct contact *c)
-{
-    jsonw_open(w, '{');
-    put_id(w, "id", ID_CONTACT, c->id);
-    put_id(w, "channel", ID_CHANNEL, c->channel);
-    write_identities(w, c);
-    put_words(w, "name", c->name);
-    put_words(w, "email", c->email);
-    put_words(w, "phone", c->phone);
-    put_words(w, "tier", c->tier);
-    jsonw_put_raw(w, "tags", c->tags.len ? c->tags : SLICE("[]"));
-    jsonw_put_raw(w, "attributes",
-                  c->attributes.len ? c->attributes : SLICE("{}"));
-    jsonw_put_int(w, "created_at", c->created_at);
-    jsonw_put_int(w, "updated_at", c->updated_at);
-    jsonw_close(w, '}');
-}
-
 static void list(struct call *c)
 {
     struct page p;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* outcome.h - what becomes of a job: its effects, its trace, its letter; the
+ * desk's own files share it, nobody else includes it.
+ */
+#pragma once
+#include "base/limits.h"
+#include "desk/inner.h"
+
+/* One job's effects, being decided on the conversation as it is now. */
+struct outcome {
+    struct desk *d;
+    struct conv *c; /* NULL: a job of no conversation */
+    struct job *job;
+    struct tx *tx;
+    struct step *s;
+    bool late;           /* the fence is an old one (I13) */
+    bool overdue;        /* the default has placed it meanwhile */
+    bool moved, updated; /* holder; anything of the record */
+    bool puts;           /* rows beside the conversation's */
+    bool placed;         /* by the default: no rule did */
+    enum event_name name;
+    const char *refused[LIMIT_EFFECTS]; /* why, by the effect's number */
+};
+struct outcome outcome_of(struct desk *d, struct conv *c, struct job *job);
+
+/* effects.c */
+void outcome_apply(struct outcome *o); /* all of job's effects */
+/* Only what does not move or answer: of a message before it is stored. */
+void outcome_apply_kept(struct outcome *o);
+void outcome_place(struct outcome *o);   /* what no rule placed: the queue */
+void outcome_release(struct outcome *o); /* it is not committed after all */
+void put_kv(struct outcome *o, const struct effect *e);
+
+/* flows.c */
+void flow_begin(struct outcome *o, const struct effect *e, const char **why);
+void flow_end_all(struct outcome *o, struct slice unit);
+/* job->flow as it is to be stored, into the tx. */
+void flow_put(struct outcome *o);
+
+/* trace.c */
+/* One row into the tx; of: the event it is of when the job has none. */
+void trace_put(struct outcome *o, const struct event *of);
+/* For a job whose effects change nothing: written when there is time. */
+void trace_later(struct outcome *o);
+/* What these effects of a part were, kept for the trace of the whole. */
+void trace_part(struct outcome *o);
+void letter_put(struct outcome *o, struct slice reason);
+/* Of an event that no job was made of. */
+void letter_of(struct desk *d, struct conv *c, enum hook hook,
+               const struct event *ev, const char *reason);
+void trace_flush(struct desk *d);
