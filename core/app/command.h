@@ -16,6 +16,7 @@ int user_main(int argc, char **argv);
 int token_main(int argc, char **argv);
 int verify_main(int argc, char **argv);
 int talk_main(int argc, char **argv);
+int api_main(int argc, char **argv);
 
 /* Flags of the form --name VALUE or --name=VALUE, where name is a setting, and
  * --help. What is no flag is collected in rest (at most rest_max). */

@@ -18,6 +18,7 @@ static const struct command {
     {"token", token_main, "API tokens of a stopped server"},
     {"verify", verify_main, "check a stopped server's database"},
     {"talk", talk_main, "tell a .talk file to the real program"},
+    {"api", api_main, "print the reference of the script API"},
     {"version", version_main, "print the version"},
     {"help", help_main, "this list"},
 };

@@ -9,16 +9,29 @@
 #include "script/api.h"
 
 /* In the order of the reference. */
+/* clang-format off: one a line, so that two who add one do not collide */
 #define API_MODULES(X)                                                         \
     X(globals)                                                                 \
+    X(rule)                                                                    \
+    X(match)                                                                   \
+    X(limits)                                                                  \
     X(conversation)                                                            \
     X(message)                                                                 \
+    X(body)                                                                    \
+    X(card)                                                                    \
+    X(button)                                                                  \
+    X(contact)                                                                 \
+    X(assignment)                                                              \
     X(agents)                                                                  \
+    X(agent)                                                                   \
+    X(team)                                                                    \
     X(json)                                                                    \
     X(time)                                                                    \
+    X(date)                                                                    \
     X(log)                                                                     \
     X(secret)                                                                  \
     X(secret_object)
+/* clang-format on */
 
 #define API_EXTERN(name) extern const struct api_module name##_module;
 API_MODULES(API_EXTERN)

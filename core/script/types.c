@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* types.c - the tables that scripts give and get, for the reference and the
+ * editors. Plain tables all of them: nothing here is called. */
+#include "script/modules.h"
+#include <stddef.h>
+
+#define FIELD(name, type, doc)                                                 \
+    {                                                                          \
+        name, NULL, 0, API_FIELD, type, doc, "1"                               \
+    }
+#define END                                                                    \
+    {                                                                          \
+        NULL, NULL, 0, 0, NULL, NULL, NULL                                     \
+    }
+
+/* --- what a file returns -------------------------------------------------- */
+
+static const struct api_call rule[] = {
+    FIELD("api", "1", "Must be there."),
+    FIELD("priority", "integer|nil",
+          "Low ones are asked first. Without it: the number in front of the "
+          "file's name, else 50."),
+    FIELD("match", "Match|nil",
+          "Which events it wants, as data that is asked without running Lua. "
+          "Without it: all."),
+    FIELD("on_inbound", "nil|fun(conv: Conversation, msg: Message): Decision?",
+          "A visitor's message, before it is stored. May change, reject and "
+          "tag."),
+    FIELD("on_message", "nil|fun(conv: Conversation, msg: Message): Decision?",
+          "A visitor's message has come."),
+    FIELD("on_send", "nil|fun(conv: Conversation, msg: Message): Decision?",
+          "An agent's or a script's message, before it is stored. May change "
+          "and reject."),
+    FIELD("on_assign", "nil|fun(conv: Conversation, agent: Agent?)",
+          "It was given to this agent, or taken from one (nil)."),
+    FIELD("on_queue", "nil|fun(conv: Conversation, position: integer)",
+          "It began to wait in the queue."),
+    FIELD("on_close", "nil|fun(conv: Conversation)", "It was closed."),
+    FIELD("on_timer",
+          "nil|fun(conv: Conversation?, name: string, data: any): Decision?",
+          "An alarm of conv:after is due; on_timer(nil, \"every\") with every, "
+          "on_timer(nil, \"cron\") with cron."),
+    FIELD("on_event", "nil|fun(conv: Conversation?, event: table)",
+          "One of the events listed in `events` has happened."),
+    FIELD("on_conversation",
+          "nil|fun(conv: Conversation, what: "
+          "\"created\"|\"assigned\"|\"closed\"): Decision?",
+          "The older form of on_assign and on_close, and the one that hears of "
+          "new conversations."),
+    FIELD("every", "Duration|nil",
+          "Runs on_timer(nil, \"every\") that often; at least \"1s\"."),
+    FIELD("cron", "string|nil",
+          "Runs on_timer(nil, \"cron\") at these minutes: \"0 9 * * 1-5\" is "
+          "9:00 from Monday to Friday."),
+    FIELD("zone", "string|nil",
+          "The time zone of cron; default: the server's."),
+    FIELD("events", "string[]|nil",
+          "Which events on_event wants, e.g. { \"contact.updated\" }."),
+    FIELD("deadline", "Duration|nil",
+          "How long this rule may take to decide before the default places "
+          "the conversation; at most \"30s\"."),
+    FIELD("limits", "Limits|nil", "Its own limits, below the house's."),
+    FIELD("canary", "integer|nil",
+          "A new version serves this percentage of new conversations first, "
+          "and is compared with the old one."),
+    FIELD("pin", "boolean|nil",
+          "Running conversations stay on the version they began with."),
+    END};
+const struct api_module rule_module = {
+    .name = "Rule",
+    .doc = "What a file below scripts/rules returns.",
+    .calls = rule,
+    .is_object = true};
+
+static const struct api_call match[] = {
+    FIELD("text", "string|string[]|nil",
+          "Any of the words is in the message, anywhere; \"Refund\" finds "
+          "\"REFUND\"."),
+    FIELD("kind", "Kind|Kind[]|nil", "The message's kind."),
+    FIELD("channel", "string|string[]|nil",
+          "The channel's id or its type (web, wechat ...)."),
+    FIELD("tier", "string|string[]|nil", "The contact's tier."),
+    FIELD("state", "State|State[]|nil", "The conversation's state."),
+    FIELD("holder", "\"bot\"|\"agent\"|nil",
+          "\"bot\": nobody answers yet; \"agent\": somebody does."),
+    FIELD("first", "boolean|nil",
+          "true: only the first message of a conversation."),
+    END};
+const struct api_module match_module = {
+    .name = "Match",
+    .doc = "What a rule wants to see. All parts must fit. text, kind and first "
+           "count for messages only; a timer is for its own rule, whatever "
+           "stands here.",
+    .calls = match,
+    .is_object = true};
+
+static const struct api_call limits[] = {
+    FIELD("cpu", "Duration|nil", "CPU time between two waits, e.g. \"20ms\"."),
+    FIELD("wall", "Duration|nil", "A handler's whole time, waits included."),
+    FIELD("memory", "string|nil", "E.g. \"8MB\" or \"512KB\"."),
+    FIELD("http", "integer|nil", "HTTP calls of one handler."),
+    FIELD("effects", "integer|nil", "Effects of one event."),
+    END};
+const struct api_module limits_module = {
+    .name = "Limits",
+    .doc = "A rule's own limits. One above the house's is the house's.",
+    .calls = limits,
+    .is_object = true};
+
+/* --- messages ------------------------------------------------------------- */
+
+static const struct api_call body[] = {
+    FIELD("kind", "Kind", "Says which of the others count."),
+    FIELD("text", "string|nil",
+          "text: what is said, at most 16 KiB. The others: a caption."),
+    FIELD("file", "string|nil",
+          "image, file, audio, video: the id of an uploaded file."),
+    FIELD("name", "string|nil", "image, file, audio, video: the file's name."),
+    FIELD("lat", "number|nil", "location: degrees north."),
+    FIELD("lng", "number|nil", "location: degrees east."),
+    FIELD("label", "string|nil", "location: its name."),
+    FIELD("address", "string|nil", "location: the address."),
+    FIELD("card", "Card|nil", "card: what it shows."),
+    END};
+const struct api_module body_module = {
+    .name = "Body",
+    .doc = "What is said: conv:reply takes one; a Message has the same fields.",
+    .calls = body,
+    .is_object = true};
+
+static const struct api_call card[] = {
+    FIELD("title", "string|nil", "In bold, on top."),
+    FIELD("text", "string|nil", "Below it."),
+    FIELD("image", "string|nil", "The URL of a picture."),
+    FIELD("url", "string|nil", "Opened by a click on the card."),
+    FIELD("buttons", "Button[]|nil", "At most 10."),
+    END};
+const struct api_module card_module = {
+    .name = "Card",
+    .doc = "A card with buttons; made by msg.card.",
+    .calls = card,
+    .is_object = true};
+
+static const struct api_call button[] = {
+    FIELD("label", "string", "What stands on it."),
+    FIELD("value", "string|nil", "What the visitor says by pressing it."),
+    FIELD("url", "string|nil", "Opened by pressing it; in place of value."),
+    END};
+const struct api_module button_module = {.name = "Button",
+                                         .doc = "A button of a card.",
+                                         .calls = button,
+                                         .is_object = true};
+
+/* --- people --------------------------------------------------------------- */
+
+static const struct api_call contact[] = {
+    FIELD("id", "string", "\"ct_...\"."),
+    FIELD("user_id", "string|nil", "As the shop or the platform names them."),
+    FIELD("name", "string|nil", "What they are called."),
+    FIELD("email", "string|nil", "Their e-mail address."),
+    FIELD("phone", "string|nil", "Their telephone number."),
+    FIELD("tier", "string|nil", "E.g. \"vip\"."),
+    FIELD("tags", "string[]", "What was noted about them."),
+    FIELD("attributes", "table<string, any>", "What the shop tells of them."),
+    END};
+const struct api_module contact_module = {
+    .name = "Contact",
+    .doc = "A person who writes to us. What is not known is nil.",
+    .calls = contact,
+    .is_object = true};
+
+static const struct api_call agent[] = {
+    FIELD("id", "string", "\"ag_...\"."),
+    FIELD("name", "string", "As visitors see it."),
+    FIELD("email", "string", "The one they log in with."),
+    FIELD("status", "\"online\"|\"busy\"|\"away\"|\"offline\"", "At the time."),
+    FIELD("load", "integer", "Conversations they hold."),
+    FIELD("max_load", "integer", "How many they can hold."),
+    FIELD("skills", "string[]", "What they can do."),
+    END};
+const struct api_module agent_module = {.name = "Agent",
+                                        .doc = "Somebody who answers.",
+                                        .calls = agent,
+                                        .is_object = true};
+
+static const struct api_call team[] = {
+    FIELD("id", "string", "\"tm_...\"."), FIELD("name", "string", "Its name."),
+    FIELD("members", "string[]", "The agents' ids."),
+    FIELD("waiting", "integer", "Conversations in its queue."), END};
+const struct api_module team_module = {
+    .name = "Team", .doc = "Agents by name.", .calls = team, .is_object = true};
+
+static const struct api_call assignment[] = {
+    FIELD("agent", "string|nil", "An agent's id or e-mail address."),
+    FIELD("team", "string|nil", "A team's id or name."),
+    FIELD("queue", "boolean|nil", "true: wait for anybody."),
+    FIELD("pick", "\"least_busy\"|\"round_robin\"|nil",
+          "How one of several is chosen."),
+    FIELD("note", "string|nil", "A private note for whoever gets it."),
+    END};
+const struct api_module assignment_module = {.name = "Assignment",
+                                             .doc = "Who shall have it.",
+                                             .calls = assignment,
+                                             .is_object = true};
+
+static const struct api_call date[] = {
+    FIELD("year", "integer", "E.g. 2030."),
+    FIELD("month", "integer", "1 to 12."),
+    FIELD("day", "integer", "1 to 31."),
+    FIELD("hour", "integer", "0 to 23."),
+    FIELD("min", "integer", "0 to 59."),
+    FIELD("sec", "integer", "0 to 59."),
+    FIELD("wday", "integer", "1 is Sunday, as in Lua's os.date."),
+    FIELD("yday", "integer", "1 to 366."),
+    FIELD("offset", "integer", "Seconds east of UTC."),
+    END};
+const struct api_module date_module = {.name = "Date",
+                                       .doc =
+                                           "A moment as the calendar sees it.",
+                                       .calls = date,
+                                       .is_object = true};
