@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "script/bind.h"
+#include "script/play.h"
 #include "script/report.h"
 #include "script/worker.h"
 #include <lauxlib.h>
@@ -69,6 +70,7 @@ static void drop(struct task *t, bool keep)
     struct version *v = t->version;
     struct worker *w = t->worker;
     timer_stop(w->wheel, &t->timer);
+    play_free(t);
     free_ask(&t->ask);
     free_ask(&t->answer);
     if (t->generation)
@@ -179,6 +181,14 @@ static void report(struct task *t, int status)
     lua_settop(L, top);
 }
 
+/* The flow is played again a while later. */
+static void fail_play(struct task *t, int status)
+{
+    int top = lua_gettop(t->version->L);
+    play_fail(t, sentence(t, status));
+    lua_settop(t->version->L, top);
+}
+
 static enum outcome fail(struct task *t, int status, bool killed)
 {
     struct version *v = t->version;
@@ -189,14 +199,28 @@ static enum outcome fail(struct task *t, int status, bool killed)
     if (killed)
         count_kill(t);
     back_to_mark(t);
+    if (t->play)
+        fail_play(t, status);
     drop(t, false);
     if (v->budget.used > v->budget.max / 2)
         lua_gc(v->L, LUA_GCCOLLECT, 0);
     return OUTCOME_FAILED;
 }
 
+/* A flow has ended, or its run has at a wait. */
+static enum outcome finish_play(struct task *t, bool parked)
+{
+    bool well = play_end(t, parked);
+    if (!parked)
+        lua_settop(t->co, 0);
+    drop(t, !parked);
+    return well ? OUTCOME_DECIDED : OUTCOME_FAILED;
+}
+
 static enum outcome finish(struct task *t)
 {
+    if (t->play)
+        return finish_play(t, false);
     bool decided = lua_gettop(t->co) > 0 && lua_toboolean(t->co, 1);
     lua_settop(t->co, 0);
     drop(t, true);
@@ -259,6 +283,8 @@ static enum outcome go(struct task *t, int nargs)
         return fail(t, status, killed);
     if (status == 0)
         return finish(t);
+    if (t->wait == WAIT_PARK)
+        return finish_play(t, true);
     return t->wait == WAIT_NONE ? fail(t, status, false) : wait(t);
 }
 
@@ -287,6 +313,11 @@ static int push_arguments(struct task *t)
             lua_pushnil(co);
         arena_free(a);
         return 3;
+    case HOOK_FLOW:
+        a = arena_new();
+        value_push_text(co, a, job->flow->args, NULL);
+        arena_free(a);
+        return 2;
     default:
         break;
     }
@@ -312,6 +343,10 @@ enum outcome task_start(struct worker *w, struct version *v, struct job *job)
     t->resumed = false;
     set_mark(t);
     meter_add(v->unit->meters.calls, 1);
+    if (job->hook == HOOK_FLOW && play_begin(t) < 0) {
+        drop(t, true);
+        return OUTCOME_FAILED;
+    }
     lua_rawgeti(t->co, LUA_REGISTRYINDEX, v->hook[job->hook]);
     struct run *run = job->task;
     run->task = t;

@@ -16,6 +16,8 @@
 
 struct worker;
 struct version;
+struct hop;
+struct play;
 
 enum outcome {
     OUTCOME_PASSED,  /* the next rule, please */
@@ -23,7 +25,8 @@ enum outcome {
     OUTCOME_FAILED,  /* recorded; what it wanted is forgotten */
     OUTCOME_WAITING  /* it will go on by itself */
 };
-enum task_wait { WAIT_NONE, WAIT_ASK, WAIT_SLEEP };
+/* PARK: the run of a flow is over, its coroutine is not gone on with. */
+enum task_wait { WAIT_NONE, WAIT_ASK, WAIT_SLEEP, WAIT_PARK, WAIT_PART };
 
 /* What a handler may change in a job, to take it back when it fails. */
 struct mark {
@@ -31,6 +34,11 @@ struct mark {
     uint32_t count;
     struct slice tags, attributes;
     int32_t priority;
+};
+/* The same for what few change: kept when it first is (bind_edit). */
+struct was {
+    struct contact contact;
+    struct slice body, text, kind;
 };
 
 struct task {
@@ -44,33 +52,44 @@ struct task {
     uint64_t id;         /* of this handler's call; never used twice */
     uint64_t generation; /* of this wait; new at each, 0 = none */
     enum task_wait wait;
-    struct timer timer; /* the wait's or the handler's end */
-    int64_t wall_until; /* ms of the worker's wheel */
-    int64_t wake_at;    /* of a sleep */
-    int result;         /* of the wait: 0 or ERR_*; TIMEOUT: the handler's */
-    bool resumed;       /* and nobody has looked at the result yet */
+    enum task_wait after; /* of PART: what it waits for then */
+    struct timer timer;   /* the wait's or the handler's end */
+    int64_t wall_until;   /* ms of the worker's wheel */
+    int64_t wake_at;      /* of a sleep */
+    int result;           /* of the wait: 0 or ERR_*; TIMEOUT: the handler's */
+    bool resumed;         /* and nobody has looked at the result yet */
     struct script_ask *ask;    /* being made, not yet sent; owned */
     struct script_ask *answer; /* owned until the next wait or the end */
-    int64_t cpu_us;
-    uint32_t lines; /* logged */
+    uint32_t lines;            /* logged */
+    uint32_t effects, https;   /* wanted, called so far */
+    struct slice unit;         /* its name in the job's arena, once needed */
+    struct effect *rejected;   /* conv:reject: the round is over */
+    bool cut;                  /* ended while it waited: time, reload */
+    int64_t began_us;
+    struct hop *hop; /* NULL: only counted */
     struct mark mark;
+    struct was *was;   /* NULL: nothing of that changed */
+    struct play *play; /* of a flow (play.h), else NULL; in the job's arena */
 };
 
 /* Begins the handler of job's hook. */
 enum outcome task_start(struct worker *w, struct version *v, struct job *job);
 /* Ends a wait with result; takes the answer (may be NULL). */
 enum outcome task_resume(struct task *t, int result, struct script_ask *answer);
+/* Its part is committed (or refused): the wait itself begins. */
+void task_given(struct task *t);
 /* Without running any more Lua: the house stops. */
 void task_abandon(struct task *t);
 /* Frees the pooled ones of a version, before its state is closed. */
 void task_forget_idle(struct version *v);
 
 /* --- for the calls that wait (bind_*) --- */
-/* A new ask of this task, sent when the task has really yielded. */
+/* A new ask of this task, sent when the task has really yielded. One more
+ * http call than the script may make: task_wait_ask gives ERR_RATE_LIMITED. */
 struct script_ask *task_ask(struct task *t, enum ask_kind kind);
 /* The next yield waits for the ask's answer, or for time to pass. Returns 0,
- * ERR_CANCELLED (the version is retired: nothing waits any more) or
- * ERR_TIMEOUT (the handler's own time is over). */
+ * ERR_CANCELLED (the version is retired: nothing waits any more),
+ * ERR_TIMEOUT (the handler's own time is over) or ERR_RATE_LIMITED. */
 int task_wait_ask(struct task *t);
 int task_wait_sleep(struct task *t, int64_t ms);
 /* How an ask travels, and to whom its answer belongs. */
