@@ -169,8 +169,7 @@ static const char *source_of(const char *name)
     for (const struct lua_source *s = lua_sources; s->name; s++)
         if (strcmp(s->name, name) == 0)
             return s->text;
-    must(!"a source of the house");
-    return NULL;
+    must_fail(__FILE__, __LINE__, name);
 }
 
 void bind_test_open(lua_State *L)
@@ -185,15 +184,20 @@ void bind_test_open(lua_State *L)
                                        {"duration", duration},
                                        {"moment", moment},
                                        {NULL, NULL}};
-    const char *text = source_of("test");
+    static const char *const files[] = {"test_assert", "test_house", "test"};
     int top = lua_gettop(L);
-    if (luaL_loadbuffer(L, text, strlen(text), "=test") != 0)
-        must_fail(__FILE__, __LINE__, lua_tostring(L, -1));
-    sandbox_push(L);
-    lua_setfenv(L, -2);
     lua_newtable(L);
     luaL_setfuncs(L, natives, 0);
-    lua_call(L, 1, 1);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *text = source_of(files[i]);
+        lua_settop(L, top + 1);
+        if (luaL_loadbuffer(L, text, strlen(text), "=test") != 0)
+            must_fail(__FILE__, __LINE__, lua_tostring(L, -1));
+        sandbox_push(L);
+        lua_setfenv(L, -2);
+        lua_pushvalue(L, top + 1);
+        lua_call(L, 1, 1);
+    }
     lua_pushlightuserdata(L, (void *)&handler_key);
     lua_insert(L, -2);
     lua_rawset(L, LUA_REGISTRYINDEX);

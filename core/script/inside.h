@@ -19,8 +19,10 @@ struct script {
     struct worker *worker[WATCH_MAX];
     int workers;
     struct builder *builder;
-    struct map units;  /* by name */
-    struct plan *plan; /* published */
+    struct map units;    /* by name */
+    struct wheel *every; /* of the units; the home loop's, or with conf.now an
+                            own one that script_nudge turns */
+    struct plan *plan;   /* published */
     atomic_llong depth;
     struct secrets *_Atomic secrets; /* set on main, read on any thread */
 };

@@ -65,6 +65,8 @@ int script_open(const struct script_conf *conf, struct err *e,
     s->conf.home = s->home;
     atomic_init(&s->refs, 1);
     map_init(&s->units);
+    s->every = conf->now ? wheel_new(conf->now(conf->arg))
+                         : loop_wheel(conf->home_loop);
     s->plan = plan_new(NULL, 0);
     s->dog = watchdog_open(conf->cpu_ms ? conf->cpu_ms : LIMIT_SCRIPT_CPU_MS);
     s->workers = conf->threads ? conf->threads : 1;
@@ -89,7 +91,7 @@ int script_open(const struct script_conf *conf, struct err *e,
 
 static void retire_unit(struct script *s, struct unit *u)
 {
-    timer_stop(loop_wheel(s->conf.home_loop), &u->every);
+    timer_stop(s->every, &u->every);
     if (!u->version)
         return;
     worker_retire(u->version->worker, u->version);
@@ -121,6 +123,8 @@ void script_close(struct script *s)
     for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
         forget_unit(s, u);
     map_fini(&s->units);
+    if (s->conf.now)
+        wheel_free(s->every);
     plan_unref(s->plan);
     watchdog_stop(s->dog);
     for (int i = 0; i < s->workers; i++)
@@ -157,27 +161,38 @@ void script_publish(struct script *s)
     meter_set(&units_now, (int64_t)n);
 }
 
+static int64_t every_now(const struct script *s)
+{
+    return s->conf.now ? s->conf.now(s->conf.arg) : loop_now(s->conf.home_loop);
+}
+
+void script_nudge(struct script *s)
+{
+    if (!s->conf.now)
+        return;
+    wheel_turn(s->every, every_now(s));
+    for (int i = 0; i < s->workers; i++)
+        worker_nudge(s->worker[i]);
+}
+
 static void on_every(struct timer *t)
 {
     struct unit *u = container_of(t, struct unit, every);
     struct script *s = u->script;
-    struct loop *l = s->conf.home_loop;
     if (!u->version || !u->version->every_ms)
         return;
-    timer_start(loop_wheel(l), t, loop_now(l) + u->version->every_ms);
+    timer_start(s->every, t, every_now(s) + u->version->every_ms);
     if (serves(u))
         s->conf.on_every(s->conf.arg, slice_of(u->name));
 }
 
 static void start_every(struct script *s, struct unit *u)
 {
-    struct loop *l = s->conf.home_loop;
-    timer_stop(loop_wheel(l), &u->every);
+    timer_stop(s->every, &u->every);
     if (!u->version->every_ms)
         return;
     if (s->conf.on_every)
-        timer_start(loop_wheel(l), &u->every,
-                    loop_now(l) + u->version->every_ms);
+        timer_start(s->every, &u->every, every_now(s) + u->version->every_ms);
     else
         log_warn("script", "%s: nobody runs `every` here", u->name);
 }

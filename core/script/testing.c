@@ -122,6 +122,8 @@ void script_look(struct script *s, script_look_fn done, void *arg)
                        .arg = arg,
                        .left = s->workers,
                        .next_ms = -1};
+    if (s->conf.now)
+        l->next_ms = wheel_next(s->every, s->conf.now(s->conf.arg));
     script_ref(s);
     for (int i = 0; i < s->workers; i++) {
         struct look_at *at = mem_alloc(sizeof *at);
