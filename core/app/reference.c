@@ -78,19 +78,12 @@ static int write_pages(const char *dir, struct buf *b)
         r = 1;
     }
     for (struct json *m = all ? all->first : NULL; m && r == 0; m = m->next) {
-        char name[300];
-        struct slice s = json_text(m, "name");
-        int n = snprintf(name, sizeof name, "docs/author/api/%.*s.md",
-                         SLICE_FMT(s));
-        for (int i = 0; i < n; i++) {
-            if (name[i] >= 'A' && name[i] <= 'Z') {
-                name[i] = (char)(name[i] + 'a' - 'A');
-            }
-        }
-        char module[200];
-        snprintf(module, sizeof module, "%.*s", SLICE_FMT(s));
-        r = make("markdown", module, b);
-        r = r ? r : write_file(dir, name, b);
+        char path[300], name[100];
+        snprintf(path, sizeof path, "docs/author/api/%.*s.md",
+                 SLICE_FMT(json_text(m, "page")));
+        snprintf(name, sizeof name, "%.*s", SLICE_FMT(json_text(m, "name")));
+        r = make("markdown", name, b);
+        r = r ? r : write_file(dir, path, b);
     }
     arena_free(a);
     return r;

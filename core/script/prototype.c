@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* signature.c - LuaLS signatures taken apart.
+/* prototype.c - LuaLS signatures taken apart.
  *
  * Happy path: one pass that counts brackets. Failure: anything that does not
- * begin with "(" and close it, or has more than SIGNATURE_PARTS parts.
+ * begin with "(" and close it, or has more than PROTOTYPE_PARTS parts.
  */
 #include "script/reference.h"
 #include <string.h>
@@ -51,7 +51,7 @@ static bool split(const char *at, char end, bool named, struct part *out,
     for (;;) {
         const char *to = skip(at, ends);
         if (trimmed(at, to).len) {
-            if (*count == SIGNATURE_PARTS)
+            if (*count == PROTOTYPE_PARTS)
                 return false;
             out[*count] = named ? param_of(at, to)
                                 : (struct part){.type = trimmed(at, to)};
@@ -63,9 +63,9 @@ static bool split(const char *at, char end, bool named, struct part *out,
     }
 }
 
-bool signature_read(const char *text, struct signature *out)
+bool prototype_read(const char *text, struct prototype *out)
 {
-    *out = (struct signature){.param_count = 0};
+    *out = (struct prototype){.param_count = 0};
     if (*text != '(')
         return false;
     const char *close = skip(text + 1, ")");

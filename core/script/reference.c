@@ -11,6 +11,8 @@
 #include "script/script.h"
 #include <string.h>
 
+#define PAGE_NAME 100
+
 int reference_call_name(struct buf *out, const struct api_module *m,
                         const struct api_call *c)
 {
@@ -21,6 +23,20 @@ int reference_call_name(struct buf *out, const struct api_module *m,
     if (c->flags & API_METHOD)
         return buf_addf(out, "%s:%s", m->name, c->name);
     return buf_addf(out, "%s.%s", m->name, c->name);
+}
+
+/* A module's page: its name in small letters; a type that has a module's name
+ * ("Secret") says that it is one. */
+static int add_page_name(struct buf *out, const struct api_module *m)
+{
+    int got = 0;
+    bool clash = false;
+    for (const char *c = m->name; *c && got == 0; c++)
+        got = buf_add_char(out, *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A')
+                                                       : *c);
+    for (const struct api_module *const *p = api_modules; *p; p++)
+        clash |= *p != m && slice_is_nocase(slice_of(m->name), (*p)->name);
+    return got || !clash || !m->is_object ? got : buf_add_text(out, "-type");
 }
 
 /* The text before the example, and the example ("" if there is none). */
@@ -68,7 +84,9 @@ static void json_call(struct jsonw *w, const struct api_call *c)
 
 static int write_json(struct buf *out, const struct api_module *only)
 {
+    struct buf page;
     struct jsonw w = jsonw_on(out);
+    buf_init(&page, PAGE_NAME);
     jsonw_open(&w, '[');
     for (const struct api_module *const *m = api_modules; *m; m++) {
         if (only && *m != only)
@@ -78,6 +96,9 @@ static int write_json(struct buf *out, const struct api_module *only)
         jsonw_put_text(&w, "kind",
                        slice_of((*m)->is_object ? "type" : "module"));
         jsonw_put_text(&w, "doc", slice_of((*m)->doc));
+        buf_clear(&page);
+        must(add_page_name(&page, *m) == 0);
+        jsonw_put_text(&w, "page", buf_slice(&page));
         jsonw_key(&w, "calls");
         jsonw_open(&w, '[');
         for (const struct api_call *c = (*m)->calls; c->name; c++)
@@ -86,20 +107,11 @@ static int write_json(struct buf *out, const struct api_module *only)
         jsonw_close(&w, '}');
     }
     jsonw_close(&w, ']');
+    buf_fini(&page);
     return w.failed;
 }
 
 /* --- Markdown ------------------------------------------------------------- */
-
-static int add_lower(struct buf *out, const char *name)
-{
-    int got = 0;
-    for (; *name && got == 0; name++)
-        got = buf_add_char(out, *name >= 'A' && *name <= 'Z'
-                                    ? (char)(*name + 'a' - 'A')
-                                    : *name);
-    return got;
-}
 
 /* A cell of a table: no bar, no line's end. */
 static int add_cell(struct buf *out, struct slice s)
@@ -146,8 +158,8 @@ static int add_where(struct buf *out, const struct api_call *c)
 static int add_heading(struct buf *out, const struct api_module *m,
                        const struct api_call *c)
 {
-    struct signature s;
-    must(signature_read(c->signature, &s));
+    struct prototype s;
+    must(prototype_read(c->signature, &s));
     int got = buf_add_text(out, "\n## ");
     got = got ? got : reference_call_name(out, m, c);
     got = got ? got : buf_add_char(out, '(');
@@ -219,7 +231,7 @@ static int add_index(struct buf *out, bool objects)
         if (((*m)->is_object && *m != &globals_module) != objects)
             continue;
         got = buf_addf(out, "| [%s](", (*m)->name);
-        got = got ? got : add_lower(out, (*m)->name);
+        got = got ? got : add_page_name(out, *m);
         got = got ? got : buf_add_text(out, ".md) | ");
         got = got ? got : add_cell(out, first_sentence((*m)->doc));
         got = got ? got : buf_add_text(out, " |");
@@ -268,7 +280,8 @@ int script_reference(const char *format, const char *module, struct buf *out,
     const struct api_module *m = NULL;
     int got;
     if (module && *module) {
-        for (const struct api_module *const *p = api_modules; *p; p++)
+        m = api_module_find(module);
+        for (const struct api_module *const *p = api_modules; *p && !m; p++)
             if (slice_is_nocase(slice_of(module), (*p)->name))
                 m = *p;
         if (!m)

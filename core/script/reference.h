@@ -8,19 +8,19 @@
 #include "base/buf.h"
 #include "script/api.h"
 
-#define SIGNATURE_PARTS 8
+#define PROTOTYPE_PARTS 8
 
 struct part {
     struct slice name; /* parameters only; "..." for the rest */
     struct slice type;
     bool optional; /* "name?:" */
 };
-struct signature {
-    struct part params[SIGNATURE_PARTS], results[SIGNATURE_PARTS];
+struct prototype {
+    struct part params[PROTOTYPE_PARTS], results[PROTOTYPE_PARTS];
     size_t param_count, result_count;
 };
 /* False: it is no signature. */
-bool signature_read(const char *text, struct signature *out);
+bool prototype_read(const char *text, struct prototype *out);
 
 /* How it is written in a script: "kv.set", "conv:reply", "sleep". */
 int reference_call_name(struct buf *out, const struct api_module *m,

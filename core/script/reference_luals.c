@@ -85,7 +85,7 @@ static int add_field(struct buf *out, const struct api_call *c)
                     optional ? "?" : "", SLICE_FMT(type), (int)n, c->doc);
 }
 
-static int add_params(struct buf *out, const struct signature *s)
+static int add_params(struct buf *out, const struct prototype *s)
 {
     int got = 0;
     for (size_t i = 0; i < s->param_count && got == 0; i++)
@@ -101,10 +101,10 @@ static int add_params(struct buf *out, const struct signature *s)
 static int add_function(struct buf *out, const struct api_module *m,
                         const struct api_call *c)
 {
-    struct signature s;
-    must(signature_read(c->signature, &s));
+    struct prototype s;
+    must(prototype_read(c->signature, &s));
     int got = buf_add_char(out, '\n');
-    if (c->flags & API_WAITS && got == 0)
+    if (c->flags & API_WAITS && strncmp(c->doc, "Waits", 5) != 0 && !got)
         got = buf_add_text(out, "---Waits.\n");
     got = got ? got : add_doc(out, c->doc);
     got = got ? got : add_params(out, &s);
