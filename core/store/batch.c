@@ -53,12 +53,21 @@ static bool own_fault(int code)
            code == ERR_BAD_REQUEST;
 }
 
+/* Traces point at events: they are put when these have their positions. */
+static struct put *next_put(struct put *p, bool trace)
+{
+    while (p && (p->kind == PUT_TRACE) != trace)
+        p = p->next;
+    return p;
+}
+
 static int apply_puts(struct writer *w, struct tx *tx)
 {
     /* One statement undoes itself when it fails; several need a savepoint. */
-    bool many = tx->puts && tx->puts->next;
+    struct put *p = next_put(tx->puts, false);
+    bool many = p && next_put(p->next, false);
     int r = many ? stmt_run(&w->save) : 0;
-    for (struct put *p = tx->puts; p && r == 0; p = p->next)
+    for (; p && r == 0; p = next_put(p->next, false))
         r = record_put(&w->records, p, w->journal.now, &tx->err);
     if (!many)
         return r;
@@ -91,6 +100,9 @@ static int apply(struct writer *w, struct tx *tx)
     }
     for (struct event *ev = tx->first; ev && r == 0; ev = ev->next)
         r = journal_append(&w->journal, ev);
+    struct put *trace = next_put(tx->puts, true);
+    for (; trace && r == 0; trace = next_put(trace->next, true))
+        r = record_put(&w->records, trace, w->journal.now, &tx->err);
     return r;
 }
 

@@ -110,6 +110,12 @@ int db_open(struct db *db, const char *dir, enum db_kind kind, struct err *e)
     }
     if (r == 0)
         r = db_run(db, cache);
+    if (r == 0 && kind == DB_LOOKER) {
+        /* What a crash left in the log is the next server's to move. */
+        rc =
+            sqlite3_db_config(db->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        r = rc == SQLITE_OK ? 0 : fail(db, rc);
+    }
     if (r == 0)
         sqlite3_wal_hook(db->h, on_commit, db);
     if (r < 0) {

@@ -18,7 +18,8 @@ struct sqlite3_stmt;
 
 enum db_kind {
     DB_WRITER, /* makes the file, WAL, FULL */
-    DB_READER  /* refuses to write, may checkpoint */
+    DB_READER, /* refuses to write, may checkpoint */
+    DB_LOOKER  /* from outside, beside a server or not: only reads */
 };
 struct db {
     struct sqlite3 *h; /* NULL = not open */

@@ -78,16 +78,15 @@ int history_by_pos(struct reader *r, struct stmt **s)
                        s);
 }
 
-static int load_progress(struct reader *r, uint64_t conv, struct progress *p)
+int history_progress(struct reader *r, uint64_t conv, struct progress *p)
 {
     struct stmt *s = &r->stmts[READ_PROGRESS];
     int got = s->h ? 0 : progress_open(&r->db, s, NULL);
     return got < 0 ? got : progress_load(s, conv, p);
 }
 
-/* Where to begin for messages up to seq. */
-static int start_of_walk(struct reader *r, const struct progress *p,
-                         uint32_t seq, uint64_t *pos)
+int history_start(struct reader *r, const struct progress *p, uint32_t seq,
+                  uint64_t *pos)
 {
     *pos = p->last_pos;
     if (p->last_seq < JOURNAL_ANCHOR || seq > p->last_seq - JOURNAL_ANCHOR)
@@ -129,7 +128,7 @@ static int walk_down(struct reader *r, struct query *q, struct progress *p,
     uint64_t pos;
     int got = history_by_pos(r, &s);
     if (got == 0)
-        got = start_of_walk(r, p, w->most, &pos);
+        got = history_start(r, p, w->most, &pos);
     while (got == 0 && pos) {
         struct event row;
         got = journal_get(s, pos, NULL, &row, &pos);
@@ -249,7 +248,7 @@ int history_messages(struct reader *r, struct query *q)
         return err_set(&q->err, ERR_NOT_FOUND, "there is no such conversation");
     struct progress p;
     if (got > 0)
-        got = load_progress(r, q->conv, &p);
+        got = history_progress(r, q->conv, &p);
     if (got < 0)
         return got;
     bool hide = q->viewer.role == ROLE_VISITOR;
@@ -264,7 +263,7 @@ int history_messages(struct reader *r, struct query *q)
 int history_backlog(struct reader *r, struct query *q)
 {
     struct progress p;
-    int got = load_progress(r, q->conv, &p);
+    int got = history_progress(r, q->conv, &p);
     if (got < 0)
         return got;
     struct walk w = {.least = 1,

@@ -17,12 +17,12 @@
 
 #define PATTERN_BYTES (2 * LIMIT_NAME_BYTES + 2)
 
-static int not_found(struct query *q, const char *what)
+int list_not_found(struct query *q, const char *what)
 {
     return err_set(&q->err, ERR_NOT_FOUND, "there is no such %s", what);
 }
 
-static void clamp_limit(struct query *q)
+void list_clamp(struct query *q)
 {
     if (q->limit == 0)
         q->limit = LIMIT_LIST_DEFAULT;
@@ -133,7 +133,7 @@ static int count_list(struct reader *r, struct query *q)
 }
 
 /* The page's end: "]" and the answer, or the error. */
-static int finish(struct query *q, struct buf *out, int r)
+int list_finish(struct query *q, struct buf *out, int r)
 {
     if (r == 0)
         r = buf_add_char(out, ']');
@@ -147,7 +147,7 @@ static int finish(struct query *q, struct buf *out, int r)
 int list_conversations(struct reader *r, struct query *q)
 {
     struct stmt *s;
-    clamp_limit(q);
+    list_clamp(q);
     int got = count_list(r, q);
     if (got == 0)
         got = open_list(r, q, &s);
@@ -168,7 +168,7 @@ int list_conversations(struct reader *r, struct query *q)
             w = conversation_write(&out, &c);
     }
     stmt_reset(s);
-    return finish(q, &out, w < 0 ? w : got);
+    return list_finish(q, &out, w < 0 ? w : got);
 }
 
 int find_conversation(struct reader *r, struct query *q)
@@ -183,7 +183,7 @@ int find_conversation(struct reader *r, struct query *q)
     put_u64(s, q->id ? q->id : q->conv);
     got = stmt_step(s);
     if (got <= 0)
-        return got < 0 ? got : not_found(q, "conversation");
+        return got < 0 ? got : list_not_found(q, "conversation");
     q->conversation = arena_one(q->arena, struct conversation);
     q->contact = arena_one(q->arena, struct contact);
     record_conversation(s, q->arena, q->conversation);
@@ -258,7 +258,7 @@ int list_contacts(struct reader *r, struct query *q)
 {
     struct stmt *s;
     struct slice like = q->text.len ? like_pattern(q) : SLICE("");
-    clamp_limit(q);
+    list_clamp(q);
     int got = count_contacts(r, q, like);
     if (got == 0)
         got = reader_stmt(r, READ_CONTACTS,
@@ -283,7 +283,7 @@ int list_contacts(struct reader *r, struct query *q)
             w = write_contact(&out, &c);
     }
     stmt_reset(s);
-    return finish(q, &out, w < 0 ? w : got);
+    return list_finish(q, &out, w < 0 ? w : got);
 }
 
 int find_contact(struct reader *r, struct query *q)
@@ -312,7 +312,7 @@ int find_contact(struct reader *r, struct query *q)
     if (got == 0)
         got = stmt_step(s);
     if (got <= 0)
-        return got < 0 ? got : not_found(q, "contact");
+        return got < 0 ? got : list_not_found(q, "contact");
     q->contact = arena_one(q->arena, struct contact);
     record_contact(s, 0, q->arena, q->contact);
     stmt_reset(s);
@@ -336,7 +336,7 @@ int find_kv(struct reader *r, struct query *q)
     put_i64(s, clock_ms());
     got = stmt_step(s);
     if (got <= 0)
-        return got < 0 ? got : not_found(q, "key");
+        return got < 0 ? got : list_not_found(q, "key");
     q->text = q->kv.value = got_text(s, 0, q->arena);
     q->kv.expires_at = got_i64(s, 1);
     stmt_reset(s);
@@ -356,7 +356,7 @@ int find_answer(struct reader *r, struct query *q)
     put_i64(s, clock_ms() - RECORD_ANSWER_MS);
     got = stmt_step(s);
     if (got <= 0)
-        return got < 0 ? got : not_found(q, "answer");
+        return got < 0 ? got : list_not_found(q, "answer");
     struct answer *a = arena_one(q->arena, struct answer);
     a->key = q->text;
     a->status = (int32_t)got_i64(s, 1);
@@ -380,7 +380,7 @@ int find_login(struct reader *r, struct query *q)
     put_text(s, record_email_key(q->email, key));
     got = stmt_step(s);
     if (got <= 0)
-        return got < 0 ? got : not_found(q, "agent");
+        return got < 0 ? got : list_not_found(q, "agent");
     q->agent = arena_one(q->arena, struct agent);
     record_agent(s, q->arena, q->agent);
     stmt_reset(s);

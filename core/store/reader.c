@@ -80,6 +80,15 @@ static const struct question {
     [QUERY_LOGIN] = {"login", find_login},
     [QUERY_HASH] = {"hash", NULL},
     [QUERY_ANSWER] = {"answer", find_answer},
+    [QUERY_FLOW] = {"flow", find_flow},
+    [QUERY_FLOWS] = {"flows", list_flows},
+    [QUERY_TRACE] = {"trace", explain_trace},
+    [QUERY_EVENT] = {"event", explain_event},
+    [QUERY_DEADS] = {"deads", list_deads},
+    [QUERY_DEAD] = {"dead", find_dead},
+    [QUERY_VERSIONS] = {"versions", list_versions},
+    [QUERY_VERSION] = {"version", find_version},
+    [QUERY_AUDIT] = {"audit", list_audit},
 };
 #define QUESTIONS (sizeof questions / sizeof questions[0])
 

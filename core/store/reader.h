@@ -33,9 +33,27 @@ enum read_stmt {
     READ_KV,
     READ_AGENT,
     READ_ANSWER,
+    READ_FLOW,
+    READ_FLOWS,
+    READ_FLOWS_OF_CONV,
+    READ_FLOWS_OF_STATE,
+    READ_FLOWS_COUNT,
+    READ_FLOWS_COUNT_OF_CONV,
+    READ_FLOWS_COUNT_OF_STATE,
+    READ_TRACE,
+    READ_TAIL,
+    READ_CURSOR,
+    READ_DEADS,
+    READ_DEADS_COUNT,
+    READ_DEAD,
+    READ_VERSIONS,
+    READ_VERSION,
+    READ_AUDIT,
+    READ_AUDIT_COUNT,
     READ_STMTS
 };
 
+struct progress;
 struct store;
 struct reader {
     struct store *store;
@@ -70,6 +88,11 @@ int history_seen(struct reader *r, uint64_t conv, struct seen *out,
 int history_messages(struct reader *r, struct query *q);
 int history_backlog(struct reader *r, struct query *q);
 int history_by_pos(struct reader *r, struct stmt **s); /* for journal_get */
+int history_progress(struct reader *r, uint64_t conv, struct progress *p);
+/* Where to begin a walk down for messages up to seq: at the conversation's end
+ * or at an anchor. */
+int history_start(struct reader *r, const struct progress *p, uint32_t seq,
+                  uint64_t *pos);
 /* May the viewer see it? 1, 0, or ERR_NOT_FOUND and other errors. */
 int history_may_see(struct reader *r, const struct viewer *v, uint64_t conv);
 /* feed.c */
@@ -82,3 +105,19 @@ int find_contact(struct reader *r, struct query *q);
 int find_kv(struct reader *r, struct query *q);
 int find_answer(struct reader *r, struct query *q);
 int find_login(struct reader *r, struct query *q);
+/* lists_scripts.c; *_FLOW and *_DEAD also give the one as JSON */
+int list_flows(struct reader *r, struct query *q);
+int list_deads(struct reader *r, struct query *q);
+int list_versions(struct reader *r, struct query *q);
+int list_audit(struct reader *r, struct query *q);
+int find_flow(struct reader *r, struct query *q);
+int find_dead(struct reader *r, struct query *q);
+int find_version(struct reader *r, struct query *q);
+/* explain.c */
+int explain_event(struct reader *r, struct query *q); /* QUERY_EVENT */
+int explain_trace(struct reader *r, struct query *q);
+
+/* lists.c: of any list. */
+void list_clamp(struct query *q);
+int list_not_found(struct query *q, const char *what);
+int list_finish(struct query *q, struct buf *out, int r);

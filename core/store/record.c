@@ -7,6 +7,8 @@
  * field; SQLite undoes that one statement by itself.
  */
 #include "store/record.h"
+#include "base/limits.h"
+#include "store/record_scripts.h"
 #include <ctype.h>
 
 /* -- rows --------------------------------------------------------------- */
@@ -227,13 +229,16 @@ static const struct {
 
 void record_writer_init(struct record_writer *w, struct db *db)
 {
-    *w = (struct record_writer){.db = db};
+    *w = (struct record_writer){
+        .db = db, .trace_ms = LIMIT_TRACE_DAYS * 24LL * 3600 * 1000};
 }
 
 void record_writer_fini(struct record_writer *w)
 {
     for (int i = 0; i <= PUT_ANSWER; i++)
         stmt_close(&w->by_kind[i]);
+    for (int i = 0; i < RECORD_SCRIPT_STMTS; i++)
+        stmt_close(&w->scripts[i]);
 }
 
 /* -- writes: the fields ------------------------------------------------- */
@@ -416,6 +421,8 @@ static int conflict(enum put_kind kind, struct err *e)
 int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
                struct err *e)
 {
+    if (record_is_scripts(p->kind))
+        return record_put_scripts(w, p, now_ms, e);
     must(p->kind <= PUT_ANSWER);
     struct stmt *s = &w->by_kind[p->kind];
     char key[EMAIL_BYTES];
@@ -460,5 +467,8 @@ int record_purge(struct record_writer *w, int64_t now_ms)
                     "name FROM kv WHERE expires_at <> 0 AND "
                     "expires_at < $before LIMIT $most)",
                     now_ms);
-    return kvs < 0 ? kvs : answers || kvs;
+    if (kvs < 0)
+        return kvs;
+    int scripts = record_purge_scripts(w, now_ms);
+    return scripts < 0 ? scripts : answers || kvs || scripts;
 }

@@ -50,13 +50,18 @@ struct slice record_email_key(struct slice email, char out[EMAIL_BYTES]);
 #define RECORD_ANSWER_MS (24LL * 3600 * 1000)
 
 /* Writes. */
+#define RECORD_SCRIPT_STMTS 16
 struct record_writer {
     struct db *db;
-    struct stmt by_kind[PUT_ANSWER + 1]; /* opened when first wanted */
+    struct stmt by_kind[PUT_ANSWER + 1];      /* opened when first wanted */
+    struct stmt scripts[RECORD_SCRIPT_STMTS]; /* so too: record_scripts.c */
+    int64_t trace_ms; /* how long traces and ended flows are kept */
+    uint32_t deads;   /* put since their number was last looked at */
 };
 void record_writer_init(struct record_writer *w, struct db *db);
 void record_writer_fini(struct record_writer *w);
-/* ERR_CONFLICT (with the field) leaves the database as it was and the
+/* PUT_TRACE: not before the events it tells of are appended.
+ * ERR_CONFLICT (with the field) leaves the database as it was and the
  * transaction standing; other errors fail it. */
 int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
                struct err *e);

@@ -135,6 +135,7 @@ int store_open(const struct store_conf *conf, struct err *e, struct store **out)
     struct store *s = mem_alloc(sizeof *s);
     s->home = conf->home;
     s->offline = conf->offline;
+    s->trace_days = conf->trace_days;
     s->lock = -1;
     s->dir = mem_strdup(conf->dir);
     s->reader_count = conf->readers > 0 ? conf->readers : 2;

@@ -15,10 +15,11 @@
 
 struct store;
 struct store_conf {
-    const char *dir;   /* data directory; made if missing, mode 0700 */
-    struct loop *home; /* borrowed */
-    int readers;       /* threads, default 2 when 0 */
-    int64_t refs_max;  /* 0 = LIMIT_REFS */
+    const char *dir;    /* data directory; made if missing, mode 0700 */
+    struct loop *home;  /* borrowed */
+    int readers;        /* threads, default 2 when 0 */
+    int64_t refs_max;   /* 0 = LIMIT_REFS */
+    int64_t trace_days; /* 0 = LIMIT_TRACE_DAYS */
     bool offline; /* no threads: for user and token commands; all is done inside
                      the call, and without home answered there too */
 };
@@ -66,18 +67,32 @@ int store_verify(const char *dir, struct buf *out,
                  void (*fn)(void *arg, uint64_t done, uint64_t total),
                  void *arg, struct err *e);
 
-/* Looks back, beside a running server or without one, read only: every event
- * with at >= since in journal order, then the trace rows of each. A fn that
- * returns other than 0 ends the walk with that. Blocking. */
+/* The rest looks from outside: beside a running server or without one, read
+ * only, blocking; it takes no lock and sees what is committed.
+ *
+ * One question, answered when it returns (done is not called; q stays the
+ * caller's). Returns q->result. Not QUERY_LOGIN and QUERY_HASH. */
+int store_look(const char *dir, struct query *q);
+/* Every event with at >= since in journal order, then the trace rows of each.
+ * What was stored when
+ * the walk began is walked. A fn that returns other than 0 ends the walk with
+ * that; each may be NULL. */
 struct store_walk {
     void *arg;
     int (*event)(void *arg, const struct event *ev);
     int (*trace)(void *arg, const struct trace *t);
     int (*contact)(void *arg, const struct contact *c); /* first, all of the
                                  conversations that will come; as they are now */
+    int (*channel)(void *arg, const struct channel *c); /* before them, all */
+    int (*agent)(void *arg, const struct agent *a);
+    int (*team)(void *arg, const struct team *t);
+    /* Just before the first event of a conversation that began earlier: the
+     * last conversation.* event it had by then. */
+    int (*before)(void *arg, const struct event *ev);
+    uint64_t from, upto; /* out: positions that are walked, for progress */
 };
-int store_walk(const char *dir, int64_t since, const struct store_walk *w,
+int store_walk(const char *dir, int64_t since, struct store_walk *w,
                struct err *e);
-/* One value of a script's space, likewise. ERR_NOT_FOUND. */
+/* One value of a script's space. ERR_NOT_FOUND. */
 int store_peek_kv(const char *dir, struct slice space, struct slice key,
                   struct arena *a, struct slice *value, struct err *e);

@@ -222,6 +222,40 @@ static void check_leftover(struct verify *v)
                 (unsigned long long)v->cursor, (unsigned long long)v->last_pos);
 }
 
+/* What the script platform keeps, seen as a whole. */
+static int check_scripts(struct verify *v)
+{
+    static const struct {
+        const char *sql, *says;
+    } checks[] = {
+        {"SELECT count(*) FROM trace WHERE id >> 8 > (SELECT "
+         "coalesce(max(pos), 0) FROM journal)",
+         "traces of rows that are not there"},
+        {"SELECT count(*) FROM trace WHERE NOT json_valid(body)",
+         "traces that cannot be read"},
+        {"SELECT count(*) FROM dead WHERE pos > (SELECT "
+         "coalesce(max(pos), 0) FROM journal)",
+         "dead letters of rows that are not there"},
+        {"SELECT count(*) FROM flow WHERE state NOT BETWEEN 0 AND 5 OR "
+         "(log <> '' AND NOT json_valid(log))",
+         "flows that cannot be played"},
+        {"SELECT count(*) FROM flow WHERE state < 3 AND conv <> 0 AND conv "
+         "NOT IN (SELECT id FROM conversation)",
+         "flows of conversations that are not there"},
+        {"SELECT count(*) FROM (SELECT unit FROM version WHERE state = 1 "
+         "GROUP BY unit HAVING count(*) > 1)",
+         "scripts of which two versions serve"},
+    };
+    int r = 0;
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0] && r == 0; i++) {
+        int64_t n = 0;
+        r = number(v, checks[i].sql, &n);
+        if (n)
+            finding(v, "%lld %s", (long long)n, checks[i].says);
+    }
+    return r;
+}
+
 static int check_sqlite(struct verify *v)
 {
     struct stmt s;
@@ -279,7 +313,9 @@ static int check_all(struct verify *v,
     if (anchors != v->anchors)
         finding(v, "%lld anchors where %lld belong", (long long)anchors,
                 (long long)v->anchors);
-    r = check_sqlite(v);
+    r = check_scripts(v);
+    if (r == 0)
+        r = check_sqlite(v);
     if (fn)
         fn(arg, (uint64_t)total, (uint64_t)total);
     return r;

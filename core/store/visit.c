@@ -4,12 +4,13 @@
  * Happy path: a connection of its own reads tables in the order in which main
  * can use them: channels, agents, teams, tokens, then every conversation that
  * is not closed with its contact, then the visitors' messages in them whose
- * rules have not run, then alarms. Rows of conversations are up to date: the
+ * rules have not run, then alarms, flows and versions of scripts. Rows of conversations are up to date: the
  * store wrote them out when it was opened, before anybody could add to them.
  *
  * Failure modes: the first error ends the visit; main does not start then.
  */
 #include "store/inner.h"
+#include "store/record_scripts.h"
 #include <stdlib.h>
 
 struct visit {
@@ -52,6 +53,20 @@ static void see_alarm(struct visit *x, struct stmt *s)
     struct alarm a;
     record_alarm(s, NULL, &a);
     x->v->alarm(x->v->arg, &a);
+}
+
+static void see_flow(struct visit *x, struct stmt *s)
+{
+    struct flow f;
+    record_flow(s, NULL, &f);
+    x->v->flow(x->v->arg, &f);
+}
+
+static void see_version(struct visit *x, struct stmt *s)
+{
+    struct script_version v;
+    record_version(s, NULL, &v);
+    x->v->version(x->v->arg, &v);
 }
 
 static void see_conversation(struct visit *x, struct stmt *s)
@@ -171,6 +186,16 @@ int store_visit(struct store *s, const struct store_visit *v, struct err *e)
     if (r == 0 && v->alarm)
         r = each(&x, "SELECT " ALARM_COLUMNS " FROM alarm ORDER BY due_at",
                  see_alarm);
+    if (r == 0 && v->flow) /* 3 is FLOW_DONE, behind it what ended otherwise */
+        r = each(&x,
+                 "SELECT " FLOW_HEAD ", '' FROM flow WHERE state < 3 "
+                 "ORDER BY id",
+                 see_flow);
+    if (r == 0 && v->version) /* 3 is VERSION_OLD */
+        r = each(&x,
+                 "SELECT " VERSION_COLUMNS " FROM version WHERE state <> 3 "
+                 "ORDER BY unit, since_at, id",
+                 see_version);
     if (r < 0)
         r = err_set(e, r, "%s", x.db.err.text);
     db_close(&x.db);

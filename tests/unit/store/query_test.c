@@ -485,8 +485,13 @@ TEST("key-values live until they expire or are deleted")
     struct world w;
     REQUIRE(world_open(&w, test_path("d")) == 0);
     struct tx *tx = world_tx(&w);
-    static struct kv kvs[] = {{{"a", 1}, {"k", 1}, {"1", 1}, 0},
-                              {{"b", 1}, {"k", 1}, {"2", 1}, 1}};
+    static struct kv kvs[] = {
+        {.space = {"a", 1}, .key = {"k", 1}, .value = {"1", 1}},
+        {.space = {"b", 1},
+         .key = {"k", 1},
+         .value = {"2", 1},
+         .expires_at = 1},
+    };
     for (int i = 0; i < 2; i++)
         tx_put(tx, PUT_KV)->kv = &kvs[i];
     commit(&w, tx);

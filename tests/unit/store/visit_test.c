@@ -56,6 +56,17 @@ static void alarm_row(void *arg, const struct alarm *a)
          SLICE_FMT(a->name), SLICE_FMT(a->data));
 }
 
+static void flow(void *arg, const struct flow *f)
+{
+    note(arg, "flow %d %.*s state %d due %d log '%.*s'\n", (int)f->id,
+         SLICE_FMT(f->unit), f->state, (int)f->due_at, SLICE_FMT(f->log));
+}
+static void version(void *arg, const struct script_version *v)
+{
+    note(arg, "version %.*s %.*s state %d %.*s\n", SLICE_FMT(v->unit),
+         SLICE_FMT(v->version), v->state, SLICE_FMT(v->sources));
+}
+
 static void visit(struct world *w, struct seen *s)
 {
     struct store_visit v = {.arg = s,
@@ -65,7 +76,9 @@ static void visit(struct world *w, struct seen *s)
                             .token = token,
                             .conversation = conversation,
                             .unhandled = unhandled,
-                            .alarm = alarm_row};
+                            .alarm = alarm_row,
+                            .flow = flow,
+                            .version = version};
     s->text[0] = '\0';
     CHECK_EQ_INT(store_visit(w->store, &v, &w->err), 0);
 }
@@ -173,5 +186,34 @@ TEST("open conversations come with what their rules have not handled")
     visit(&w, &s);
     CHECK(strstr(s.text, "unhandled 5 in 7\n") != NULL);
     CHECK(strstr(s.text, "in 9") == NULL);
+    world_close(&w);
+}
+
+TEST("flows that have not ended come without their log, versions unless old")
+{
+    struct world w;
+    struct seen s;
+    REQUIRE(world_open(&w, test_path("d")) == 0);
+    struct tx *tx = world_tx(&w);
+    for (int i = FLOW_READY; i <= FLOW_CANCELLED; i++)
+        tx_put(tx, PUT_FLOW)->flow = ONE(
+            tx, flow, .id = (uint64_t)i + 1, .unit = SLICE("flows/x"),
+            .state = (enum flow_state)i, .due_at = 10 + i, .log = SLICE("[1]"));
+    static const char *const names[] = {"", "a", "b", "c", "d", "e"};
+    for (int i = VERSION_SERVING; i <= VERSION_PINNED; i++)
+        tx_put(tx, PUT_VERSION)->version =
+            ONE(tx, script_version, .unit = SLICE("rules/y"),
+                .version = slice_of(names[i]), .state = (enum version_state)i,
+                .since_at = i, .sources = SLICE("[2]"));
+    CHECK_EQ_INT(world_commit(&w, tx), 0);
+    tx_free(tx);
+    visit(&w, &s);
+    CHECK_EQ_STR(s.text, "flow 1 flows/x state 0 due 10 log ''\n"
+                         "flow 2 flows/x state 1 due 11 log ''\n"
+                         "flow 3 flows/x state 2 due 12 log ''\n"
+                         "version rules/y a state 1 [2]\n"
+                         "version rules/y b state 2 [2]\n"
+                         "version rules/y d state 4 [2]\n"
+                         "version rules/y e state 5 [2]\n");
     world_close(&w);
 }
