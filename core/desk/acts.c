@@ -120,8 +120,11 @@ static struct event *send_message(struct tx *tx, struct step *s,
     ev->ref = act->frame->ref;
     if (act->frame->is_private) {
         ev->flags |= EVENT_PRIVATE;
+    } else if (act->role == ROLE_AGENT) {
+        s->conv->granted_fence = 0; /* a person speaks: no late job beside */
     }
     s->act = act;
+    s->message = ev;
     s->text = act->frame->text;
     s->kind = act->frame->kind;
     return ev;
@@ -132,10 +135,8 @@ static void send_plain(struct desk *d, struct conv *c, struct act *act)
 {
     struct step *s;
     struct tx *tx = conv_tx(d, c, &s);
-    struct event *ev = send_message(tx, s, act);
-    if (screen_apply(d, c, act, tx, s, ev)) {
-        conv_tx_change(tx, s, EVENT_CONVERSATION_UPDATED, ROLE_BOT, 0, 0);
-    }
+    struct outcome *o = screen_apply(d, c, act, tx, s);
+    screen_end(o, send_message(tx, s, act), false);
     conv_commit(d, tx);
 }
 
@@ -145,6 +146,7 @@ static void send_changing(struct desk *d, struct conv *c, struct act *act)
     struct step *s;
     struct tx *tx = conv_tx(d, c, &s);
     int64_t now = d->conf.ports.now(d->conf.ports.arg);
+    struct outcome *o = screen_apply(d, c, act, tx, s);
     if (!c->stored) {
         s->creates = true;
         conv_tx_change(tx, s, EVENT_CONVERSATION_CREATED, act->role, act->actor,
@@ -161,10 +163,7 @@ static void send_changing(struct desk *d, struct conv *c, struct act *act)
         conv_tx_change(tx, s, EVENT_CONVERSATION_ASSIGNED, act->role,
                        act->actor, 0);
     }
-    struct event *ev = send_message(tx, s, act);
-    if (screen_apply(d, c, act, tx, s, ev)) {
-        conv_tx_change(tx, s, EVENT_CONVERSATION_UPDATED, ROLE_BOT, 0, 0);
-    }
+    screen_end(o, send_message(tx, s, act), true);
     conv_commit(d, tx);
 }
 
@@ -297,6 +296,7 @@ void sends_move(struct desk *d, struct conv *c)
         mem_free(moved);
         moved = next;
     }
+    screens_move(d, c); /* they came later */
 }
 
 /* --- the other acts ------------------------------------------------------- */

@@ -341,7 +341,7 @@ static void count_message(struct conv *c, const struct event *ev,
 static void message_done(struct desk *d, struct conv *c, struct step *s,
                          struct tx *tx, struct event *ev)
 {
-    bool asked = s->act && s->act->kind == ACT_SEND;
+    bool asked = s->act && ev == s->message;
     count_message(c, ev, asked ? s->text : SLICE(""));
     uint64_t except = 0;
     if (asked) {
@@ -354,9 +354,6 @@ static void message_done(struct desk *d, struct conv *c, struct step *s,
         }
     }
     tell_message(d, c, ev, tx->arena, except);
-    if (ev->role == ROLE_AGENT && !(ev->flags & EVENT_PRIVATE)) {
-        c->granted_fence = 0; /* a person speaks: no late job beside it */
-    }
     if (ev->role == ROLE_VISITOR) {
         job_for_message(d, c, ev, s->text, s->kind);
     }

@@ -222,7 +222,6 @@ static void change_contact(struct outcome *o, const struct effect *e)
     }
     struct event *ev = tx_event(o->tx, EVENT_CONTACT_UPDATED);
     ev->role = ROLE_BOT;
-    ev->cause = o->job->event.pos;
     struct buf out;
     buf_init(&out, LIMIT_AGENT_FRAME_BYTES);
     struct jsonw w = jsonw_on(&out);
@@ -283,6 +282,9 @@ static const char *apply_held(struct outcome *o, const struct effect *e)
         reply(o, e->body, false);
         break;
     case EFFECT_ASSIGN:
+        if (next->state == CONV_CLOSED) {
+            o->c->person->conv = o->c; /* what the visitor says now is here */
+        }
         assign(o, e->agent, e->team, e->pick);
         break;
     case EFFECT_CLOSE:
@@ -361,9 +363,19 @@ void outcome_apply_kept(struct outcome *o)
     uint32_t i = 0;
     for (const struct effect *e = o->job->first; e; e = e->next, i++) {
         must(i < LIMIT_EFFECTS);
-        bool message = e->type == EFFECT_EDIT || e->type == EFFECT_REJECT;
+        bool message = e->type == EFFECT_EDIT || e->type == EFFECT_REJECT ||
+                       e->type == EFFECT_NOTE;
         if (!message && !apply_kept(o, e, &o->refused[i])) {
             o->refused[i] = "not before a message is stored";
+        }
+    }
+}
+
+void outcome_apply_notes(struct outcome *o)
+{
+    for (const struct effect *e = o->job->first; e; e = e->next) {
+        if (e->type == EFFECT_NOTE) {
+            note(o, e);
         }
     }
 }

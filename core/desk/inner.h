@@ -178,6 +178,7 @@ struct step {
     uint64_t reserved;    /* agent with one reserved, 0 = none */
     uint32_t read_before; /* READ: the mark as it was */
     struct conversation next;
+    struct event *message;   /* what the act sent, NULL = nothing */
     struct slice text, kind; /* of the message, for the rules */
 };
 
@@ -264,10 +265,14 @@ void send_in(struct desk *d, struct conv *c, struct act *act);
 
 /* screen.c: before a message is stored. True: the act waits there. */
 bool screen_take(struct desk *d, struct conv *c, struct act *act);
-/* What the hooks want beside the message, into its tx; true if the record is
- * changed by it. */
-bool screen_apply(struct desk *d, struct conv *c, struct act *act,
-                  struct tx *tx, struct step *s, struct event *message);
+/* What the hooks want beside the message: before it is written, the record;
+ * then their notes, the record's event if it was not told yet, the trace. */
+struct outcome;
+struct outcome *screen_apply(struct desk *d, struct conv *c, struct act *act,
+                             struct tx *tx, struct step *s);
+void screen_end(struct outcome *o, struct event *message, bool told);
+/* The conversation is closed: likewise what hooks have not let pass yet. */
+void screens_move(struct desk *d, struct conv *c);
 bool screen_changes(const struct act *act); /* it needs the lane */
 
 /* jobs.c */

@@ -327,19 +327,31 @@ static void mark_handled(struct desk *d, struct conv *c, struct job *job)
     }
 }
 
-static void effects_commit(struct outcome *o)
+/* The conversation's change and the handled mark: some event of it in the tx
+ * names the cause (I3). */
+static void write_change(struct outcome *o)
 {
-    uint64_t cause = o->job->event.pos;
-    const struct event *first = o->tx->first;
+    uint64_t cause = o->job->event.pos, conv = o->c->rec.id;
     if (o->moved || o->updated) {
         conv_tx_change(o->tx, o->s,
                        o->moved ? o->name : EVENT_CONVERSATION_UPDATED,
                        ROLE_BOT, 0, cause);
-    } else if (!o->tx->count) {
-        struct event *ev = tx_event(o->tx, EVENT_HANDLED);
-        ev->conv = o->c->rec.id;
-        ev->cause = cause;
+        return;
     }
+    for (const struct event *ev = o->tx->first; ev; ev = ev->next) {
+        if (ev->conv == conv && ev->cause == cause) {
+            return;
+        }
+    }
+    struct event *ev = tx_event(o->tx, EVENT_HANDLED);
+    ev->conv = conv;
+    ev->cause = cause;
+}
+
+static void effects_commit(struct outcome *o)
+{
+    const struct event *first = o->tx->first;
+    write_change(o);
     trace_put(o, first ? first : o->tx->first);
     /* Even where no state changes, the lane is kept until it is committed. */
     o->s->changes = true;
@@ -444,14 +456,7 @@ static void part_begin(struct desk *d, struct conv *c, void *what)
         conv_change_end(d, c);
         return;
     }
-    if (o.moved || o.updated) {
-        conv_tx_change(o.tx, o.s, o.moved ? o.name : EVENT_CONVERSATION_UPDATED,
-                       ROLE_BOT, 0, part->event.pos);
-    } else if (!o.tx->count) {
-        struct event *ev = tx_event(o.tx, EVENT_HANDLED);
-        ev->conv = c->rec.id;
-        ev->cause = part->event.pos;
-    }
+    write_change(&o);
     o.s->changes = true;
     o.s->part = part;
     o.s->depth = part->depth + 1;

@@ -27,6 +27,7 @@ struct outcome outcome_of(struct desk *d, struct conv *c, struct job *job);
 void outcome_apply(struct outcome *o); /* all of job's effects */
 /* Only what does not move or answer: of a message before it is stored. */
 void outcome_apply_kept(struct outcome *o);
+void outcome_apply_notes(struct outcome *o); /* and then these */
 void outcome_place(struct outcome *o);   /* what no rule placed: the queue */
 void outcome_release(struct outcome *o); /* it is not committed after all */
 void put_kv(struct outcome *o, const struct effect *e);

@@ -233,6 +233,39 @@ bool screen_take(struct desk *d, struct conv *c, struct act *act)
     return true;
 }
 
+void screens_move(struct desk *d, struct conv *c)
+{
+    struct act *all = c->screens, *next;
+    bool shown = all && all->role == ROLE_VISITOR && c->screening;
+    if (shown) { /* it is shown again, in the new conversation */
+        timer_stop(d->wheel, &c->screen_timer);
+        c->screening = NULL;
+    }
+    struct act *mine = NULL, **to = &mine;
+    c->screens = c->screens_last = NULL;
+    for (struct act *act = all; act; act = next) {
+        next = act->next;
+        act->next = NULL;
+        if (act->role == ROLE_VISITOR) {
+            *to = act;
+            to = &act->next;
+            continue;
+        }
+        if (c->screens) {
+            c->screens_last->next = act;
+        } else {
+            c->screens = act;
+        }
+        c->screens_last = act;
+    }
+    for (; mine; mine = next) {
+        next = mine->next;
+        mine->next = NULL;
+        desk_act(d, mine);
+    }
+    screen_next(d, c);
+}
+
 /* --- with the message ----------------------------------------------------- */
 
 bool screen_changes(const struct act *act)
@@ -246,15 +279,27 @@ bool screen_changes(const struct act *act)
     return false;
 }
 
-bool screen_apply(struct desk *d, struct conv *c, struct act *act,
-                  struct tx *tx, struct step *s, struct event *message)
+struct outcome *screen_apply(struct desk *d, struct conv *c, struct act *act,
+                             struct tx *tx, struct step *s)
 {
     if (!act->screen) {
-        return false;
+        return NULL;
     }
-    struct outcome o = {.d = d, .c = c, .job = act->screen, .tx = tx, .s = s};
-    outcome_apply_kept(&o);
-    trace_put(&o, message);
+    struct outcome *o = arena_one(tx->arena, struct outcome);
+    *o = (struct outcome){.d = d, .c = c, .job = act->screen, .tx = tx, .s = s};
+    outcome_apply_kept(o);
     s->changes |= screen_changes(act);
-    return o.updated;
+    return o;
+}
+
+void screen_end(struct outcome *o, struct event *message, bool told)
+{
+    if (!o) {
+        return;
+    }
+    outcome_apply_notes(o);
+    if (o->updated && !told) {
+        conv_tx_change(o->tx, o->s, EVENT_CONVERSATION_UPDATED, ROLE_BOT, 0, 0);
+    }
+    trace_put(o, message);
 }

@@ -24,9 +24,26 @@ bool fakescript_wants(void *world, const struct job *job)
         return job->event.ref.len && job->event.ref.at[0] == 'w';
     case HOOK_CONVERSATION:
         return job->conv.id % 3 == 0;
+    case HOOK_INBOUND:
+        return job->conv.id % 4 == 0;
+    case HOOK_SEND:
+        return job->conv.id % 4 == 1;
+    case HOOK_ASSIGN:
+    case HOOK_QUEUE:
+    case HOOK_CLOSE:
+        return job->conv.id % 5 == 0;
+    case HOOK_EVENT:
+        return job->conv.id && job->conv.id % 7 == 0;
     default:
         return true;
     }
+}
+
+/* A rule's patience is data, too. */
+int64_t fakescript_patience(void *world, const struct job *job)
+{
+    (void)world;
+    return job->conv.id % 3 * 300;
 }
 
 void fakescript_run(void *world, struct job *job)
@@ -83,10 +100,11 @@ static void aim(struct world *w, struct effect *fx)
 static void add_effect(struct world *w, struct job *job)
 {
     static const enum effect_type types[] = {
-        EFFECT_REPLY,  EFFECT_REPLY,    EFFECT_REPLY, EFFECT_NOTE,
-        EFFECT_ASSIGN, EFFECT_ASSIGN,   EFFECT_CLOSE, EFFECT_TAG,
-        EFFECT_UNTAG,  EFFECT_PRIORITY, EFFECT_SET,   EFFECT_SNOOZE,
-        EFFECT_ALARM,  EFFECT_KV_SET,   EFFECT_KV_DEL};
+        EFFECT_REPLY,  EFFECT_REPLY,    EFFECT_REPLY,  EFFECT_NOTE,
+        EFFECT_ASSIGN, EFFECT_ASSIGN,   EFFECT_CLOSE,  EFFECT_TAG,
+        EFFECT_UNTAG,  EFFECT_PRIORITY, EFFECT_SET,    EFFECT_SNOOZE,
+        EFFECT_ALARM,  EFFECT_KV_SET,   EFFECT_KV_DEL, EFFECT_FLOW,
+        EFFECT_FLOW,   EFFECT_FLOW_END, EFFECT_CONTACT};
     enum effect_type type =
         types[world_below(w, sizeof(types) / sizeof(types[0]))];
     struct effect *fx = job_effect(job, type);
@@ -111,6 +129,14 @@ static void add_effect(struct world *w, struct job *job)
     case EFFECT_PRIORITY:
         fx->number = world_below(w, 4);
         break;
+    case EFFECT_FLOW:
+    case EFFECT_FLOW_END:
+        fx->name = text_in(job, "flows/%u", n % 2);
+        break;
+    case EFFECT_CONTACT:
+        fx->data =
+            text_in(job, "{\"name\":\"N%u\",\"attributes\":{\"a\":%u}}", n, n);
+        break;
     case EFFECT_SNOOZE:
     case EFFECT_ALARM:
         fx->number = w->now - 100 + world_below(w, 4000);
@@ -120,8 +146,47 @@ static void add_effect(struct world *w, struct job *job)
     }
 }
 
+/* It goes on from what is stored, and leaves it one step further. */
+static void play_flow(struct world *w, struct job *job)
+{
+    struct flow *f = job->flow, *row = fakestore_flow(w, f->id);
+    if (!row || row->step != f->step || row->state != f->state)
+        world_fail(w, "I3: flow %llu is played from step %u, stored is %u",
+                   (unsigned long long)f->id, f->step, row ? row->step : 0);
+    if (job->event.pos && f->state != FLOW_WAITING)
+        world_fail(w, "flow %llu got a message it did not wait for",
+                   (unsigned long long)f->id);
+    static const enum flow_state ends[] = {
+        FLOW_SLEEPING, FLOW_WAITING, FLOW_WAITING, FLOW_READY,
+        FLOW_READY,    FLOW_DONE,    FLOW_FAILED,  FLOW_DONE};
+    f->state = w->calm || f->step > 20 ? FLOW_DONE : ends[world_below(w, 8)];
+    f->step++;
+    f->due_at = f->state == FLOW_SLEEPING ||
+                        (f->state == FLOW_WAITING && world_chance(w, 500))
+                    ? w->now + world_below(w, 5000)
+                    : 0;
+    job->decided = true;
+}
+
+static void message_effect(struct world *w, struct job *job)
+{
+    if (world_chance(w, 700))
+        return;
+    bool no = world_chance(w, 200);
+    struct effect *fx = job_effect(job, no ? EFFECT_REJECT : EFFECT_EDIT);
+    fx->unit = SLICE("rules/10-sim");
+    fx->text = job->text;
+    fx->body = job->event.body;
+}
+
 static void finish(struct world *w, struct job *job)
 {
+    bool before = job->hook == HOOK_INBOUND || job->hook == HOOK_SEND;
+    job->ran = 1;
+    if (before)
+        message_effect(w, job);
+    if (job->flow)
+        play_flow(w, job);
     uint32_t n = world_below(w, 5);
     if (w->calm)
         n = n > 1 ? 1 : n;

@@ -19,6 +19,7 @@ struct fakescript {
     uint32_t tags; /* to make each tag another one */
 };
 
+int64_t fakescript_patience(void *world, const struct job *job);
 bool fakescript_wants(void *world, const struct job *job);
 void fakescript_run(void *world, struct job *job);
 bool fakescript_step(struct world *w);

@@ -23,8 +23,15 @@ static struct run *find_run(struct world *w, uint64_t conv, uint64_t pos)
     return NULL;
 }
 
+static bool is_before(const struct job *job) /* a message is stored */
+{
+    return job->hook == HOOK_INBOUND || job->hook == HOOK_SEND;
+}
+
 void oracle_on_run(struct world *w, const struct job *job)
 {
+    if (is_before(job))
+        return;
     struct oracle *o = &w->oracle;
     uint64_t conv = job->conv.id;
     uint64_t pos = job->event.pos;
@@ -50,11 +57,17 @@ void oracle_on_run(struct world *w, const struct job *job)
         o->cap = o->cap ? o->cap * 2 : 64;
         o->runs = mem_resize(o->runs, o->cap * sizeof(*o->runs));
     }
-    o->runs[o->count++] = (struct run){conv, pos, job->fence, job->hook, true};
+    o->runs[o->count++] = (struct run){.conv = conv,
+                                       .pos = pos,
+                                       .fence = job->fence,
+                                       .hook = job->hook,
+                                       .running = true};
 }
 
 void oracle_on_ran(struct world *w, const struct job *job)
 {
+    if (is_before(job))
+        return;
     for (size_t i = 0; i < w->oracle.count; i++) {
         struct run *r = &w->oracle.runs[i];
         if (r->conv == job->conv.id && r->pos == job->event.pos)
@@ -86,6 +99,13 @@ static const struct conversation *put_of(const struct tx *tx, uint64_t conv)
     return NULL;
 }
 
+/* Only of a message are the rules run again after a crash. */
+static bool is_once(struct world *w, const struct event *ev)
+{
+    struct run *run = find_run(w, ev->conv, ev->cause);
+    return !run || run->hook == HOOK_MESSAGE || run->hook == HOOK_FLOW;
+}
+
 static void check_cause(struct world *w, const struct event *ev)
 {
     struct event *why = fakestore_event(w, ev->cause);
@@ -94,10 +114,20 @@ static void check_cause(struct world *w, const struct event *ev)
         world_fail(w, "I3: cause %llu is no event of the conversation",
                    (ull)ev->cause);
     } else if (ev->name != EVENT_HANDLED && row &&
-               ev->cause <= row->c.handled) {
+               ev->cause <= row->c.handled && is_once(w, ev)) {
         world_fail(w, "I3: effects of pos %llu, which is handled (up to %llu)",
                    (ull)ev->cause, (ull)row->c.handled);
     }
+}
+
+/* What hooks wanted beside a person's message, before it was stored. */
+static bool is_persons(const struct tx *tx)
+{
+    for (const struct event *ev = tx->first; ev; ev = ev->next)
+        if (ev->name == EVENT_MESSAGE_CREATED &&
+            (ev->role == ROLE_AGENT || ev->role == ROLE_VISITOR))
+            return true;
+    return false;
 }
 
 /* A bot may speak and hand over only under the fence its job was given. */
@@ -107,7 +137,7 @@ static void check_bot(struct world *w, const struct tx *tx,
     struct run *run = find_run(w, ev->conv, ev->cause);
     struct conv_row *row = fakestore_conv(w, ev->conv);
     const struct conversation *put = put_of(tx, ev->conv);
-    if (!row || ev->role != ROLE_BOT)
+    if (!row || ev->role != ROLE_BOT || (!ev->cause && is_persons(tx)))
         return;
     bool speaks =
         ev->name == EVENT_MESSAGE_CREATED && !(ev->flags & EVENT_PRIVATE);
@@ -144,8 +174,33 @@ static void check_put(struct world *w, const struct conversation *next)
                    (ull)next->id);
 }
 
+/* The default has placed what its rules were too slow for: they may still
+ * answer, until a person does. */
+static void grant(struct world *w, const struct tx *tx, const struct event *ev)
+{
+    struct conv_row *row = fakestore_conv(w, ev->conv);
+    const struct conversation *put = put_of(tx, ev->conv);
+    bool placed = row && put && ev->role == ROLE_SYSTEM &&
+                  row->c.state == CONV_BOT && put->state != CONV_CLOSED;
+    bool spoken = ev->name == EVENT_MESSAGE_CREATED && ev->role == ROLE_AGENT &&
+                  !(ev->flags & EVENT_PRIVATE);
+    for (size_t i = 0; i < w->oracle.count; i++) {
+        struct run *r = &w->oracle.runs[i];
+        if (r->conv != ev->conv)
+            continue;
+        if (placed && r->fence == row->c.fence) {
+            r->granted = true;
+            r->fence = put->fence;
+        } else if (spoken && r->granted) {
+            r->fence = UINT32_MAX;
+        }
+    }
+}
+
 void oracle_before_write(struct world *w, const struct tx *tx)
 {
+    for (const struct event *ev = tx->first; ev; ev = ev->next)
+        grant(w, tx, ev);
     for (const struct event *ev = tx->first; ev; ev = ev->next) {
         if (ev->cause)
             check_cause(w, ev);

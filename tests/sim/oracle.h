@@ -17,7 +17,7 @@ struct run {
     uint64_t conv, pos;
     uint32_t fence;
     enum hook hook;
-    bool running;
+    bool running, granted;
 };
 
 struct oracle {

@@ -101,6 +101,19 @@ static void put_alarm(struct world *w, const struct alarm *a)
     set(&w->store.alarms, r->id, r);
 }
 
+static void put_flow(struct world *w, const struct flow *f)
+{
+    struct flow *r = arena_one(w->store.mem, struct flow);
+    *r = *f;
+    own(w, &r->unit);
+    own(w, &r->version);
+    own(w, &r->args);
+    own(w, &r->log);
+    own(w, &r->view);
+    own(w, &r->error);
+    set(&w->store.flows, r->id, r);
+}
+
 static void put_conversation(struct world *w, const struct conversation *c)
 {
     struct conv_row *r = fakestore_conv(w, c->id);
@@ -146,8 +159,14 @@ void rows_put(struct world *w, const struct put *p)
     case DEL_ALARM:
         del(&w->store.alarms, p->id);
         break;
+    case PUT_FLOW:
+        put_flow(w, p->flow);
+        break;
     case PUT_KV:
     case DEL_KV:
+    case PUT_TRACE:
+    case PUT_DEAD:
+    case DEL_DEAD:
         break; /* nothing here reads them */
     default:
         world_fail(w, "a put of kind %d from the desk", (int)p->kind);
@@ -227,6 +246,12 @@ void rows_note_holdings(struct world *w, const struct tx *tx)
             r->first = h;
         r->last = h;
     }
+}
+
+struct flow *fakestore_flow(struct world *w, uint64_t id)
+{
+    void **at = find(&w->store.flows, id);
+    return at ? *at : NULL;
 }
 
 /* --- looking up ----------------------------------------------------------- */
@@ -426,6 +451,10 @@ void rows_answer(struct world *w, struct query *q)
         break;
     case QUERY_CONVERSATION:
         answer_conversation(w, q);
+        break;
+    case QUERY_FLOW:
+        q->flow = fakestore_flow(w, q->id); /* the store outlives the query */
+        q->result = q->flow ? 0 : ERR_NOT_FOUND;
         break;
     default:
         world_fail(w, "the desk asked a query of kind %d", (int)q->kind);

@@ -152,6 +152,7 @@ struct desk_ports world_ports(struct world *w)
                                .run = fakescript_run,
                                .read = fakestore_read,
                                .wants = fakescript_wants,
+                               .patience = fakescript_patience,
                                .send = port_send,
                                .accept = port_accept,
                                .close = port_close,
@@ -185,6 +186,8 @@ static void restore_rows(struct world *w)
     }
     for (size_t i = 0; i < s->alarms.count; i++)
         desk_restore_alarm(w->desk, s->alarms.at[i]);
+    for (size_t i = 0; i < s->flows.count; i++)
+        desk_restore_flow(w->desk, s->flows.at[i]);
 }
 
 static void start_desk(struct world *w)
