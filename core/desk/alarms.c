@@ -99,7 +99,8 @@ void alarm_add(struct desk *d, const struct alarm *a)
     timer_start(d->wheel, &al->timer, a->due_at);
 }
 
-void alarm_fire(struct desk *d, const struct alarm *a, uint64_t letter)
+void alarm_fire(struct desk *d, const struct alarm *a,
+                const struct dead *letter)
 {
     struct conv *c = conv_of(d, a->conversation);
     struct event none = {0};
@@ -108,7 +109,8 @@ void alarm_fire(struct desk *d, const struct alarm *a, uint64_t letter)
     job->unit = slice_dup(job->arena, a->unit);
     job->what = slice_dup(job->arena, a->name);
     job->data = slice_dup(job->arena, a->data);
-    job->letter = letter;
+    job->letter = letter ? letter->id : 0;
+    job->runs = letter ? letter->runs : 0;
     if (c) {
         job_queue(d, c, job);
     } else {
@@ -120,7 +122,7 @@ void desk_every(struct desk *d, struct slice unit)
 {
     const struct alarm every = {
         .unit = unit, .name = SLICE("every"), .data = SLICE("null")};
-    alarm_fire(d, &every, 0);
+    alarm_fire(d, &every, NULL);
 }
 
 static void alarm_free(struct desk *d, struct alarm_live *al)
@@ -140,7 +142,7 @@ static void on_alarm_gone(struct tx *tx)
         timer_start(d->wheel, &al->timer,
                     d->conf.ports.now(d->conf.ports.arg) + RETRY_MS);
     } else {
-        alarm_fire(d, &al->rec, 0);
+        alarm_fire(d, &al->rec, NULL);
         alarm_free(d, al);
     }
     tx_free(tx);

@@ -248,7 +248,7 @@ static bool still(const struct flow *f, struct slice why, int64_t now)
     return slice_is(why, "cancel") || f->state == FLOW_READY;
 }
 
-static void flow_copy(struct arena *a, struct flow *to, const struct flow *from)
+void flow_copy(struct arena *a, struct flow *to, const struct flow *from)
 {
     *to = *from;
     to->unit = slice_dup(a, from->unit);

@@ -296,7 +296,9 @@ void handled_flush(struct desk *d);
 
 /* alarms.c */
 void alarm_add(struct desk *d, const struct alarm *a);
-void alarm_fire(struct desk *d, const struct alarm *a, uint64_t letter);
+/* letter: it is run again, NULL = for the first time */
+void alarm_fire(struct desk *d, const struct alarm *a,
+                const struct dead *letter);
 void alarms_free(struct desk *d);
 struct job *job_free_new(struct desk *d, enum hook hook); /* of no conv */
 void job_free_run(struct desk *d, struct job *job);
@@ -313,6 +315,7 @@ void flows_tell(struct desk *d, struct conv *c, const char *what);
 void flows_attach(struct desk *d, struct conv *c);
 void flows_detach(struct conv *c);
 void flows_free(struct desk *d);
+void flow_copy(struct arena *a, struct flow *to, const struct flow *from);
 
 /* queue.c */
 void queue_add(struct desk *d, struct conv *c);
