@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "script/bind.h"
 #include "script/files.h"
+#include "script/lint.h"
 #include "script/load.h"
 #include "script/report.h"
 #include "script/sandbox.h"
@@ -40,6 +41,9 @@ static void check_one(void *arg, struct slice name)
     loader_init(&l, read_file, c, LIMIT_SCRIPT_MEMORY);
     struct version *v = load_version(&l, name);
     if (v) {
+        for (const struct source *p = v->sources; p && !c->failed; p = p->next)
+            c->failed = lint_source(p == v->sources ? v->file : p->name,
+                                    p->text, c->out, &c->found);
         version_unref(v);
     } else {
         struct slice text = buf_slice(&l.trouble);
