@@ -127,7 +127,7 @@ int net_open(const struct net_conf *conf, struct err *e, struct net **out)
     n->ws = ws_new();
     n->sessions = sessions_new(n);
     n->files = files_new(n, conf->web_dir);
-    n->httpc = httpc_new(n);
+    n->httpc = httpc_new(n, conf->http_ca_file);
     buf_init(&n->scratch, 16 * 1024 * 1024);
     add_hook(n);
     *out = n;

@@ -19,6 +19,8 @@ struct net_conf {
     int64_t frames_per_s; /* per visitor; agents ten times; 0 = no limit */
     int64_t frame_bytes, body_bytes;
     int64_t heartbeat_ms; /* longest interval between pings */
+    const char *http_ca_file; /* trusted beside the system's, for calls to
+                                 others; NULL or "" = none */
     void *arg;
     /* A hello arrived. The handler answers later by peer_welcome or peer_close.
      * a: the frame's arena, taken by the handler. cookie: value of
@@ -89,22 +91,34 @@ void http_reply(struct http_req *r, int status, struct slice type,
 /* Is the client still there? (long polls) */
 bool http_is_live(const struct http_req *r);
 
-/* Calls to others (libcurl on the loop): per-host limit, time-outs, size cap.
- * done comes exactly once, never from inside the call. */
+/* Calls to others (libcurl on the loop): TLS always verified, HTTP/1.1 and 2,
+ * limits and a circuit breaker per host, time-outs, size cap. done comes
+ * exactly once, never from inside the call; so do head and more. */
 struct httpc_call {
     struct slice method, url, body;
     const struct slice *headers; /* name, value pairs */
     size_t header_count;
-    int64_t connect_ms, total_ms;
+    int64_t connect_ms, total_ms; /* total: waiting for a place included */
+    int64_t first_ms; /* stream: until the body's first byte; 0 = total */
+    int follow;       /* redirects, at most HTTPC_FOLLOW_MOST; GET HEAD POST */
     size_t body_max;
+    bool stream;         /* the body is read by httpc_read, as it comes */
     struct arena *arena; /* the caller's: answers are put here */
     int result;          /* 0 or ERR_* */
     struct err err;
     int status;
     struct slice answer_headers; /* "name: value\n" lines, lower-case names */
-    struct slice answer;
+    struct slice answer;         /* stream: what was not read yet */
+    void (*head)(struct httpc_call *c); /* stream: status and headers are here;
+                                           not if it fails before */
+    void (*more)(struct httpc_call *c); /* stream: there is something to read;
+                                           again only after httpc_read */
     void (*done)(struct httpc_call *c);
     void *owner;
+    void *inside; /* httpc's own */
 };
 void httpc_start(struct net *n, struct httpc_call *c);
 void httpc_cancel(struct net *n, struct httpc_call *c); /* done comes */
+/* stream: takes what came; a peer that had to wait is read again. The bytes are
+ * valid until the next call of httpc's for c. */
+struct slice httpc_read(struct net *n, struct httpc_call *c);

@@ -125,22 +125,69 @@ TEST("an answer too big, one too late and one cancelled say so")
     house_stop(&h);
 }
 
-TEST("a host that cannot be reached is left alone after ten failures")
+TEST("a host that cannot be reached is left alone after five failures")
 {
     struct house h = {0};
     struct shot s;
     REQUIRE(house_start(&h));
-    for (int i = 0; i < HTTPC_STRIKES + 1; i++) {
+    for (int i = 0; i < 6; i++) {
         shot_init(&s, &h, "/");
         snprintf(s.url, sizeof(s.url), "http://127.0.0.1:1/");
         s.call.url = slice_of(s.url);
         shoot(&s);
         CHECK_EQ_INT(s.call.result, ERR_UNAVAILABLE);
-        CHECK_EQ_INT(strstr(s.call.err.text, "left alone") != NULL,
-                     i == HTTPC_STRIKES);
+        CHECK_EQ_INT(strstr(s.call.err.text,
+                            "the breaker of 127.0.0.1:1 is open") != NULL,
+                     i == 5);
         arena_free(s.call.arena);
     }
+    shot_init(&s, &h, "/api/v1/echo"); /* others are called as ever */
+    shoot(&s);
+    CHECK_EQ_INT(s.call.status, 200);
+    arena_free(s.call.arena);
     house_stop(&h);
+}
+
+TEST("those who wait for a host are answered when its breaker opens")
+{
+    enum { MANY = HTTPC_PER_HOST + 5 };
+    static struct shot shots[MANY];
+    struct house h = {0};
+    int refused = 0;
+    REQUIRE(house_start(&h));
+    for (int i = 0; i < MANY; i++) {
+        shot_init(&shots[i], &h, "/api/v1/hold");
+        shots[i].call.total_ms = i < HTTPC_PER_HOST ? 100 : 20000;
+        house_run(&h, start, &shots[i]);
+    }
+    for (int i = 0; i < MANY; i++) {
+        WAIT_UNTIL(atomic_load(&shots[i].done), 8000);
+        CHECK(shots[i].call.result == ERR_TIMEOUT ||
+              shots[i].call.result == ERR_UNAVAILABLE);
+        refused += shots[i].call.result == ERR_UNAVAILABLE;
+        arena_free(shots[i].call.arena);
+    }
+    CHECK(refused >= 1); /* one may have begun before the fifth failure */
+    house_stop(&h);
+}
+
+TEST("who waits in vain for a place is told so at the end of his time")
+{
+    enum { MANY = HTTPC_PER_HOST + 1 };
+    static struct shot shots[MANY];
+    struct house h = {0};
+    REQUIRE(house_start(&h));
+    for (int i = 0; i < MANY; i++) {
+        shot_init(&shots[i], &h, "/api/v1/hold");
+        shots[i].call.total_ms = i < HTTPC_PER_HOST ? 20000 : 50;
+        house_run(&h, start, &shots[i]);
+    }
+    WAIT_UNTIL(atomic_load(&shots[MANY - 1].done), 8000);
+    CHECK_EQ_INT(shots[MANY - 1].call.result, ERR_TIMEOUT);
+    CHECK(strstr(shots[MANY - 1].call.err.text, "no place") != NULL);
+    house_stop(&h);
+    for (int i = 0; i < MANY; i++)
+        arena_free(shots[i].call.arena);
 }
 
 TEST("many calls to one host wait for each other; closing answers the rest")
