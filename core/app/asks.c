@@ -5,7 +5,7 @@
  * ask's ticket. Failure: the answer says why; an ask that outlives its wing is
  * freed.
  */
-#include "app/server.h"
+#include "app/asks.h"
 
 struct ask_http {
     struct httpc_call call;
@@ -13,7 +13,7 @@ struct ask_http {
     struct server *server;
 };
 
-static void answer_ask(struct server *s, struct script_ask *ask)
+void asks_answer(struct server *s, struct script_ask *ask)
 {
     if (s->script) {
         script_answer(s->script, ask);
@@ -31,7 +31,7 @@ static void on_http_done(struct httpc_call *c)
     ask->http->status = c->status;
     ask->http->answer_headers = c->answer_headers;
     ask->http->answer = c->answer;
-    answer_ask(h->server, ask);
+    asks_answer(h->server, ask);
 }
 
 static void ask_http(struct server *s, struct script_ask *ask)
@@ -67,7 +67,7 @@ static void on_kv(struct query *q)
     ask->err = q->err;
     ask->data = slice_dup(ask->arena, q->text);
     query_free(q);
-    answer_ask(k->server, ask);
+    asks_answer(k->server, ask);
 }
 
 static void ask_kv(struct server *s, struct script_ask *ask)
@@ -91,8 +91,11 @@ void asks_on_ask(void *arg, struct script_ask *ask)
     case ASK_KV_GET:
         ask_kv(s, ask);
         break;
+    case ASK_LOOKUP:
+        lookup_ask(s, ask);
+        break;
     default:
         ask->result = err_set(&ask->err, ERR_UNSUPPORTED, "not known here");
-        answer_ask(s, ask);
+        asks_answer(s, ask);
     }
 }
