@@ -218,6 +218,16 @@ static int read_limits(struct version *v, struct err *e)
     return got < 0 ? got : 1;
 }
 
+/* --- which version serves whom -------------------------------------------- */
+
+static int read_pin(struct version *v, struct err *e)
+{
+    if (!lua_isboolean(v->L, -1))
+        return refuse(e, "pin", "pin must be true or false");
+    v->pin = lua_toboolean(v->L, -1);
+    return 1;
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 int field_read(struct version *v, const char *name, struct err *e)
@@ -231,6 +241,10 @@ int field_read(struct version *v, const char *name, struct err *e)
         return read_deadline(v, e);
     if (strcmp(name, "limits") == 0)
         return read_limits(v, e);
+    if (strcmp(name, "canary") == 0)
+        return canary_read(v->L, &v->canary, e) < 0 ? ERR_UNPROCESSABLE : 1;
+    if (strcmp(name, "pin") == 0)
+        return read_pin(v, e);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fields.h - what a rule's table says about when and how far it may run:
- * hooks, events, deadline, limits.
+ * hooks, events, deadline, limits, canary, pin.
  *
  * Read once, while the file is loaded; raw access only, raises nothing.
  */
@@ -17,6 +17,7 @@ int fields_check(struct version *v, struct err *e);
 /* What there is, for "unknown field": "on_message, on_send, ... limits". */
 #define FIELD_NAMES                                                            \
     "on_inbound, on_message, on_send, on_assign, on_queue, on_close, "         \
-    "on_timer, on_event, on_conversation, run, events, deadline, limits"
+    "on_timer, on_event, on_conversation, run, events, deadline, limits, "     \
+    "canary, pin"
 /* Nothing beyond the house's; before a table is read. */
 void limits_init(struct limits *l, size_t memory_bytes);

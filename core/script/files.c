@@ -153,3 +153,11 @@ int files_read(const char *home, struct slice name, struct arena *a,
     close(fd);
     return got;
 }
+
+bool files_is_there(const char *home, struct slice name)
+{
+    char path[PATH_BYTES];
+    int n = snprintf(path, sizeof path, "%s/scripts/%.*s.lua", home,
+                     SLICE_FMT(name));
+    return n < (int)sizeof path && access(path, R_OK) == 0;
+}

@@ -16,5 +16,6 @@ int files_each(const char *home, void (*fn)(void *arg, struct slice name),
 /* The text of scripts/<name>.lua. ERR_NOT_FOUND, ERR_TOOBIG, ... with e. */
 int files_read(const char *home, struct slice name, struct arena *a,
                struct slice *out, struct err *e);
+bool files_is_there(const char *home, struct slice name);
 /* "rules/20-refund" from "rules/20-refund.lua"; false if it is no script. */
 bool files_name(struct slice path, struct slice *name);

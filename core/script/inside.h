@@ -26,6 +26,11 @@ struct script {
     atomic_llong depth;
     struct secrets *_Atomic secrets; /* set on main, read on any thread */
 };
+/* ms of the wheel `every`. */
+static inline int64_t script_now(const struct script *s)
+{
+    return s->conf.now ? s->conf.now(s->conf.arg) : loop_now(s->conf.home_loop);
+}
 void script_ref(struct script *s);                             /* any thread */
 void script_unref(struct script *s);                           /* main */
 struct unit *script_unit(struct script *s, struct slice name); /* or NULL */

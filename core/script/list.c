@@ -31,7 +31,8 @@ static struct unit **sorted(const struct script *s)
 static void write_trouble(struct jsonw *w, const struct trouble *t)
 {
     jsonw_open(w, '{');
-    jsonw_put_text(w, "phase", t->loading ? SLICE("load") : SLICE("run"));
+    static const char *const phases[] = {"run", "load", "test"};
+    jsonw_put_text(w, "phase", slice_of(phases[t->phase]));
     jsonw_put_text(w, "file", slice_of(t->file));
     jsonw_put_int(w, "line", t->line);
     jsonw_put_text(w, "message", slice_of(t->message));
@@ -42,14 +43,25 @@ static void write_trouble(struct jsonw *w, const struct trouble *t)
     jsonw_close(w, '}');
 }
 
-static void write_unit(struct jsonw *w, struct unit *u)
+/* Versions that running conversations stay on. */
+static void write_pinned(struct jsonw *w, const struct unit *u)
+{
+    jsonw_key(w, "pinned");
+    jsonw_open(w, '[');
+    for (size_t i = 0; i < u->pinned_count; i++) {
+        const struct term *t = &u->pinned[i];
+        jsonw_open(w, '{');
+        jsonw_put_text(w, "version", slice_of(t->version->text));
+        jsonw_put_int(w, "since_at", t->since_at);
+        jsonw_put_int(w, "until_at", t->until_at);
+        jsonw_close(w, '}');
+    }
+    jsonw_close(w, ']');
+}
+
+static void write_versions(struct jsonw *w, const struct unit *u)
 {
     const struct version *v = u->version;
-    bool flow = slice_starts(slice_of(u->name), "flows/");
-    jsonw_open(w, '{');
-    jsonw_put_text(w, "name", slice_of(u->name));
-    jsonw_put_text(w, "kind", flow ? SLICE("flow") : SLICE("rule"));
-    jsonw_put_text(w, "state", slice_of(unit_state_name(u->state)));
     jsonw_key(w, "version");
     if (v)
         jsonw_text(w, slice_of(u->text));
@@ -61,6 +73,24 @@ static void write_unit(struct jsonw *w, struct unit *u)
         jsonw_int(w, u->loaded_at);
     else
         jsonw_null(w);
+    jsonw_put_text(w, "note", slice_of(u->note));
+    jsonw_key(w, "canary");
+    if (u->canary)
+        canary_write(w, u->canary);
+    else
+        jsonw_null(w);
+    jsonw_put_bool(w, "pin", v && v->pin);
+    write_pinned(w, u);
+}
+
+static void write_unit(struct jsonw *w, struct unit *u)
+{
+    bool flow = slice_starts(slice_of(u->name), "flows/");
+    jsonw_open(w, '{');
+    jsonw_put_text(w, "name", slice_of(u->name));
+    jsonw_put_text(w, "kind", flow ? SLICE("flow") : SLICE("rule"));
+    jsonw_put_text(w, "state", slice_of(unit_state_name(u->state)));
+    write_versions(w, u);
     jsonw_put_int(w, "calls", meter_value(u->meters.calls));
     jsonw_put_int(w, "failures", meter_value(u->meters.errors));
     jsonw_put_int(w, "kills", meter_value(u->meters.kills));
@@ -92,8 +122,8 @@ bool script_is_well(struct script *s, struct err *e)
     struct unit **list = sorted(s);
     const struct unit *ill = NULL;
     for (size_t i = 0; i < s->units.count && !ill; i++)
-        if (list[i]->state != UNIT_SERVING)
-            ill = list[i];
+        if (list[i]->ill || list[i]->broken || !list[i]->version)
+            ill = list[i]; /* what people have chosen is well */
     mem_free(list);
     if (!ill)
         return true;

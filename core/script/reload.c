@@ -13,14 +13,17 @@
 #include "base/map.h"
 #include "loop/loop.h"
 #include "loop/mailbox.h"
+#include "script/command.h"
 #include "script/files.h"
 #include "script/inside.h"
 #include "script/load.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #define AGAIN_US 2000000
+#define TEST_BYTES (64 * 1024) /* of a failing test's output */
 
 /* What the builder remembers of a unit: what it was last made of. */
 struct known {
@@ -29,6 +32,7 @@ struct known {
     char hash[VERSION_TEXT];
     bool seen;   /* in the scan under way */
     bool unread; /* its file could not be read */
+    bool failed; /* its tests */
     struct slice name;
     char text[];
 };
@@ -49,6 +53,15 @@ struct order {
     struct arena *arena;
     struct slice *paths, *again;
     size_t count, again_count;
+    struct command *command; /* or NULL */
+};
+
+/* What is looked at in one go. */
+struct scan {
+    struct builder *builder;
+    struct batch *batch;
+    const struct order *order;     /* or NULL */
+    const struct history *history; /* at the start */
 };
 
 /* --- batches -------------------------------------------------------------- */
@@ -70,6 +83,8 @@ void batch_free(struct batch *b)
     for (struct outcome_of *o = b->first; o; o = o->next)
         if (o->version)
             version_unref(o->version);
+    if (b->command)
+        command_cancel(b->command);
     arena_free(b->arena);
     script_unref(s);
 }
@@ -80,12 +95,19 @@ static struct outcome_of *outcome(struct batch *batch, struct slice name,
     struct outcome_of *o = arena_one(batch->arena, struct outcome_of);
     o->name = slice_dup(batch->arena, name);
     o->change = change;
+    return o;
+}
+
+/* NULL: nothing to tell. */
+static void tell(struct batch *batch, struct outcome_of *o)
+{
+    if (!o)
+        return;
     if (batch->last)
         batch->last->next = o;
     else
         batch->first = o;
     batch->last = o;
-    return o;
 }
 
 /* --- one unit ------------------------------------------------------------- */
@@ -154,26 +176,77 @@ static void remember(struct known *k, struct reading *r, const struct loader *l)
     r->unit.next = NULL;
 }
 
-static struct outcome_of *load_it(struct builder *b, struct batch *batch,
-                                  struct known *k, struct reading *r)
+/* At the start what is known is not tested again, and of a script that nobody
+ * knows there is nothing to protect. */
+static bool needs_test(const struct scan *s, const struct version *v)
+{
+    char name[UNIT_NAME + 8];
+    const struct builder *b = s->builder;
+    if (!b->conf.run_test || v->name.len > UNIT_NAME)
+        return false;
+    if (s->history) {
+        const struct kept *rows = history_of(s->history, v->name);
+        if (!rows || kept_as(rows, v->text))
+            return false;
+    }
+    int n = snprintf(name, sizeof name, "%.*s_test", SLICE_FMT(v->name));
+    return files_is_there(b->home, (struct slice){name, (size_t)n});
+}
+
+static bool passes(const struct scan *s, const struct version *v,
+                   struct outcome_of *o)
+{
+    struct buf out;
+    const struct builder *b = s->builder;
+    if (!needs_test(s, v))
+        return true;
+    buf_init(&out, TEST_BYTES);
+    int got = b->conf.run_test(b->conf.arg, v->name, &out);
+    if (got < 0) {
+        o->phase = PHASE_TEST;
+        o->trouble = slice_dup(s->batch->arena, buf_slice(&out));
+    }
+    buf_fini(&out);
+    return got == 0;
+}
+
+static struct outcome_of *load_it(struct scan *s, struct known *k,
+                                  struct reading *r)
 {
     struct loader l;
-    loader_init(&l, read_once, r, b->conf.memory_bytes);
+    struct batch *batch = s->batch;
+    loader_init(&l, read_once, r, s->builder->conf.memory_bytes);
     struct version *v = load_version(&l, k->name);
     remember(k, r, &l);
-    struct outcome_of *o =
-        outcome(batch, k->name, v ? CHANGE_LOADED : CHANGE_BROKEN);
-    o->version = v;
+    struct outcome_of *o = outcome(batch, k->name, CHANGE_LOADED);
+    o->phase = PHASE_LOAD;
+    k->failed = v && !passes(s, v, o);
     if (!v)
         o->trouble = slice_dup(batch->arena, buf_slice(&l.trouble));
+    if (k->failed)
+        version_unref(v);
+    if (!v || k->failed)
+        o->change = CHANGE_BROKEN;
+    else
+        o->version = v;
     loader_fini(&l);
     return o;
 }
 
-/* Returns what became of it, NULL = nothing new. */
-static struct outcome_of *make(struct builder *b, struct batch *batch,
-                               struct slice name, bool again)
+static struct outcome_of *unreadable(struct scan *s, struct known *k,
+                                     const struct err *e)
 {
+    struct outcome_of *o = outcome(s->batch, k->name, CHANGE_BROKEN);
+    o->phase = PHASE_LOAD;
+    o->trouble = slice_dup(s->batch->arena, slice_of(e->text));
+    k->hash[0] = '\0';
+    return o;
+}
+
+/* Returns what became of it, NULL = nothing new. */
+static struct outcome_of *make(struct scan *s, struct slice name, bool again)
+{
+    struct builder *b = s->builder;
     struct known *k = map_get_text(&b->known, name);
     struct reading r = {.builder = b};
     struct outcome_of *o = NULL;
@@ -183,41 +256,101 @@ static struct outcome_of *make(struct builder *b, struct batch *batch,
     int got = files_read(b->home, name, a, &r.unit.text, &e);
     if (got == ERR_NOT_FOUND) {
         if (k) {
-            outcome(batch, name, CHANGE_GONE);
+            o = outcome(s->batch, name, CHANGE_GONE);
             known_free(b, k);
         }
         arena_free(a);
-        return NULL;
+        return o;
     }
     if (!k)
         k = known_new(b, name);
     k->seen = true;
     r.unit.name = k->name;
     b->unread |= got == ERR_UNAVAILABLE;
-    if (got < 0 && !k->unread) { /* told once, however often it is tried */
-        o = outcome(batch, name, CHANGE_BROKEN);
-        o->trouble = slice_dup(batch->arena, slice_of(e.text));
-        k->hash[0] = '\0';
-    }
+    if (got < 0 && (again || !k->unread)) /* told once, however often tried */
+        o = unreadable(s, k, &e);
     k->unread = got < 0;
     if (got == 0) {
         hash_now(b, &r, k, hash);
         if (again || memcmp(hash, k->hash, sizeof hash) != 0)
-            o = load_it(b, batch, k, &r);
+            o = load_it(s, k, &r);
     }
     arena_free(a);
     return o;
 }
 
-/* --- all of them ---------------------------------------------------------- */
+/* --- at the start: what was -------------------------------------------------
+ */
 
-struct scan {
-    struct builder *builder;
-    struct batch *batch;
-    const struct order *order; /* or NULL */
-    last_good_fn last_good;    /* or NULL */
-    void *arg;
-};
+/* o: the file's; its version is the row's if it is the same. Gives the row's
+ * version, or NULL if it does not load any more. */
+static struct version *take_version(struct scan *s, struct outcome_of *o,
+                                    const struct script_version *row)
+{
+    if (o->version && slice_is(row->version, o->version->text)) {
+        struct version *v = o->version;
+        o->version = NULL; /* it serves already: the file has no news */
+        return v;
+    }
+    return history_load(row, s->builder->conf.memory_bytes, NULL);
+}
+
+static bool tell_row(struct scan *s, struct outcome_of *of,
+                     const struct script_version *row)
+{
+    struct version *v = NULL;
+    if (row->state != VERSION_REFUSED && !(v = take_version(s, of, row)))
+        return false;
+    struct outcome_of *o = outcome(s->batch, of->name, CHANGE_KEPT);
+    o->version = v;
+    o->kept = row->state;
+    o->since_at = row->since_at;
+    o->until_at = row->until_at;
+    o->note = slice_dup(s->batch->arena, row->note);
+    snprintf(o->text, sizeof o->text, "%.*s", SLICE_FMT(row->version));
+    tell(s->batch, o);
+    return true;
+}
+
+/* Newest first, so that the last four are those that stay. */
+static void tell_pinned(struct scan *s, struct outcome_of *of,
+                        const struct kept *rows)
+{
+    const struct script_version *at[PINNED_MAX];
+    size_t n = 0;
+    for (const struct kept *k = rows; k; k = k->next) {
+        if (k->row->state != VERSION_PINNED)
+            continue;
+        size_t i = n;
+        if (n == PINNED_MAX && k->row->until_at <= at[n - 1]->until_at)
+            continue;
+        if (n == PINNED_MAX)
+            i = --n;
+        for (; i > 0 && at[i - 1]->until_at < k->row->until_at; i--)
+            at[i] = at[i - 1];
+        at[i] = k->row;
+        n++;
+    }
+    while (n > 0)
+        tell_row(s, of, at[--n]);
+}
+
+static void tell_history(struct scan *s, struct outcome_of *of,
+                         const struct kept *rows)
+{
+    const struct script_version *serving = kept_in(rows, VERSION_SERVING);
+    const struct script_version *canary = kept_in(rows, VERSION_CANARY);
+    for (const struct kept *k = rows; k; k = k->next)
+        if (k->row->state == VERSION_REFUSED)
+            tell_row(s, of, k->row);
+    if (!serving || !tell_row(s, of, serving))
+        return;
+    tell_pinned(s, of, rows);
+    if (canary)
+        tell_row(s, of, canary);
+}
+
+/* --- all of them ---------------------------------------------------------- */
 
 static bool is_again(const struct order *order, struct slice name)
 {
@@ -227,46 +360,14 @@ static bool is_again(const struct order *order, struct slice name)
     return false;
 }
 
-static int read_kept(void *arg, struct slice name, struct arena *a,
-                     struct slice *out, struct err *e)
-{
-    const struct scan *s = arg;
-    *out = s->last_good(s->arg, name, a);
-    if (out->len)
-        return 0;
-    return err_set(e, ERR_NOT_FOUND, "no version of it was ever good");
-}
-
-/* At the start: a broken file serves its last good version. */
-static void fall_back(struct scan *s, struct outcome_of *o)
-{
-    struct loader l;
-    loader_init(&l, read_kept, s, s->builder->conf.memory_bytes);
-    o->version = load_version(&l, o->name);
-    loader_fini(&l);
-}
-
-static bool is_kept(struct scan *s, const struct version *v)
-{
-    bool same = true;
-    struct arena *a = arena_new();
-    for (const struct source *p = v->sources; same && p; p = p->next)
-        same = slice_eq(s->last_good(s->arg, p->name, a), p->text);
-    arena_free(a);
-    return same;
-}
-
 static void on_found(void *arg, struct slice name)
 {
     struct scan *s = arg;
-    struct outcome_of *o =
-        make(s->builder, s->batch, name, is_again(s->order, name));
-    if (!o || !s->last_good)
-        return;
-    if (o->change == CHANGE_BROKEN)
-        fall_back(s, o);
-    else
-        o->is_kept = is_kept(s, o->version);
+    struct outcome_of *o = make(s, name, is_again(s->order, name));
+    if (o && s->history)
+        tell_history(s, o, history_of(s->history, name));
+    if (o && (o->change != CHANGE_LOADED || o->version))
+        tell(s->batch, o);
 }
 
 static void look_at_all(struct scan *s)
@@ -282,15 +383,14 @@ static void look_at_all(struct scan *s)
     for (size_t i = 0; (k = map_next(&b->known, &i)) != NULL;) {
         if (k->seen)
             continue;
-        outcome(s->batch, k->name, CHANGE_GONE);
+        tell(s->batch, outcome(s->batch, k->name, CHANGE_GONE));
         known_free(b, k);
     }
 }
 
-struct batch *builder_load_all(struct builder *b, last_good_fn last_good,
-                               void *arg)
+struct batch *builder_load_all(struct builder *b, const struct history *h)
 {
-    struct scan s = {.builder = b, .last_good = last_good, .arg = arg};
+    struct scan s = {.builder = b, .history = h};
     s.batch = batch_new(b);
     look_at_all(&s);
     return s.batch;
@@ -324,10 +424,23 @@ static void make_dependents(struct scan *s, struct slice lib)
         for (const struct source *d = k->deps; d; d = d->next) {
             if (!slice_eq(d->name, lib))
                 continue;
-            make(b, s->batch, k->name, false);
+            tell(s->batch, make(s, k->name, false));
             break;
         }
     }
+}
+
+/* A test was mended: the script that failed it is looked at again. */
+static void make_tested(struct scan *s, struct slice path)
+{
+    static const char tail[] = "_test.lua";
+    size_t n = sizeof tail - 1;
+    if (path.len <= n || memcmp(path.at + path.len - n, tail, n) != 0)
+        return;
+    path.len -= n;
+    const struct known *k = map_get_text(&s->builder->known, path);
+    if (k && k->failed)
+        tell(s->batch, make(s, k->name, true));
 }
 
 /* False: this path says only that something has changed. */
@@ -340,13 +453,50 @@ static bool make_path(struct scan *s, struct slice path)
     if (!is_lib && !slice_starts(rest, "rules/") &&
         !slice_starts(rest, "flows/"))
         return rest.len > 6 && slice_starts(rest, "types/");
-    if (!files_name(rest, &name))
+    if (!files_name(rest, &name)) {
+        make_tested(s, rest);
         return rest.len > 4 && memcmp(rest.at + rest.len - 4, ".lua", 4) == 0;
+    }
     if (is_lib)
         make_dependents(s, name);
     else
-        make(s->builder, s->batch, name, is_again(s->order, name));
+        tell(s->batch, make(s, name, is_again(s->order, name)));
     return true;
+}
+
+/* A version of the history, by command. */
+static void choose(struct scan *s, struct command *c)
+{
+    struct buf trouble;
+    const struct known *k = map_get_text(&s->builder->known, c->unit);
+    buf_init(&trouble, LIMIT_SCRIPT_BYTES);
+    struct version *v =
+        history_load(c->to, s->builder->conf.memory_bytes, &trouble);
+    if (v) {
+        struct outcome_of *o = outcome(s->batch, c->unit, CHANGE_CHOSEN);
+        o->version = v;
+        memcpy(o->text, k ? k->hash : "", k ? sizeof o->text : 1);
+        tell(s->batch, o);
+    } else {
+        c->result = err_set(&c->err, ERR_UNPROCESSABLE, "%.*s",
+                            SLICE_FMT(buf_slice(&trouble)));
+    }
+    buf_fini(&trouble);
+}
+
+static void obey(struct scan *s, struct command *c)
+{
+    s->batch->command = c;
+    if (c->to) {
+        choose(s, c);
+        return;
+    }
+    struct outcome_of *o = make(s, c->unit, true);
+    if (!o)
+        c->result =
+            err_set(&c->err, ERR_NOT_FOUND, "there is no file scripts/%.*s.lua",
+                    SLICE_FMT(c->unit));
+    tell(s->batch, o);
 }
 
 static void on_order(struct mail *m)
@@ -354,7 +504,9 @@ static void on_order(struct mail *m)
     struct order *o = container_of(m, struct order, mail);
     struct builder *b = o->builder;
     struct scan s = {.builder = b, .order = o, .batch = batch_new(b)};
-    bool all = o->count == 0;
+    bool all = o->count == 0 && !o->command;
+    if (o->command)
+        obey(&s, o->command);
     for (size_t i = 0; i < o->count; i++)
         all |= !make_path(&s, o->paths[i]);
     if (all)
@@ -372,18 +524,40 @@ static struct slice *copies(struct arena *a, const char *const *texts, size_t n)
     return out;
 }
 
-void builder_order(struct builder *b, const char *const *paths, size_t n,
-                   const char *const *again, size_t again_count)
+static struct order *order_new(struct builder *b)
 {
     struct arena *a = arena_new();
     struct order *o = arena_one(a, struct order);
     o->arena = a;
     o->builder = b;
+    o->mail.run = on_order;
+    return o;
+}
+
+static void order_drop(struct mail *m)
+{
+    struct order *o = container_of(m, struct order, mail);
+    if (o->command)
+        command_cancel(o->command);
+    arena_free(o->arena);
+}
+
+void builder_do(struct builder *b, struct command *c)
+{
+    struct order *o = order_new(b);
+    o->command = c;
+    mailbox_push(b->box, &o->mail);
+}
+
+void builder_order(struct builder *b, const char *const *paths, size_t n,
+                   const char *const *again, size_t again_count)
+{
+    struct order *o = order_new(b);
+    struct arena *a = o->arena;
     o->paths = copies(a, paths, n);
     o->count = n;
     o->again = copies(a, again, again_count);
     o->again_count = again_count;
-    o->mail.run = on_order;
     mailbox_push(b->box, &o->mail);
 }
 
@@ -404,7 +578,7 @@ static void run(void *arg)
         while (m) {
             struct mail *next = m->next;
             if (atomic_load(&b->quit))
-                arena_free(container_of(m, struct order, mail)->arena);
+                order_drop(m);
             else
                 m->run(m);
             m = next;
@@ -438,7 +612,7 @@ void builder_free(struct builder *b)
         thread_join(b->thread);
     for (struct mail *m = mailbox_take(b->box), *next; m; m = next) {
         next = m->next;
-        arena_free(container_of(m, struct order, mail)->arena);
+        order_drop(m);
     }
     mailbox_free(b->box);
     for (size_t i = 0; (k = map_next(&b->known, &i)) != NULL;)

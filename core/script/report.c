@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "script/inside.h"
+#include "script/serving.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ struct telling {
     struct script *script;   /* one ref */
     struct version *version; /* told by address only; never followed */
     struct slice text;
-    bool quarantine;
+    enum unit_state ill; /* it is switched off; SERVING = it is not */
     char bytes[];
 };
 
@@ -74,9 +75,9 @@ static char *copy(struct slice s, size_t max)
 }
 
 static bool same(const struct trouble *t, const struct place *p,
-                 const char *message, bool loading)
+                 const char *message, enum phase phase)
 {
-    return t->loading == loading && t->line == p->line &&
+    return t->phase == phase && t->line == p->line &&
            slice_is(p->file, t->file) && strcmp(t->message, message) == 0;
 }
 
@@ -93,13 +94,13 @@ static void make_room(struct unit *u)
 }
 
 void unit_note(struct unit *u, const struct place *at, struct slice traceback,
-               bool loading)
+               enum phase phase)
 {
     char *message = copy(at->message, MESSAGE_BYTES);
     int64_t now = clock_ms();
     list_each (&u->troubles, n) {
         struct trouble *t = container_of(n, struct trouble, link);
-        if (!same(t, at, message, loading))
+        if (!same(t, at, message, phase))
             continue;
         t->count++;
         t->last_at = now;
@@ -109,7 +110,7 @@ void unit_note(struct unit *u, const struct place *at, struct slice traceback,
     if (u->trouble_count == UNIT_TROUBLES)
         make_room(u);
     struct trouble *t = mem_alloc(sizeof *t);
-    t->loading = loading;
+    t->phase = phase;
     t->line = at->line;
     t->count = 1;
     t->first_at = t->last_at = now;
@@ -125,7 +126,7 @@ void unit_forget_troubles(struct unit *u, bool only_loading)
 {
     list_each (&u->troubles, n) {
         struct trouble *t = container_of(n, struct trouble, link);
-        if (only_loading && !t->loading)
+        if (only_loading && t->phase == PHASE_RUN)
             continue;
         trouble_free(t);
         u->trouble_count--;
@@ -145,13 +146,13 @@ static struct slice split_traceback(struct slice *text)
     return rest;
 }
 
-void unit_note_text(struct unit *u, struct slice text, bool loading)
+void unit_note_text(struct unit *u, struct slice text, enum phase phase)
 {
     char file[UNIT_NAME + 20];
     int n = snprintf(file, sizeof file, "scripts/%s.lua", u->name);
     struct slice traceback = split_traceback(&text);
     struct place p = place_of(text, (struct slice){file, (size_t)n});
-    unit_note(u, &p, traceback, loading);
+    unit_note(u, &p, traceback, phase);
 }
 
 static void on_home(struct mail *m)
@@ -160,11 +161,9 @@ static void on_home(struct mail *m)
     struct script *s = t->script;
     struct unit *u = t->unit;
     if (!s->closed) {
-        unit_note_text(u, t->text, false);
-        if (t->quarantine && u->version == t->version) {
-            u->state = UNIT_QUARANTINED;
-            script_publish(s);
-        }
+        unit_note_text(u, t->text, PHASE_RUN);
+        if (t->ill != UNIT_SERVING)
+            serving_ill(s, u, t->version, t->ill);
         if (s->conf.on_change)
             s->conf.on_change(s->conf.arg);
     }
@@ -176,13 +175,13 @@ static void on_home(struct mail *m)
 /* --- on the worker -------------------------------------------------------- */
 
 static void tell(struct worker *w, struct version *v, struct slice text,
-                 bool quarantine)
+                 enum unit_state ill)
 {
     struct telling *t = mem_alloc(sizeof *t + text.len + 1);
     if (text.len)
         memcpy(t->bytes, text.at, text.len);
     t->text = (struct slice){t->bytes, text.len};
-    t->quarantine = quarantine;
+    t->ill = ill;
     t->unit = v->unit;
     t->version = v;
     t->script = w->conf.script;
@@ -197,7 +196,7 @@ void report_failure(struct worker *w, struct version *v, struct slice text)
     size_t most = MESSAGE_BYTES * 8 + TRACEBACK_BYTES;
     if (text.len > most)
         text.len = most;
-    tell(w, v, text, false);
+    tell(w, v, text, UNIT_SERVING);
 }
 
 void report_quarantine(struct worker *w, struct version *v)
@@ -205,5 +204,13 @@ void report_quarantine(struct worker *w, struct version *v)
     tell(w, v,
          SLICE("switched off: stopped 5 times within a minute; it serves "
                "again when the file changes or is reloaded"),
-         true);
+         UNIT_QUARANTINED);
+}
+
+void report_failing(struct worker *w, struct version *v)
+{
+    tell(w, v,
+         SLICE("switched off: it failed too often in a row; it serves again "
+               "when the file changes or is reloaded"),
+         UNIT_FAILING);
 }

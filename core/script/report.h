@@ -18,10 +18,12 @@ struct place place_of(struct slice text, struct slice otherwise);
  * and, behind the first line end, the traceback; copied. */
 void report_failure(struct worker *w, struct version *v, struct slice text);
 void report_quarantine(struct worker *w, struct version *v);
+void report_failing(struct worker *w, struct version *v);
 
 /* On main. Copies. */
 void unit_note(struct unit *u, const struct place *at, struct slice traceback,
-               bool loading);
+               enum phase phase);
 /* text: "file:line: message\n traceback" */
-void unit_note_text(struct unit *u, struct slice text, bool loading);
+void unit_note_text(struct unit *u, struct slice text, enum phase phase);
+/* only_loading: of loading and testing; not those of running. */
 void unit_forget_troubles(struct unit *u, bool only_loading);

@@ -9,15 +9,13 @@
  */
 #include "script/script.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/meter.h"
 #include "loop/mailbox.h"
+#include "script/command.h"
 #include "script/inside.h"
+#include "script/serving.h"
 
-#define SOURCES_MAX (16 * LIMIT_SCRIPT_BYTES)
-
-METER(units_now, METER_GAUGE, "yuelai_scripts", "Scripts that serve.");
 METER_US(reload_time, "yuelai_script_reload_seconds",
          "From the builder's first look to the new plan.");
 
@@ -74,36 +72,21 @@ int script_open(const struct script_conf *conf, struct err *e,
                              .dog = s->dog,
                              .script = s,
                              .depth = &s->depth,
-                             .wall_ms = LIMIT_SCRIPT_WALL_MS,
+                             .conf = &s->conf,
                              .drain_ms = LIMIT_SCRIPT_WALL_MS};
     for (int i = 0; i < s->workers; i++)
         s->worker[i] = worker_new(&wc);
-    struct builder_conf bc = {.home = s->home,
-                              .home_loop = conf->home_loop,
-                              .script = s,
-                              .memory_bytes = conf->memory_bytes
-                                                  ? (size_t)conf->memory_bytes
-                                                  : LIMIT_SCRIPT_MEMORY};
+    struct builder_conf bc = {
+        .home = s->home,
+        .home_loop = conf->home_loop,
+        .script = s,
+        .memory_bytes = conf->memory_bytes ? (size_t)conf->memory_bytes
+                                           : LIMIT_SCRIPT_MEMORY,
+        .run_test = conf->run_tests ? conf->run_test : NULL,
+        .arg = conf->arg};
     s->builder = builder_new(&bc);
     *out = s;
     return 0;
-}
-
-static void retire_unit(struct script *s, struct unit *u)
-{
-    timer_stop(s->every, &u->every);
-    if (!u->version)
-        return;
-    worker_retire(u->version->worker, u->version);
-    version_unref(u->version);
-    u->version = NULL;
-}
-
-static void forget_unit(struct script *s, struct unit *u)
-{
-    map_take_text(&s->units, slice_of(u->name));
-    retire_unit(s, u);
-    unit_free(u);
 }
 
 void script_close(struct script *s)
@@ -112,6 +95,9 @@ void script_close(struct script *s)
     struct mail *m;
     if (!s)
         return;
+    for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
+        if (u->canary)
+            canary_keep(s, u->canary);
     s->closed = true;
     builder_free(s->builder);
     struct mailbox *ended = mailbox_new(NULL, NULL);
@@ -121,7 +107,7 @@ void script_close(struct script *s)
         for (m = mailbox_wait(ended, -1); m; m = m->next)
             left--;
     for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
-        forget_unit(s, u);
+        serving_forget(s, u);
     map_fini(&s->units);
     if (s->conf.now)
         wheel_free(s->every);
@@ -141,169 +127,54 @@ struct unit *script_unit(struct script *s, struct slice name)
     return map_get_text(&s->units, name);
 }
 
-static bool serves(const struct unit *u)
-{
-    return u->version && u->state != UNIT_QUARANTINED;
-}
-
-void script_publish(struct script *s)
-{
-    struct unit *u;
-    size_t n = 0;
-    struct version **list = mem_alloc((s->units.count + 1) * sizeof(void *));
-    for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
-        if (serves(u))
-            list[n++] = u->version;
-    struct plan *old = s->plan;
-    s->plan = plan_new(list, n);
-    plan_unref(old);
-    mem_free(list);
-    meter_set(&units_now, (int64_t)n);
-}
-
-static int64_t every_now(const struct script *s)
-{
-    return s->conf.now ? s->conf.now(s->conf.arg) : loop_now(s->conf.home_loop);
-}
-
 void script_nudge(struct script *s)
 {
     if (!s->conf.now)
         return;
-    wheel_turn(s->every, every_now(s));
+    wheel_turn(s->every, script_now(s));
     for (int i = 0; i < s->workers; i++)
         worker_nudge(s->worker[i]);
 }
 
-static void on_every(struct timer *t)
-{
-    struct unit *u = container_of(t, struct unit, every);
-    struct script *s = u->script;
-    if (!u->version || !u->version->every_ms)
-        return;
-    timer_start(s->every, t, every_now(s) + u->version->every_ms);
-    if (serves(u))
-        s->conf.on_every(s->conf.arg, slice_of(u->name));
-}
-
-static void start_every(struct script *s, struct unit *u)
-{
-    timer_stop(s->every, &u->every);
-    if (!u->version->every_ms)
-        return;
-    if (s->conf.on_every)
-        timer_start(s->every, &u->every, every_now(s) + u->version->every_ms);
-    else
-        log_warn("script", "%s: nobody runs `every` here", u->name);
-}
-
-static struct unit *unit_for(struct script *s, struct slice name)
-{
-    struct unit *u = script_unit(s, name);
-    if (u)
-        return u;
-    u = unit_new(s, name);
-    timer_init(&u->every, on_every);
-    u->state = UNIT_BROKEN;
-    map_put_text(&s->units, slice_of(u->name), u);
-    return u;
-}
-
-/* v begins to serve; takes its ref. */
-static void swap(struct script *s, struct unit *u, struct version *v)
-{
-    uint64_t at = hash_bytes(u->name, strlen(u->name));
-    struct version *old = u->version;
-    unit_ref(u);
-    v->unit = u;
-    v->worker = s->worker[at % (uint64_t)s->workers];
-    u->version = v;
-    u->loaded_at = clock_ms();
-    memcpy(u->text, v->text, sizeof u->text);
-    meter_add(u->meters.reloads, 1);
-    meter_set(u->meters.memory, (int64_t)v->budget.used);
-    start_every(s, u);
-    if (old) {
-        worker_retire(old->worker, old);
-        version_unref(old);
-    }
-}
-
-/* [{"name":…,"text":…}], its own first. */
-static int write_sources(const struct version *v, struct buf *out)
-{
-    struct jsonw w = jsonw_on(out);
-    jsonw_open(&w, '[');
-    for (const struct source *p = v->sources; p; p = p->next) {
-        jsonw_open(&w, '{');
-        jsonw_put_text(&w, "name", p->name);
-        jsonw_put_text(&w, "text", p->text);
-        jsonw_close(&w, '}');
-    }
-    jsonw_close(&w, ']');
-    return w.failed;
-}
-
-static void keep(struct script *s, const struct version *v)
-{
-    struct buf out;
-    if (!s->conf.keep_version)
-        return;
-    buf_init(&out, SOURCES_MAX);
-    if (write_sources(v, &out)) {
-        log_warn("script", "the sources of %.*s are too large to be kept",
-                 SLICE_FMT(v->name));
-    } else {
-        struct script_version row = {.unit = v->name,
-                                     .version = slice_of(v->text),
-                                     .state = VERSION_SERVING,
-                                     .since_at = clock_ms(),
-                                     .sources = buf_slice(&out)};
-        s->conf.keep_version(s->conf.arg, &row);
-    }
-    buf_fini(&out);
-}
-
-static void apply_one(struct script *s, struct outcome_of *o)
+static void apply_one(struct script *s, struct batch *b, struct outcome_of *o)
 {
     struct unit *u;
+    struct version *v = o->version;
     if (o->change == CHANGE_GONE) {
         u = script_unit(s, o->name);
         log_info("script", "%.*s is gone", SLICE_FMT(o->name));
         if (u)
-            forget_unit(s, u);
+            serving_forget(s, u);
         return;
     }
-    u = unit_for(s, o->name);
-    struct version *v = o->version;
+    u = serving_unit(s, o->name);
+    if (o->change == CHANGE_KEPT) {
+        serving_restore(s, u, o);
+        return;
+    }
     o->version = NULL;
-    if (o->change == CHANGE_LOADED) {
-        unit_forget_troubles(u, false);
-        u->state = UNIT_SERVING;
-        swap(s, u, v);
-        log_info("script", "%s serves as version %s", u->name, u->text);
-        if (!o->is_kept)
-            keep(s, v);
-        return;
-    }
-    unit_forget_troubles(u, true);
-    unit_note_text(u, o->trouble, true);
-    if (v)
-        swap(s, u, v);
-    if (u->state != UNIT_QUARANTINED)
-        u->state = u->version ? UNIT_LAST_GOOD : UNIT_BROKEN;
+    if (o->change == CHANGE_LOADED)
+        serving_load(s, u, v);
+    else if (o->change == CHANGE_CHOSEN)
+        serving_choose(s, u, v, o->text, b->command->is_mending);
+    else
+        serving_break(u, o->trouble, o->phase);
 }
 
 void script_apply(struct script *s, struct batch *b)
 {
     if (b->first) {
         for (struct outcome_of *o = b->first; o; o = o->next)
-            apply_one(s, o);
+            apply_one(s, b, o);
         script_publish(s);
         meter_note(&reload_time, clock_mono_us() - b->began_us);
         if (s->conf.on_change)
             s->conf.on_change(s->conf.arg);
     }
+    struct command *c = b->command;
+    b->command = NULL;
+    if (c)
+        command_applied(c);
     batch_free(b);
 }
 
@@ -316,44 +187,13 @@ void script_on_batch(struct mail *m)
         script_apply(b->script, b);
 }
 
-/* The kept sources by name; a lib's is that of any unit that required it. */
-struct kept {
-    struct arena *arena;
-    struct map texts;
-};
-
-static void kept_add(struct kept *k, const struct script_version *v)
-{
-    struct json *list = NULL;
-    if (v->state != VERSION_SERVING ||
-        json_parse(k->arena, v->sources, NULL, &list) < 0)
-        return;
-    for (const struct json *p = list->first; p; p = p->next) {
-        struct slice *text = arena_one(k->arena, struct slice);
-        struct slice name = json_text(p, "name");
-        *text = json_text(p, "text");
-        if (name.len && !map_get_text(&k->texts, name))
-            map_put_text(&k->texts, name, text);
-    }
-}
-
-static struct slice last_good(void *arg, struct slice name, struct arena *a)
-{
-    struct kept *k = arg;
-    const struct slice *text = map_get_text(&k->texts, name);
-    return text ? slice_dup(a, *text) : SLICE("");
-}
-
 int script_load_all(struct script *s, const struct script_version *kept,
                     size_t count)
 {
-    struct kept k = {.arena = arena_new()};
-    map_init(&k.texts);
-    for (size_t i = 0; i < count; i++)
-        kept_add(&k, &kept[i]);
-    script_apply(s, builder_load_all(s->builder, last_good, &k));
-    map_fini(&k.texts);
-    arena_free(k.arena);
+    struct history h;
+    history_init(&h, kept, count);
+    script_apply(s, builder_load_all(s->builder, &h));
+    history_fini(&h);
     builder_start(s->builder);
     return 0;
 }
@@ -364,7 +204,7 @@ void script_changed(struct script *s, const char *const *paths, size_t n)
     size_t count = 0;
     const char **again = mem_alloc((s->units.count + 1) * sizeof *again);
     for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
-        if (u->state == UNIT_QUARANTINED)
+        if (u->ill)
             again[count++] = u->name; /* this is the command it waits for */
     builder_order(s->builder, paths, n, again, count);
     mem_free(again);
@@ -426,4 +266,17 @@ void script_on_ask(struct mail *m)
 void script_answer(struct script *s, struct script_ask *ask)
 {
     worker_answer(container_of(ask, struct posted_ask, ask)->worker, ask);
+}
+
+/* --- time ----------------------------------------------------------------- */
+
+void script_oldest(struct script *s, int64_t created_at)
+{
+    struct unit *u;
+    for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;) {
+        if (u->pinned_count)
+            serving_unpin(s, u, created_at);
+        if (u->canary)
+            canary_keep(s, u->canary);
+    }
 }

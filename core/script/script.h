@@ -24,6 +24,9 @@ struct script_conf {
     int64_t routing_ms; /* script_patience of a rule that says no deadline */
     int64_t canary_conversations; /* decides a canary; 0 = 200 */
     bool run_tests; /* x_test.lua beside x.lua must pass before x serves */
+    /* Runs them: 0, or ERR_* and out has what failed ("file:line: message",
+     * then the rest). On the builder's thread, may block. NULL: none is run. */
+    int (*run_test)(void *arg, struct slice unit, struct buf *out);
     struct slice secrets; /* JSON object name -> text, for `secret`; copied */
     /* A script wants something of the house; on the home loop. Each takes the
      * ask and answers by script_answer exactly once. */
@@ -121,6 +124,9 @@ void script_answer(struct script *s, struct script_ask *ask); /* takes */
  * command, API. */
 void script_changed(struct script *s, const char *const *paths, size_t n);
 int64_t script_depth(struct script *s); /* jobs waiting or running */
+/* When the oldest conversation that is not closed was created, 0 = there is
+ * none: versions pinned for older ones go. Once a minute or so. */
+void script_oldest(struct script *s, int64_t created_at);
 void script_nudge(struct script *s); /* conf.now has moved: look at the time */
 void script_set_secrets(struct script *s, struct slice secrets); /* copies */
 

@@ -14,8 +14,9 @@
 
 const char *unit_state_name(enum unit_state s)
 {
-    static const char *const names[] = {"serving", "broken", "quarantined",
-                                        "last_good"};
+    static const char *const names[] = {
+        "serving",     "broken", "quarantined", "last_good",
+        "rolled_back", "off",    "failing"};
     return names[s];
 }
 
@@ -116,10 +117,16 @@ void version_close(struct version *v)
 
 /* --- plans ---------------------------------------------------------------- */
 
+/* An entry while the plan is made. */
+struct entry {
+    struct version *version;
+    const struct choice *choice;
+};
+
 static int by_priority(const void *pa, const void *pb)
 {
-    const struct version *a = *(struct version *const *)pa;
-    const struct version *b = *(struct version *const *)pb;
+    const struct version *a = ((const struct entry *)pa)->version;
+    const struct version *b = ((const struct entry *)pb)->version;
     if (a->priority != b->priority)
         return a->priority < b->priority ? -1 : 1;
     size_t n = a->name.len < b->name.len ? a->name.len : b->name.len;
@@ -127,16 +134,44 @@ static int by_priority(const void *pa, const void *pb)
     return c ? c : (a->name.len > b->name.len) - (a->name.len < b->name.len);
 }
 
-struct plan *plan_new(struct version *const *versions, size_t n)
+/* The versions of one unit. */
+static size_t add_entries(struct entry *out, const struct choice *c)
 {
-    struct plan *p = mem_alloc(sizeof *p + n * sizeof(void *));
-    atomic_init(&p->refs, 1);
-    p->count = n;
+    size_t n = 0;
+    const struct choice *asked = c->count || c->canary ? c : NULL;
+    out[n++] = (struct entry){c->serving, asked};
+    if (c->canary && c->canary != c->serving)
+        out[n++] = (struct entry){c->canary, asked};
+    for (size_t i = 0; i < c->count; i++)
+        if (c->terms[i].version != c->serving)
+            out[n++] = (struct entry){c->terms[i].version, asked};
+    return n;
+}
+
+struct plan *plan_new(const struct choice *choices, size_t n)
+{
+    size_t count = 0, most = n * (PINNED_MAX + 3) + 1;
+    struct entry *list = mem_alloc(most * sizeof *list);
+    struct choice *copy = mem_alloc((n + 1) * sizeof *copy);
     for (size_t i = 0; i < n; i++) {
-        version_ref(versions[i]);
-        p->at[i] = versions[i];
+        copy[i] = choices[i];
+        count += add_entries(list + count, &copy[i]);
     }
-    qsort(p->at, n, sizeof(void *), by_priority);
+    qsort(list, count, sizeof *list, by_priority);
+    struct plan *p = mem_alloc(sizeof *p + count * sizeof(void *));
+    atomic_init(&p->refs, 1);
+    p->count = count;
+    p->choices = copy;
+    p->choice = mem_alloc((count + 1) * sizeof(void *));
+    for (size_t i = 0; i < count; i++) {
+        version_ref(list[i].version);
+        p->at[i] = list[i].version;
+        p->hooks |= p->at[i]->hooks;
+        p->events |= p->at[i]->events;
+        p->deadlines |= p->at[i]->deadline_ms > 0;
+        p->choice[i] = list[i].choice;
+    }
+    mem_free(list);
     return p;
 }
 
@@ -151,25 +186,67 @@ void plan_unref(struct plan *p)
         return;
     for (size_t i = 0; i < p->count; i++)
         version_unref(p->at[i]);
+    mem_free(p->choices);
+    mem_free(p->choice);
     mem_free(p);
 }
 
-static bool wants(const struct version *v, const struct job *job)
+static uint32_t event_of(const struct job *job)
 {
-    if (v->hook[job->hook] == LUA_NOREF)
+    if (job->hook != HOOK_EVENT)
+        return 0;
+    uint32_t bit = event_bit(job->event.name);
+    return bit ? bit : event_bit_of(job->what);
+}
+
+static bool wants(const struct version *v, const struct job *job,
+                  uint32_t event)
+{
+    if (!(v->hooks & 1u << job->hook))
         return false;
-    if (job->unit.len && !slice_eq(job->unit, v->name))
+    if (job->hook == HOOK_EVENT && !(v->events & event))
+        return false;
+    bool own = job->hook == HOOK_TIMER || job->hook == HOOK_FLOW;
+    if ((own || job->unit.len) && !slice_eq(job->unit, v->name))
         return false;
     return match_is(&v->match, job);
+}
+
+/* A flow goes on on the version it ran on while that is here. */
+static struct version *flows_own(const struct plan *p, const struct choice *c,
+                                 struct slice text)
+{
+    for (size_t i = 0; text.len && i < p->count; i++)
+        if (p->choice[i] == c && slice_is(text, p->at[i]->text))
+            return p->at[i];
+    return NULL;
+}
+
+static bool is_for(const struct plan *p, uint32_t i, const struct job *job)
+{
+    const struct choice *c = p->choice[i];
+    struct version *v = NULL;
+    if (!c)
+        return true;
+    if (job->hook == HOOK_FLOW && job->flow)
+        v = flows_own(p, c, job->flow->version);
+    if (!v)
+        v = choice_of(c, job->conv.id, job->conv.created_at);
+    return v == p->at[i];
 }
 
 struct version *plan_next(const struct plan *p, const struct job *job,
                           uint32_t *i)
 {
+    if (!(p->hooks & 1u << job->hook)) {
+        *i = (uint32_t)p->count;
+        return NULL;
+    }
+    uint32_t event = event_of(job);
     while (*i < p->count) {
-        struct version *v = p->at[(*i)++];
-        if (wants(v, job))
-            return v;
+        uint32_t at = (*i)++;
+        if (wants(p->at[at], job, event) && is_for(p, at, job))
+            return p->at[at];
     }
     return NULL;
 }

@@ -16,6 +16,8 @@
 #include "base/meter.h"
 #include "base/wheel.h"
 #include "script/budget.h"
+#include "script/canary.h"
+#include "script/choice.h"
 #include "script/match.h"
 #include <stdatomic.h>
 
@@ -26,13 +28,23 @@ struct script;
 #define VERSION_TEXT 16  /* 12 hex digits */
 #define UNIT_TROUBLES 20 /* distinct places remembered */
 
-enum unit_state { UNIT_SERVING, UNIT_BROKEN, UNIT_QUARANTINED, UNIT_LAST_GOOD };
+enum unit_state {
+    UNIT_SERVING,
+    UNIT_BROKEN,
+    UNIT_QUARANTINED,
+    UNIT_LAST_GOOD,
+    UNIT_ROLLED_BACK, /* not the file's version serves, by command or verdict */
+    UNIT_OFF,         /* by hand */
+    UNIT_FAILING      /* off: it failed too often in a row */
+};
 const char *unit_state_name(enum unit_state s);
+
+enum phase { PHASE_RUN, PHASE_LOAD, PHASE_TEST };
 
 /* One distinct place of trouble, with how often. */
 struct trouble {
     struct list link;
-    bool loading;  /* while loading, not while running */
+    enum phase phase;
     uint32_t line; /* 0 = unknown */
     int64_t count, first_at, last_at;
     char *file, *message, *traceback; /* owned */
@@ -50,7 +62,22 @@ struct unit {
     struct timer every;
     struct script *script;
     enum unit_state state;
+    bool off;                /* by hand */
+    bool broken;             /* the file does not load */
+    bool is_back;            /* the file's version is refused */
+    enum unit_state ill;     /* switched off for its failures; SERVING = not */
     struct version *version; /* serving, or NULL; one ref */
+    int64_t since_at;        /* it serves new conversations */
+    struct canary *canary;   /* is tried, or NULL */
+    struct {
+        int32_t share; /* 0 = was not */
+        int64_t since_at, until_at;
+    } tried;                        /* how the serving one was a canary */
+    struct term pinned[PINNED_MAX]; /* oldest first; one ref each */
+    size_t pinned_count;
+    char refused[LIMIT_VERSIONS][VERSION_TEXT];
+    size_t refused_count;
+    char note[240]; /* what became of the last change, for people */
     struct list troubles;
     int trouble_count;
     int64_t loaded_at;
@@ -68,6 +95,14 @@ struct source {
     struct slice text;
 };
 
+/* How far one handler may go: the house's, or less by the file's `limits`. */
+struct limits {
+    int64_t cpu_ms;  /* between waits; 0 = the watchdog's */
+    int64_t wall_ms; /* waits included */
+    int64_t memory;  /* bytes */
+    uint32_t http, effects;
+};
+
 struct version {
     unsigned magic;
     atomic_int refs;          /* plans and the unit */
@@ -80,7 +115,14 @@ struct version {
     char text[VERSION_TEXT];
     struct match match;
     int32_t priority;
-    int64_t every_ms;       /* 0 = none */
+    int64_t every_ms;    /* 0 = none */
+    int64_t deadline_ms; /* script_patience; 0 = the house's */
+    uint32_t hooks;      /* bits of enum hook */
+    uint32_t events;     /* on_event: bits of event_bit */
+    struct limits limits;
+    bool pin; /* running conversations stay on it */
+    struct canary_conf canary;
+    atomic_bool on_trial;   /* calls are counted: canary.h; any thread */
     int hook[HOOK_COUNT];   /* registry, LUA_NOREF = has none */
     struct source *sources; /* its own first, then its libs */
     /* whoever has the state */
@@ -92,7 +134,8 @@ struct version {
     uint32_t idle_count, task_count;
     int64_t kill_at[5]; /* ms, a ring */
     uint32_t kills;
-    bool quarantined, drained;
+    uint32_t failed; /* handlers in a row */
+    bool quarantined, failing, drained;
     struct timer drain;
     struct arena *scratch_arena; /* of a call under way; see bind.h */
     struct buf scratch;
@@ -105,13 +148,23 @@ void version_ref(struct version *v);
 void version_unref(struct version *v);
 void version_close(struct version *v); /* on its worker, or before it has one */
 
+/* A public event's bit in `events`; 0 = it is none. */
+uint32_t event_bit(enum event_name name);
+uint32_t event_bit_of(struct slice name);
+
+/* What serves, in the order of the pipeline. A unit of which several versions
+ * are alive stands there once for each; its choice tells whose a job is. */
 struct plan {
     atomic_int refs;
+    uint32_t hooks, events; /* of any of them: script_wants asks these first */
+    bool deadlines;         /* any of them has one */
     size_t count;
-    struct version *at[]; /* one ref each */
+    struct choice *choices;       /* owned */
+    const struct choice **choice; /* of at[i]; NULL: it is the only one */
+    struct version *at[];         /* one ref each */
 };
-/* versions: n serving ones, in any order; sorts, takes a ref of each. */
-struct plan *plan_new(struct version *const *versions, size_t n);
+/* n choices, one a unit, in any order; copies them, takes refs. */
+struct plan *plan_new(const struct choice *choices, size_t n);
 void plan_ref(struct plan *p);
 void plan_unref(struct plan *p);
 /* The first at or behind *i that wants the job; moves *i behind it. */

@@ -24,7 +24,7 @@ struct world {
     int asked_count;
     bool hold;
     struct slice (*reply)(struct script_ask *ask); /* data of an ask */
-    char kept_name[8][64], kept_text[8][4000];
+    char kept_name[8][64], kept_text[8][4000], kept_version[8][16];
 };
 
 static inline void world_done(struct job *job)
@@ -67,15 +67,18 @@ static inline void world_on_ask(void *arg, struct script_ask *ask)
     loop_stop(w->loop);
 }
 
-/* The newest of each unit. */
+/* Those that serve. */
 static inline void world_on_keep(void *arg, const struct script_version *v)
 {
     struct world *w = arg;
     int i = 0;
+    if (v->state != VERSION_SERVING)
+        return;
     while (i < 7 && w->kept_name[i][0] && !slice_is(v->unit, w->kept_name[i]))
         i++;
     snprintf(w->kept_name[i], 64, "%.*s", SLICE_FMT(v->unit));
     snprintf(w->kept_text[i], 4000, "%.*s", SLICE_FMT(v->sources));
+    snprintf(w->kept_version[i], 16, "%.*s", SLICE_FMT(v->version));
     w->kept++;
 }
 
@@ -126,9 +129,11 @@ static inline void world_open(struct world *w)
     struct script_version rows[8] = {0};
     size_t n = 0;
     for (; n < 8 && w->kept_name[n][0]; n++)
-        rows[n] = (struct script_version){.unit = slice_of(w->kept_name[n]),
-                                          .state = VERSION_SERVING,
-                                          .sources = slice_of(w->kept_text[n])};
+        rows[n] =
+            (struct script_version){.unit = slice_of(w->kept_name[n]),
+                                    .state = VERSION_SERVING,
+                                    .version = slice_of(w->kept_version[n]),
+                                    .sources = slice_of(w->kept_text[n])};
     CHECK_EQ_INT(script_load_all(w->script, rows, n), 0);
 }
 
