@@ -17,7 +17,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define BLOCK_BYTES 64 /* SHA-256's */
+#define BLOCK_MOST 128 /* SHA-512's */
 #define ARGON_KIB 19456
 #define ARGON_ROUNDS 2
 #define SALT_BYTES 16
@@ -26,7 +26,7 @@ struct sha256 {
     EVP_MD_CTX *ctx;
 };
 
-static EVP_MD *md_sha256, *md_sha1;
+static EVP_MD *md_sha256, *md_sha1, *md_all[DIGEST_COUNT];
 static pthread_key_t ctx_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -40,6 +40,12 @@ static void fetch(void)
     md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     md_sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
     must(md_sha256 && md_sha1);
+    md_all[DIGEST_MD5] = EVP_MD_fetch(NULL, "MD5", NULL); /* NULL under FIPS */
+    md_all[DIGEST_SHA1] = md_sha1;
+    md_all[DIGEST_SHA256] = md_sha256;
+    md_all[DIGEST_SHA384] = EVP_MD_fetch(NULL, "SHA384", NULL);
+    md_all[DIGEST_SHA512] = EVP_MD_fetch(NULL, "SHA512", NULL);
+    must(md_all[DIGEST_SHA384] && md_all[DIGEST_SHA512]);
     must(pthread_key_create(&ctx_key, ctx_release) == 0);
 }
 
@@ -99,26 +105,71 @@ void sha1_of(struct slice data, unsigned char out[SHA1_BYTES])
     digest(ctx, md_sha1, &data, 1, out);
 }
 
+/* -- any of them, by name ------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    size_t bytes, block;
+} known[DIGEST_COUNT] = {[DIGEST_MD5] = {"md5", 16, 64},
+                         [DIGEST_SHA1] = {"sha1", 20, 64},
+                         [DIGEST_SHA256] = {"sha256", 32, 64},
+                         [DIGEST_SHA384] = {"sha384", 48, 128},
+                         [DIGEST_SHA512] = {"sha512", 64, 128}};
+
+bool digest_find(struct slice name, enum digest *out)
+{
+    for (int d = 0; d < DIGEST_COUNT; d++) {
+        *out = (enum digest)d;
+        if (slice_is(name, known[d].name))
+            return true;
+    }
+    return false;
+}
+
+size_t digest_bytes(enum digest d)
+{
+    return known[d].bytes;
+}
+
+int digest_of(enum digest d, struct slice data, unsigned char *out)
+{
+    EVP_MD_CTX *ctx = own_ctx();
+    if (!md_all[d])
+        return ERR_UNSUPPORTED;
+    digest(ctx, md_all[d], &data, 1, out);
+    return 0;
+}
+
 /* RFC 2104 by hand over the kept context: EVP_MAC would cost three times. */
+int hmac_of(enum digest d, struct slice key, struct slice data,
+            unsigned char *out)
+{
+    unsigned char pad[BLOCK_MOST] = {0}, inner[DIGEST_MOST];
+    size_t block = known[d].block;
+    EVP_MD_CTX *ctx = own_ctx();
+    if (!md_all[d])
+        return ERR_UNSUPPORTED;
+    if (key.len > block)
+        digest(ctx, md_all[d], &key, 1, pad);
+    else if (key.len)
+        memcpy(pad, key.at, key.len);
+    for (size_t i = 0; i < block; i++)
+        pad[i] ^= 0x36;
+    struct slice parts[2] = {{(const char *)pad, block}, data};
+    digest(ctx, md_all[d], parts, 2, inner);
+    for (size_t i = 0; i < block; i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    parts[1] = (struct slice){(const char *)inner, known[d].bytes};
+    digest(ctx, md_all[d], parts, 2, out);
+    OPENSSL_cleanse(pad, sizeof pad);
+    OPENSSL_cleanse(inner, sizeof inner);
+    return 0;
+}
+
 void hmac_sha256(struct slice key, struct slice data,
                  unsigned char out[SHA256_BYTES])
 {
-    unsigned char pad[BLOCK_BYTES] = {0}, inner[SHA256_BYTES];
-    if (key.len > BLOCK_BYTES)
-        sha256_of(key, pad);
-    else if (key.len)
-        memcpy(pad, key.at, key.len);
-    for (size_t i = 0; i < BLOCK_BYTES; i++)
-        pad[i] ^= 0x36;
-    EVP_MD_CTX *ctx = own_ctx();
-    struct slice parts[2] = {{(const char *)pad, BLOCK_BYTES}, data};
-    digest(ctx, md_sha256, parts, 2, inner);
-    for (size_t i = 0; i < BLOCK_BYTES; i++)
-        pad[i] ^= 0x36 ^ 0x5c;
-    parts[1] = (struct slice){(const char *)inner, SHA256_BYTES};
-    digest(ctx, md_sha256, parts, 2, out);
-    OPENSSL_cleanse(pad, sizeof pad);
-    OPENSSL_cleanse(inner, sizeof inner);
+    must(hmac_of(DIGEST_SHA256, key, data, out) == 0);
 }
 
 bool crypto_equal(const void *a, const void *b, size_t n)
@@ -145,122 +196,4 @@ int password_hash(struct slice password, char out[128])
 bool password_is(struct slice password, const char *encoded)
 {
     return argon2id_verify(encoded, password.at, password.len) == ARGON2_OK;
-}
-
-/* -- texts of bytes ----------------------------------------------------- */
-
-static int base64(struct buf *out, struct slice data, const char *digits,
-                  bool pad)
-{
-    const unsigned char *p = (const unsigned char *)data.at;
-    int err = buf_reserve(out, (data.len + 2) / 3 * 4);
-    if (err < 0)
-        return err;
-    char *to = out->data + out->len;
-    for (size_t left = data.len; left > 0;) {
-        size_t n = left < 3 ? left : 3;
-        unsigned bits = (unsigned)p[0] << 16;
-        bits |= n > 1 ? (unsigned)p[1] << 8 : 0;
-        bits |= n > 2 ? (unsigned)p[2] : 0;
-        for (size_t i = 0; i <= n; i++)
-            *to++ = digits[bits >> (18 - 6 * i) & 63];
-        for (size_t i = n; pad && i < 3; i++)
-            *to++ = '=';
-        p += n;
-        left -= n;
-    }
-    out->len = (size_t)(to - out->data);
-    return 0;
-}
-
-static const char std_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char url_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-int base64_add(struct buf *out, struct slice data)
-{
-    return base64(out, data, std_digits, true);
-}
-
-int base64url_add(struct buf *out, struct slice data)
-{
-    return base64(out, data, url_digits, false);
-}
-
-static int url_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-int base64url_decode(struct buf *out, struct slice text)
-{
-    size_t before = out->len;
-    if (text.len % 4 == 1)
-        return ERR_BAD_REQUEST;
-    int err = buf_reserve(out, text.len / 4 * 3 + text.len % 4 * 3 / 4);
-    if (err < 0)
-        return err;
-    unsigned bits = 0, have = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = url_digit(text.at[i]);
-        if (digit < 0) {
-            out->len = before;
-            return ERR_BAD_REQUEST;
-        }
-        bits = bits << 6 | (unsigned)digit;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            out->data[out->len++] = (char)(bits >> have & 255);
-        }
-    }
-    /* Left-over bits must be zero, or two texts would mean the same bytes. */
-    if (bits & ((1u << have) - 1)) {
-        out->len = before;
-        return ERR_BAD_REQUEST;
-    }
-    return 0;
-}
-
-int hex_add(struct buf *out, const unsigned char *p, size_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-    int err = buf_reserve(out, n * 2);
-    if (err < 0)
-        return err;
-    for (size_t i = 0; i < n; i++) {
-        out->data[out->len++] = digits[p[i] >> 4];
-        out->data[out->len++] = digits[p[i] & 15];
-    }
-    return 0;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-bool hex_decode(struct slice text, unsigned char *out, size_t n)
-{
-    if (text.len != n * 2)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        int high = hex_digit(text.at[2 * i]);
-        int low = hex_digit(text.at[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        out[i] = (unsigned char)(high << 4 | low);
-    }
-    return true;
 }

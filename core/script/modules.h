@@ -25,12 +25,14 @@
     X(agents)                                                                  \
     X(agent)                                                                   \
     X(team)                                                                    \
+    X(flow)                                                                    \
     X(json)                                                                    \
     X(time)                                                                    \
     X(date)                                                                    \
     X(log)                                                                     \
     X(secret)                                                                  \
-    X(secret_object)
+    X(secret_object)                                                           \
+    X(crypto)
 /* clang-format on */
 
 #define API_EXTERN(name) extern const struct api_module name##_module;
