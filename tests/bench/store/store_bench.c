@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store_bench.c - what a stored message costs the store's threads.
  *
- *     store-bench [--dir DIR] [--only "batch convs rows"]
+ *     store-bench [--dir DIR] [--only "batch convs rows"] [--traces 1]
  *
  * For every batch size, number of conversations and number of stored rows:
  * microseconds of CPU per message of the store thread and of the checkpointer,
@@ -9,7 +9,9 @@
  * what opening takes, with all refs young enough to be read.
  * A message is one event with a ref, 180 bytes of body, conversations taken at
  * random. `batch` messages are given at once and all answers are awaited, so
- * the figures hold for a closed loop of that many senders.
+ * the figures hold for a closed loop of that many senders. With --traces each
+ * transaction bears the trace of one job too (400 bytes), as that of a message
+ * which a script handled does.
  */
 #include "base/clock.h"
 #include "loop/loop.h"
@@ -27,7 +29,7 @@ struct bench {
     struct loop *loop;
     struct store *store;
     uint64_t convs, sent;
-    int waiting;
+    int waiting, traces;
 };
 
 static void on_done(struct tx *tx)
@@ -40,6 +42,22 @@ static void on_done(struct tx *tx)
     tx_free(tx);
     if (--b->waiting == 0)
         loop_stop(b->loop);
+}
+
+static void give_trace(struct tx *tx, const struct event *of)
+{
+    static const char body[] =
+        "{\"hook\":\"on_message\",\"at\":1700000000000,\"took_ms\":1,"
+        "\"fence\":1,\"decided_by\":\"rules/90-default\",\"hops\":[{\"unit\":"
+        "\"rules/10-office-hours\",\"version\":\"0123456789ab\",\"at_us\":12,"
+        "\"us\":8,\"outcome\":\"passed\"},{\"unit\":\"rules/90-default\","
+        "\"version\":\"ba9876543210\",\"at_us\":24,\"us\":6,\"outcome\":"
+        "\"decided\"}],\"effects\":[{\"type\":\"assign\",\"unit\":"
+        "\"rules/90-default\",\"pick\":\"least_busy\"}]}";
+    struct trace *t = arena_one(tx->arena, struct trace);
+    *t = (struct trace){
+        .of = of, .conv = of->conv, .body = {body, sizeof body - 1}};
+    tx_put(tx, PUT_TRACE)->trace = t;
 }
 
 static void give(struct bench *b)
@@ -58,6 +76,8 @@ static void give(struct bench *b)
              "\"id\":\"ct_0123456789abc\",\"name\":\"Anna Beispiel\"}}",
              (unsigned long long)b->sent);
     ev->body = slice_dup(tx->arena, slice_of(text));
+    if (b->traces)
+        give_trace(tx, ev);
     b->waiting++;
     store_commit(b->store, tx);
 }
@@ -190,10 +210,11 @@ static void open_store(struct bench *b, const char *dir)
            (double)(clock_mono_us() - from) / 1000, (double)rss_kb() / 1024);
 }
 
-static void run(const char *dir, uint64_t convs, uint64_t rows, int only)
+static void run(const char *dir, uint64_t convs, uint64_t rows, int only,
+                int traces)
 {
     static const int batches[] = {1, 10, 100, 500};
-    struct bench b = {.convs = convs};
+    struct bench b = {.convs = convs, .traces = traces};
     char command[400];
     snprintf(command, sizeof command, "rm -rf '%s'", dir);
     if (system(command) != 0 || loop_new("bench", &b.loop) != 0)
@@ -217,13 +238,15 @@ static void run(const char *dir, uint64_t convs, uint64_t rows, int only)
 int main(int argc, char **argv)
 {
     const char *dir = "/tmp/store-bench";
-    int batch = 0;
+    int batch = 0, traces = 0;
     long long convs = -1, rows = -1;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--dir") == 0)
             dir = argv[i + 1];
         else if (strcmp(argv[i], "--only") == 0)
             sscanf(argv[i + 1], "%d %lld %lld", &batch, &convs, &rows);
+        else if (strcmp(argv[i], "--traces") == 0)
+            traces = atoi(argv[i + 1]);
     }
     mem_setup();
     puts(" batch   convs  old rows store us checkp. us  msg/s   p50 ms   "
@@ -233,6 +256,6 @@ int main(int argc, char **argv)
         for (int j = 0; j < 2; j++)
             if ((convs < 0 || (uint64_t)convs == counts[i]) &&
                 (rows < 0 || (uint64_t)rows == olds[j]))
-                run(dir, counts[i], olds[j], batch);
+                run(dir, counts[i], olds[j], batch, traces);
     return 0;
 }
