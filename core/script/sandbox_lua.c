@@ -8,6 +8,7 @@
  */
 #include "script/sandbox_lua.h"
 #include "base/err.h"
+#include "script/bind_flow.h"
 #include <lauxlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ static const char strict_source[] =
 static const char source[] =
     "local env, native, strict = ...\n"
     "local AWAIT = {}\n"
+    "native.await = AWAIT\n"
     "local co = env.coroutine\n"
     "local create, resume, status = co.create, co.resume, co.status\n"
     "local running, yield = co.running, co.yield\n"
@@ -163,5 +165,6 @@ void sandbox_lua_open(lua_State *L)
     lua_pushvalue(L, -3);
     push_strict(L);
     lua_call(L, 3, 0);
+    bind_flow_open(L);
     lua_pop(L, 1);
 }
