@@ -5,8 +5,10 @@
  * a sentence with the call's name is raised in the script.
  */
 #include "script/bind.h"
+#include "base/clock.h"
 #include "script/api.h"
 #include "script/load.h"
+#include "script/play.h"
 #include "script/unit.h"
 #include "script/worker.h"
 #include <string.h>
@@ -156,7 +158,7 @@ int bind_wait_result(lua_State *L, struct task *t)
     t->resumed = false;
     if (t->result == ERR_TIMEOUT && !t->answer)
         bind_raise(L, "stopped: the handler took longer than %d ms",
-                   (int)t->worker->conf.wall_ms);
+                   (int)t->version->limits.wall_ms);
     return t->result;
 }
 
@@ -168,6 +170,46 @@ struct slice bind_json_of(lua_State *L, int arg, size_t max, const char *what)
     if (value_write(L, arg, out, &why) < 0)
         bind_raise(L, "%s: %s", what, why);
     return slice_dup(t->job->arena, buf_slice(out));
+}
+
+/* --- effects -------------------------------------------------------------- */
+
+void bind_room(lua_State *L, struct task *t, enum effect_type type)
+{
+    const struct run *run = t->job->task;
+    uint32_t most = t->version->limits.effects;
+    /* A reply is edited in its place. */
+    bool screens = type == EFFECT_EDIT || type == EFFECT_REJECT;
+    uint32_t given = screens ? 0 : run->given;
+    if (t->effects >= most || t->job->count + given >= LIMIT_EFFECTS)
+        bind_raise(L, "too many effects (at most %d an event)",
+                   (int)(t->effects >= most ? most : LIMIT_EFFECTS));
+}
+
+struct effect *bind_effect(lua_State *L, struct task *t, enum effect_type type)
+{
+    bind_room(L, t, type);
+    struct effect *e = job_effect(t->job, type);
+    must(e);
+    if (!t->unit.len)
+        t->unit = slice_dup(t->job->arena, t->version->name);
+    e->unit = t->unit;
+    t->effects++;
+    return e;
+}
+
+struct slice bind_kept(struct task *t, struct slice s)
+{
+    return slice_dup(t->job->arena, s);
+}
+
+int64_t bind_now(lua_State *L)
+{
+    const struct version *v = bind_version(L);
+    int64_t ms;
+    if (play_clock(v->running, &ms))
+        return ms;
+    return v->worker ? worker_wall(v->worker) : clock_ms();
 }
 
 /* native.require(name) -> a chunk to call, or nil and a sentence. */

@@ -54,6 +54,18 @@ int bind_wait_result(lua_State *L, struct task *t);
 /* The value at arg as JSON in the job's arena; raises if it has none. */
 struct slice bind_json_of(lua_State *L, int arg, size_t max, const char *what);
 
-/* Pushes the conversation, the message (as tables and objects of a task). */
+/* Raises when the event or this script may want nothing more: asked before
+ * anything is copied for an effect, so that a full list costs no memory. */
+void bind_room(lua_State *L, struct task *t, enum effect_type type);
+struct effect *bind_effect(lua_State *L, struct task *t, enum effect_type type);
+/* Copied to the job's arena. */
+struct slice bind_kept(struct task *t, struct slice s);
+/* Wall clock in ms, the house's (it may be a test's); in a flow outside of its
+ * steps the flow's own time. */
+int64_t bind_now(lua_State *L);
+
+/* Pushes the conversation, the message (as tables and objects of a task), an
+ * agent as agents.find gives it. */
 void bind_push_conv(lua_State *L, struct task *t);
 void bind_push_message(lua_State *L, struct job *job);
+void bind_push_agent(lua_State *L, const struct agent_view *a);

@@ -15,24 +15,9 @@
 #define AFTER_MOST_MS (400LL * 24 * 3600 * 1000)
 #define PRIORITY_MOST 1000
 
-static struct effect *effect(lua_State *L, struct task *t,
-                             enum effect_type type)
-{
-    struct effect *e = job_effect(t->job, type);
-    if (!e)
-        bind_raise(L, "too many effects (at most %d an event)", LIMIT_EFFECTS);
-    e->unit = slice_dup(t->job->arena, t->version->name);
-    return e;
-}
-
-static struct slice kept(struct task *t, struct slice s)
-{
-    return slice_dup(t->job->arena, s);
-}
-
 /* --- messages ------------------------------------------------------------- */
 
-static bool is_kind(struct slice s)
+bool bind_is_kind(struct slice s)
 {
     static const char *const kinds[] = {"text",  "image",    "file", "audio",
                                         "video", "location", "card"};
@@ -42,7 +27,7 @@ static bool is_kind(struct slice s)
     return false;
 }
 
-static struct slice table_text(lua_State *L, int idx, const char *field)
+struct slice bind_table_text(lua_State *L, int idx, const char *field)
 {
     struct slice s = {"", 0};
     lua_pushstring(L, field);
@@ -57,6 +42,7 @@ static struct slice table_text(lua_State *L, int idx, const char *field)
 static int conv_reply(lua_State *L)
 {
     struct task *t = conv_task(L);
+    bind_room(L, t, EFFECT_REPLY);
     if (lua_type(L, 2) != LUA_TTABLE) {
         bind_text(L, 2, LIMIT_TEXT_BYTES, "reply: the text");
         lua_createtable(L, 0, 2);
@@ -66,17 +52,17 @@ static int conv_reply(lua_State *L)
         lua_setfield(L, -2, "text");
         lua_replace(L, 2);
     }
-    struct slice kind = table_text(L, 2, "kind");
-    struct slice text = table_text(L, 2, "text");
-    if (!is_kind(kind))
+    struct slice kind = bind_table_text(L, 2, "kind");
+    struct slice text = bind_table_text(L, 2, "text");
+    if (!bind_is_kind(kind))
         return luaL_error(L, "reply: kind must be text, image, file, audio, "
                              "video, location or card");
     if (text.len > LIMIT_TEXT_BYTES || (slice_is(kind, "text") && !text.len))
         return luaL_error(L, "reply: the text must have 1 to %d bytes",
                           LIMIT_TEXT_BYTES);
     struct slice body = bind_json_of(L, 2, LIMIT_FRAME_BYTES, "reply");
-    struct effect *e = effect(L, t, EFFECT_REPLY);
-    e->text = kept(t, text);
+    struct effect *e = bind_effect(L, t, EFFECT_REPLY);
+    e->text = bind_kept(t, text);
     e->body = body;
     return 0;
 }
@@ -85,7 +71,7 @@ static int conv_note(lua_State *L)
 {
     struct task *t = conv_task(L);
     struct slice text = bind_text(L, 2, LIMIT_TEXT_BYTES, "note: the text");
-    effect(L, t, EFFECT_NOTE)->text = kept(t, text);
+    bind_effect(L, t, EFFECT_NOTE)->text = bind_kept(t, text);
     return 0;
 }
 
@@ -146,7 +132,7 @@ static void check_assign(lua_State *L)
     }
     if (n == 0)
         bind_raise(L, "assign: say agent, team, queue or pick");
-    struct slice pick = table_text(L, 2, "pick");
+    struct slice pick = bind_table_text(L, 2, "pick");
     if (pick.len && !slice_is(pick, "least_busy") &&
         !slice_is(pick, "round_robin"))
         bind_raise(L, "assign: pick must be \"least_busy\" or "
@@ -158,9 +144,9 @@ static int conv_assign(lua_State *L)
 {
     struct task *t = conv_task(L);
     check_assign(L);
-    struct slice agent = table_text(L, 2, "agent");
-    struct slice team = table_text(L, 2, "team");
-    struct slice note = table_text(L, 2, "note");
+    struct slice agent = bind_table_text(L, 2, "agent");
+    struct slice team = bind_table_text(L, 2, "team");
+    struct slice note = bind_table_text(L, 2, "note");
     const struct agent_view *a = find_agent(t->job->roster, agent);
     const struct team_view *m = find_team(t->job->roster, team);
     if (agent.len && !a)
@@ -170,25 +156,25 @@ static int conv_assign(lua_State *L)
     if (note.len > LIMIT_TEXT_BYTES || !slice_is_utf8(note))
         return luaL_error(L, "assign: the note is no text or too long");
     if (note.len)
-        effect(L, t, EFFECT_NOTE)->text = kept(t, note);
-    struct effect *e = effect(L, t, EFFECT_ASSIGN);
+        bind_effect(L, t, EFFECT_NOTE)->text = bind_kept(t, note);
+    struct effect *e = bind_effect(L, t, EFFECT_ASSIGN);
     e->agent = a ? a->id : 0;
     e->team = m ? m->id : 0;
-    e->pick = kept(t, table_text(L, 2, "pick"));
+    e->pick = bind_kept(t, bind_table_text(L, 2, "pick"));
     lua_pushboolean(L, 1);
     return 1;
 }
 
 static int conv_queue(lua_State *L)
 {
-    effect(L, conv_task(L), EFFECT_ASSIGN);
+    bind_effect(L, conv_task(L), EFFECT_ASSIGN);
     lua_pushboolean(L, 1);
     return 1;
 }
 
 static int conv_close(lua_State *L)
 {
-    effect(L, conv_task(L), EFFECT_CLOSE);
+    bind_effect(L, conv_task(L), EFFECT_CLOSE);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -197,7 +183,7 @@ static int conv_snooze(lua_State *L)
 {
     struct task *t = conv_task(L);
     int64_t ms = bind_duration(L, 2, "snooze");
-    effect(L, t, EFFECT_SNOOZE)->number = clock_ms() + ms;
+    bind_effect(L, t, EFFECT_SNOOZE)->number = bind_now(L) + ms;
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -237,7 +223,7 @@ static void write_tags(lua_State *L, struct task *t, const struct json *tags,
         jsonw_text(&w, tag);
     jsonw_close(&w, ']');
     if (!w.failed)
-        t->job->conv.tags = kept(t, buf_slice(out));
+        t->job->conv.tags = bind_kept(t, buf_slice(out));
     conv_forget(L, "tags");
 }
 
@@ -250,7 +236,7 @@ static int change_tag(lua_State *L, bool with)
         return 0; /* nothing to do */
     if (with && json_is(tags, JSON_ARRAY) && tags->count >= LIMIT_TAGS)
         return luaL_error(L, "too many tags (at most %d)", LIMIT_TAGS);
-    effect(L, t, with ? EFFECT_TAG : EFFECT_UNTAG)->text = kept(t, tag);
+    bind_effect(L, t, with ? EFFECT_TAG : EFFECT_UNTAG)->text = bind_kept(t, tag);
     write_tags(L, t, tags, tag, with);
     return 0;
 }
@@ -280,7 +266,7 @@ static int conv_set_priority(lua_State *L)
     if (!(n >= -PRIORITY_MOST && n <= PRIORITY_MOST) || n != (int32_t)n)
         return luaL_error(L, "priority must be a whole number from %d to %d",
                           -PRIORITY_MOST, PRIORITY_MOST);
-    effect(L, t, EFFECT_PRIORITY)->number = (int64_t)n;
+    bind_effect(L, t, EFFECT_PRIORITY)->number = (int64_t)n;
     t->job->conv.priority = (int32_t)n;
     conv_forget(L, "priority");
     return 0;
@@ -307,7 +293,7 @@ static void write_attribute(lua_State *L, struct task *t, struct slice name,
     jsonw_close(&w, '}');
     if (w.failed)
         bind_raise(L, "set: the attributes grow too large");
-    t->job->conv.attributes = kept(t, buf_slice(out));
+    t->job->conv.attributes = bind_kept(t, buf_slice(out));
     conv_forget(L, "attributes");
 }
 
@@ -316,10 +302,11 @@ static int conv_set(lua_State *L)
 {
     struct task *t = conv_task(L);
     lua_settop(L, 3);
+    bind_room(L, t, EFFECT_SET);
     struct slice name =
-        kept(t, bind_text(L, 2, LIMIT_TAG_BYTES, "set: the name"));
+        bind_kept(t, bind_text(L, 2, LIMIT_TAG_BYTES, "set: the name"));
     struct slice value = bind_json_of(L, 3, LIMIT_KV_VALUE, "set");
-    struct effect *e = effect(L, t, EFFECT_SET);
+    struct effect *e = bind_effect(L, t, EFFECT_SET);
     e->name = name;
     e->data = value;
     write_attribute(L, t, name, value);
@@ -341,17 +328,18 @@ static int conv_after(lua_State *L)
     struct task *t = conv_task(L);
     lua_settop(L, 4);
     int64_t ms = bind_duration(L, 2, "after");
+    bind_room(L, t, EFFECT_ALARM);
     if (ms > AFTER_MOST_MS)
         return luaL_error(L, "after: at most 400 days");
     struct slice name =
-        kept(t, bind_text(L, 3, LIMIT_NAME_BYTES, "after: the name"));
+        bind_kept(t, bind_text(L, 3, LIMIT_NAME_BYTES, "after: the name"));
     struct slice data = bind_json_of(L, 4, LIMIT_KV_VALUE, "after");
     if (t->version->hook[HOOK_TIMER] < 0)
         return luaL_error(L, "after: this script has no on_timer");
-    struct effect *e = effect(L, t, EFFECT_ALARM);
+    struct effect *e = bind_effect(L, t, EFFECT_ALARM);
     e->name = name;
     e->data = data;
-    e->number = clock_ms() + ms;
+    e->number = bind_now(L) + ms;
     return 0;
 }
 
@@ -390,6 +378,20 @@ static const struct api_call calls[] = {
         "or waits.\n\nconv:reply \"We are back at 9:00.\"\n"
         "conv:reply { kind = \"image\", url = \"/files/f_1\", name = "
         "\"map.png\" }"),
+    ACT("edit", conv_edit, API_SCREENS, "(fields: table)",
+        "Changes the message before it is stored: each field takes the place "
+        "of the message's, json.null takes it away; id, seq, at, ref and "
+        "sender stay. Later rules see the changed message."
+        "\n\nconv:edit { text = hidden, original_language = \"de\" }"),
+    ACT("reject", conv_reject, API_SCREENS, "(reason: string): Decision",
+        "Refuses the message: it is not stored, its sender is told the "
+        "reason, and no further rule is asked."
+        "\n\nreturn conv:reject \"no card numbers, please\""),
+    ACT("set_contact", conv_set_contact, API_CONV, "(fields: ContactChange)",
+        "Changes what the house knows of the person: name, email, phone, "
+        "tier, tags (the whole list), attributes (merged; json.null takes one "
+        "away).\n\nconv:set_contact { tier = \"vip\", attributes = { city = "
+        "\"Bremen\" } }"),
     ACT("note", conv_note, API_ACTS, "(text: string)",
         "Leaves a private note: agents see it, visitors never."),
     ACT("assign", conv_assign, API_ACTS,

@@ -18,7 +18,7 @@ static void set_id(lua_State *L, const char *prefix, uint64_t id)
     set_text(L, "id", id_text(text, prefix, id));
 }
 
-static void push_agent(lua_State *L, const struct agent_view *a)
+void bind_push_agent(lua_State *L, const struct agent_view *a)
 {
     lua_createtable(L, 0, 7);
     set_id(L, ID_AGENT, a->id);
@@ -52,7 +52,7 @@ static int agents_online(lua_State *L)
     for (size_t i = 0; i < r->count; i++) {
         if (r->agents[i].status != AGENT_ONLINE)
             continue;
-        push_agent(L, &r->agents[i]);
+        bind_push_agent(L, &r->agents[i]);
         lua_rawseti(L, -2, ++n);
     }
     value_mark_array(L, lua_gettop(L));
@@ -90,7 +90,7 @@ static int agents_find(lua_State *L)
     for (size_t i = 0; i < r->count; i++) {
         if (!is_asked(L, &r->agents[i]))
             continue;
-        push_agent(L, &r->agents[i]);
+        bind_push_agent(L, &r->agents[i]);
         return 1;
     }
     lua_pushnil(L);

@@ -209,7 +209,7 @@ static int conv_newindex(lua_State *L)
 /* --- msg ----------------------------------------------------------------- */
 
 /* The body as a tree, parsed for the first rule and kept with the job. */
-static const struct json *body_of(struct job *job)
+const struct json *bind_body(struct job *job)
 {
     struct run *run = job->task;
     if (!run->body &&
@@ -218,18 +218,35 @@ static const struct json *body_of(struct job *job)
     return run->body;
 }
 
+/* A body that does not say who: it is a script's own. */
+static void push_sender(lua_State *L, const struct event *ev)
+{
+    lua_getfield(L, -1, "sender");
+    bool is_said = lua_istable(L, -1);
+    lua_pop(L, 1);
+    if (is_said)
+        return;
+    lua_createtable(L, 0, 1);
+    lua_pushstring(L, role_name(ev->role));
+    lua_setfield(L, -2, "role");
+    lua_setfield(L, -2, "sender");
+}
+
 void bind_push_message(lua_State *L, struct job *job)
 {
     const struct event *ev = &job->event;
-    value_push(L, body_of(job));
+    value_push(L, bind_body(job));
     if (!lua_istable(L, -1)) {
         lua_pop(L, 1);
         lua_newtable(L);
     }
-    push_id(L, ID_MESSAGE, ev->pos);
-    lua_setfield(L, -2, "id");
-    lua_pushinteger(L, ev->seq);
-    lua_setfield(L, -2, "seq");
+    if (ev->pos) { /* it is stored */
+        push_id(L, ID_MESSAGE, ev->pos);
+        lua_setfield(L, -2, "id");
+        lua_pushinteger(L, ev->seq);
+        lua_setfield(L, -2, "seq");
+    }
+    push_sender(L, ev);
     lua_pushnumber(L, (lua_Number)ev->at);
     lua_setfield(L, -2, "at");
     value_push_slice(L, job->kind);

@@ -8,3 +8,13 @@
 struct task *conv_task(lua_State *L);
 /* The field is made anew when it is asked for again. */
 void conv_forget(lua_State *L, const char *field);
+/* on_inbound and on_send: the message is not stored yet. */
+#define API_SCREENS (API_IN(HOOK_INBOUND) | API_IN(HOOK_SEND))
+int conv_edit(lua_State *L); /* bind_edit.c */
+int conv_reject(lua_State *L);
+int conv_set_contact(lua_State *L);
+/* The text under a table's field, "" if there is none. Raw. */
+struct slice bind_table_text(lua_State *L, int idx, const char *field);
+bool bind_is_kind(struct slice s); /* "text", "image" ... */
+/* The message's body as a tree, parsed once and kept with the job. */
+const struct json *bind_body(struct job *job);

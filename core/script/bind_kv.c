@@ -72,25 +72,21 @@ static int64_t expiry(lua_State *L, int arg)
         lua_getfield(L, arg, "ttl");
         lua_replace(L, arg);
     }
-    return clock_ms() + bind_duration(L, arg, "kv.set: ttl");
+    return bind_now(L) + bind_duration(L, arg, "kv.set: ttl");
 }
 
 static struct effect *write_effect(lua_State *L, struct task *t,
                                    enum effect_type type, struct slice key)
 {
-    struct effect *e = job_effect(t->job, type);
-    if (!e)
-        bind_raise(L, "too many effects (at most %d an event)", LIMIT_EFFECTS);
-    e->unit = slice_dup(t->job->arena, t->version->name);
-    e->name = key;
+    struct effect *e = bind_effect(L, t, type);
+    e->name = bind_kept(t, key);
     return e;
 }
 
 static int kv_del(lua_State *L)
 {
     struct task *t = bind_task(L, "kv.del");
-    struct slice key = slice_dup(t->job->arena, key_of(L));
-    write_effect(L, t, EFFECT_KV_DEL, key);
+    write_effect(L, t, EFFECT_KV_DEL, key_of(L));
     return 0;
 }
 
@@ -101,7 +97,8 @@ static int kv_set(lua_State *L)
     lua_settop(L, 3);
     if (lua_isnil(L, 2))
         return kv_del(L);
-    struct slice key = slice_dup(t->job->arena, key_of(L));
+    bind_room(L, t, EFFECT_KV_SET);
+    struct slice key = key_of(L);
     int64_t expires_at = expiry(L, 3);
     struct slice data = bind_json_of(L, 2, LIMIT_KV_VALUE, "kv.set");
     struct effect *e = write_effect(L, t, EFFECT_KV_SET, key);

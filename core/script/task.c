@@ -11,7 +11,9 @@
 #include "script/task.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "script/bind.h"
+#include "script/args.h"
+#include "script/canary.h"
+#include "script/part.h"
 #include "script/play.h"
 #include "script/report.h"
 #include "script/worker.h"
@@ -28,6 +30,8 @@ METER(waiting_now, METER_GAUGE, "yuelai_script_tasks_waiting",
       "Handlers that wait for an answer or for time.");
 METER(kills_all, METER_COUNTER, "yuelai_script_killed_total",
       "Handlers stopped for time or memory, all scripts.");
+METER(switched_off, METER_COUNTER, "yuelai_script_switched_off_total",
+      "Scripts switched off because they failed too often in a row.");
 METER(quarantines, METER_COUNTER, "yuelai_script_quarantines_total",
       "Scripts switched off after repeated kills.");
 
@@ -98,6 +102,8 @@ void task_forget_idle(struct version *v)
 
 void task_abandon(struct task *t)
 {
+    if (t->hop)
+        t->hop->outcome = HOP_CANCELLED;
     if (t->wait != WAIT_NONE)
         meter_add(&waiting_now, -1);
     t->wait = WAIT_NONE;
@@ -128,6 +134,47 @@ static void back_to_mark(struct task *t)
     job->conv.tags = t->mark.tags;
     job->conv.attributes = t->mark.attributes;
     job->conv.priority = t->mark.priority;
+    if (!t->was)
+        return;
+    struct run *run = job->task;
+    job->contact = t->was->contact;
+    job->event.body = t->was->body;
+    job->text = t->was->text;
+    job->kind = t->was->kind;
+    run->body = NULL; /* made again of the text */
+}
+
+/* Did it give the conversation to people since the mark? For canary.h. */
+static void look_for_handover(struct task *t)
+{
+    const struct effect *e = t->job->first;
+    if (t->mark.last)
+        e = t->mark.last->next;
+    for (; e; e = e->next)
+        t->handed_over |= e->type == EFFECT_ASSIGN;
+}
+
+/* The handler has ended: its side of a trial counts it. */
+static void note_call(struct task *t, enum hop_outcome outcome)
+{
+    struct canary_call call = {
+        .us = t->hop ? t->hop->us : clock_mono_us() - t->began_us,
+        .failed = outcome == HOP_FAILED || outcome == HOP_KILLED,
+        .killed = outcome == HOP_KILLED};
+    if (!call.failed) /* else it is taken back */
+        look_for_handover(t);
+    call.handed_over = t->handed_over;
+    canary_note(t->worker, t->version, t->job, &call);
+}
+
+/* The hop is complete. */
+static void note_end(struct task *t, enum hop_outcome outcome)
+{
+    note_call(t, outcome);
+    if (!t->hop)
+        return;
+    t->hop->outcome = outcome;
+    t->hop->wall_us = clock_mono_us() - t->began_us;
 }
 
 static void count_kill(struct task *t)
@@ -170,6 +217,33 @@ static const char *sentence(struct task *t, int status)
                            text);
 }
 
+/* One more in a row; a success ends the row. */
+static void count_failure(struct task *t)
+{
+    struct version *v = t->version;
+    if (v->drained || v->failing)
+        return;
+    v->failed++;
+    if (v->failed < worker_failures(t->worker))
+        return;
+    v->failing = true;
+    meter_add(&switched_off, 1);
+    report_failing(t->worker, v);
+}
+
+/* The first failure's sentence is the job's, the first line the hop's. */
+static void note_failure(struct task *t, struct slice text)
+{
+    struct job *job = t->job;
+    struct hop any = {0}, *hop = t->hop ? t->hop : &any;
+    job->failures++;
+    if (job->trouble.len && !t->hop)
+        return;
+    hop_error(hop, job->arena, text);
+    if (!job->trouble.len)
+        job->trouble = hop->error;
+}
+
 static void report(struct task *t, int status)
 {
     lua_State *L = t->version->L;
@@ -177,6 +251,7 @@ static void report(struct task *t, int status)
     struct slice text;
     luaL_traceback(L, t->co, sentence(t, status), 0);
     text.at = lua_tolstring(L, -1, &text.len);
+    note_failure(t, text);
     report_failure(t->worker, t->version, text);
     lua_settop(L, top);
 }
@@ -198,6 +273,9 @@ static enum outcome fail(struct task *t, int status, bool killed)
     meter_add(v->unit->meters.errors, 1);
     if (killed)
         count_kill(t);
+    else
+        count_failure(t);
+    note_end(t, killed ? HOP_KILLED : t->cut ? HOP_CUT : HOP_FAILED);
     back_to_mark(t);
     if (t->play)
         fail_play(t, status);
@@ -211,6 +289,7 @@ static enum outcome fail(struct task *t, int status, bool killed)
 static enum outcome finish_play(struct task *t, bool parked)
 {
     bool well = play_end(t, parked);
+    note_end(t, well ? HOP_DECIDED : HOP_FAILED);
     if (!parked)
         lua_settop(t->co, 0);
     drop(t, !parked);
@@ -223,6 +302,13 @@ static enum outcome finish(struct task *t)
         return finish_play(t, false);
     bool decided = lua_gettop(t->co) > 0 && lua_toboolean(t->co, 1);
     lua_settop(t->co, 0);
+    if (t->rejected && t->hop)
+        t->hop->error = t->rejected->text;
+    decided |= t->rejected != NULL;
+    note_end(t, t->rejected ? HOP_REJECTED
+                : decided   ? HOP_DECIDED
+                            : HOP_PASSED);
+    t->version->failed = 0;
     drop(t, true);
     return decided ? OUTCOME_DECIDED : OUTCOME_PASSED;
 }
@@ -235,14 +321,13 @@ static void on_timer(struct timer *timer)
     struct worker *w = t->worker;
     struct job *job = t->job;
     bool slept = t->wait == WAIT_SLEEP && worker_now(w) >= t->wake_at;
+    t->cut = !slept && t->wall_until <= worker_now(w);
     worker_go_on(w, job, task_resume(t, slept ? 0 : ERR_TIMEOUT, NULL));
 }
 
-static enum outcome wait(struct task *t)
+static void begin_wait(struct task *t)
 {
     struct worker *w = t->worker;
-    if (!t->generation)
-        t->slot = worker_slot(w, t);
     t->generation = ++w->generation;
     int64_t due = t->wall_until;
     if (t->wait == WAIT_SLEEP && t->wake_at < due)
@@ -255,7 +340,32 @@ static enum outcome wait(struct task *t)
         ask->ticket[3] = t->generation;
         worker_ask(w, ask);
     }
+}
+
+void task_given(struct task *t)
+{
+    t->wait = t->after;
+    begin_wait(t);
+}
+
+/* What it wanted so far counts before the wait begins. */
+static enum outcome wait(struct task *t)
+{
+    struct worker *w = t->worker;
     meter_add(&waiting_now, 1);
+    if (!t->generation)
+        t->slot = worker_slot(w, t);
+    t->generation = ++w->generation;
+    look_for_handover(t);
+    if (!part_give(t)) {
+        begin_wait(t);
+        return OUTCOME_WAITING;
+    }
+    t->after = t->wait;
+    t->wait = WAIT_PART;
+    t->was = NULL;
+    set_mark(t);
+    timer_start(w->wheel, &t->timer, t->wall_until);
     return OUTCOME_WAITING;
 }
 
@@ -269,14 +379,17 @@ static enum outcome go(struct task *t, int nargs)
     t->wait = WAIT_NONE;
     v->running = t;
     budget_enter(&v->budget);
-    watch_enter(watch, v->L);
+    watch_enter(watch, v->L, v->limits.cpu_ms);
     int status = lua_resume(t->co, nargs);
     bool killed = watch_leave(watch) && status != 0;
     budget_leave(&v->budget);
     v->running = NULL;
     int64_t took = clock_mono_us() - began;
     meter_note(&call_time, took);
+    took = worker_cpu_of(t->worker, took);
     meter_add(v->unit->meters.cpu, took);
+    if (t->hop)
+        t->hop->us += took;
     meter_set(v->unit->meters.memory, (int64_t)v->budget.used);
     killed |= v->budget.fails > 0;
     if (killed || (status != 0 && status != LUA_YIELD))
@@ -288,69 +401,49 @@ static enum outcome go(struct task *t, int nargs)
     return t->wait == WAIT_NONE ? fail(t, status, false) : wait(t);
 }
 
-static int push_arguments(struct task *t)
+static void begin(struct task *t, struct worker *w, struct job *job)
 {
-    struct job *job = t->job;
-    lua_State *co = t->co;
-    struct arena *a;
-    if (job->conv.id)
-        bind_push_conv(co, t);
-    else
-        lua_pushnil(co);
-    switch (job->hook) {
-    case HOOK_MESSAGE:
-        bind_push_message(co, job);
-        return 2;
-    case HOOK_CONVERSATION:
-        value_push_slice(co, job->what);
-        return 2;
-    case HOOK_TIMER:
-        value_push_slice(co, job->what);
-        a = arena_new();
-        if (job->data.len)
-            value_push_text(co, a, job->data, NULL);
-        else
-            lua_pushnil(co);
-        arena_free(a);
-        return 3;
-    case HOOK_FLOW:
-        a = arena_new();
-        value_push_text(co, a, job->flow->args, NULL);
-        arena_free(a);
-        return 2;
-    default:
-        break;
-    }
-    must(!"a hook");
-    return 0;
+    struct run *run = job->task;
+    t->job = job;
+    t->id = ++w->generation;
+    t->wall_until = worker_now(w) + t->version->limits.wall_ms;
+    t->lines = t->effects = t->https = 0;
+    t->unit = (struct slice){0};
+    t->result = 0;
+    t->resumed = t->cut = false;
+    t->rejected = NULL;
+    t->handed_over = false;
+    t->was = NULL;
+    t->hop = hops_add(&run->hops, job, t->version, worker_wall(w));
+    t->began_us = clock_mono_us();
+    job->ran++;
+    set_mark(t);
 }
 
 enum outcome task_start(struct worker *w, struct version *v, struct job *job)
 {
-    if (v->quarantined)
+    struct run *run = job->task;
+    if (v->quarantined || v->failing) {
+        struct hop *hop = hops_add(&run->hops, job, v, worker_wall(w));
+        if (hop)
+            hop->outcome = HOP_SKIPPED;
         return OUTCOME_PASSED;
+    }
     if (v->task_count >= LIMIT_TASKS) {
         report_failure(w, v, SLICE("too many handlers of this script wait"));
         meter_add(v->unit->meters.errors, 1);
         return OUTCOME_FAILED;
     }
     struct task *t = take(w, v);
-    t->job = job;
-    t->id = ++w->generation;
-    t->wall_until = worker_now(w) + w->conf.wall_ms;
-    t->lines = 0;
-    t->result = 0;
-    t->resumed = false;
-    set_mark(t);
+    begin(t, w, job);
     meter_add(v->unit->meters.calls, 1);
     if (job->hook == HOOK_FLOW && play_begin(t) < 0) {
         drop(t, true);
         return OUTCOME_FAILED;
     }
     lua_rawgeti(t->co, LUA_REGISTRYINDEX, v->hook[job->hook]);
-    struct run *run = job->task;
     run->task = t;
-    enum outcome o = go(t, push_arguments(t));
+    enum outcome o = go(t, args_push(t));
     if (o != OUTCOME_WAITING)
         run->task = NULL;
     return o;
@@ -359,6 +452,7 @@ enum outcome task_start(struct worker *w, struct version *v, struct job *job)
 enum outcome task_resume(struct task *t, int result, struct script_ask *answer)
 {
     struct run *run = t->job->task;
+    t->cut |= result == ERR_CANCELLED && t->version->drained;
     meter_add(&waiting_now, -1);
     timer_stop(t->worker->wheel, &t->timer);
     free_ask(&t->answer);
@@ -376,6 +470,7 @@ enum outcome task_resume(struct task *t, int result, struct script_ask *answer)
 struct script_ask *task_ask(struct task *t, enum ask_kind kind)
 {
     free_ask(&t->ask);
+    t->https += kind == ASK_HTTP || kind == ASK_STREAM;
     struct arena *a = arena_new();
     struct posted_ask *p = arena_one(a, struct posted_ask);
     p->worker = t->worker;
@@ -391,6 +486,9 @@ static int may_wait(const struct task *t)
 {
     if (t->version->drained)
         return ERR_CANCELLED;
+    if (t->ask && t->https > t->version->limits.http &&
+        (t->ask->kind == ASK_HTTP || t->ask->kind == ASK_STREAM))
+        return ERR_RATE_LIMITED;
     return worker_now(t->worker) >= t->wall_until ? ERR_TIMEOUT : 0;
 }
 

@@ -66,7 +66,8 @@ struct task {
     struct effect *rejected;   /* conv:reject: the round is over */
     bool cut;                  /* ended while it waited: time, reload */
     int64_t began_us;
-    struct hop *hop; /* NULL: only counted */
+    struct hop *hop;  /* NULL: only counted */
+    bool handed_over; /* it gave the conversation to people: canary.h */
     struct mark mark;
     struct was *was;   /* NULL: nothing of that changed */
     struct play *play; /* of a flow (play.h), else NULL; in the job's arena */

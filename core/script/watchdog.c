@@ -82,9 +82,10 @@ void watch_busy(struct watch *w, bool busy)
         mailbox_nudge(w->dog->box);
 }
 
-void watch_enter(struct watch *w, lua_State *L)
+void watch_enter(struct watch *w, lua_State *L, int64_t limit_ms)
 {
     w->L = L;
+    atomic_store_explicit(&w->limit_us, limit_ms * 1000, memory_order_relaxed);
 #ifdef __SANITIZE_THREAD__
     /* TSan holds asynchronous signals back until the next call it knows, and
      * interpreted Lua makes none: let the hook look by itself. */
@@ -123,10 +124,13 @@ static bool look(struct watchdog *d, struct watch *w)
         return atomic_load(&w->busy);
     }
     int64_t now = cpu_us(w);
+    int64_t limit = atomic_load_explicit(&w->limit_us, memory_order_relaxed);
+    if (limit == 0 || limit > d->limit_us)
+        limit = d->limit_us;
     if (seq != w->seen) {
         w->seen = seq;
         w->since_us = now;
-    } else if (now - w->since_us > d->limit_us) {
+    } else if (now - w->since_us > limit) {
         atomic_store(&w->doomed, seq);
         pthread_kill(w->thread, SIGUSR2);
     }

@@ -24,10 +24,11 @@
 struct watchdog;
 struct watch {
     struct watchdog *dog;
-    lua_State *L;       /* of the stretch under way */
-    atomic_uint seq;    /* odd: in Lua */
-    atomic_uint doomed; /* the seq to be killed */
-    atomic_bool busy;   /* has work; the dog must look */
+    lua_State *L;          /* of the stretch under way */
+    atomic_uint seq;       /* odd: in Lua */
+    atomic_uint doomed;    /* the seq to be killed */
+    atomic_bool busy;      /* has work; the dog must look */
+    atomic_llong limit_us; /* of the stretch under way; 0 = the dog's */
     volatile sig_atomic_t hooked;
     pthread_t thread;
     clockid_t clock; /* the thread's CPU time */
@@ -45,5 +46,6 @@ void watchdog_free(struct watchdog *d); /* after they have ended */
 /* w lives until watchdog_stop. On its own thread. */
 void watch_begin(struct watch *w, struct watchdog *d);
 void watch_busy(struct watch *w, bool busy);
-void watch_enter(struct watch *w, lua_State *L);
+/* limit_ms: CPU time of this stretch, 0 = the dog's own. */
+void watch_enter(struct watch *w, lua_State *L, int64_t limit_ms);
 bool watch_leave(struct watch *w); /* true: that stretch was told to die */

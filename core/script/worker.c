@@ -13,7 +13,11 @@
 #include "base/meter.h"
 #include "loop/mailbox.h"
 #include "script/inside.h"
+#include "script/part.h"
+#include "script/screen.h"
 #include <string.h>
+
+#define LONG_US 200 /* a stretch worth a look at the CPU's clock */
 
 METER_US(queue_time, "yuelai_script_queue_seconds",
          "Time of a job from being given to its first handler's thread.");
@@ -49,16 +53,37 @@ static void on_done(struct mail *m)
 static void answer(struct worker *w, struct job *job, int result)
 {
     struct run *run = job->task;
+    screen_end(run);
     list_remove(&run->link);
-    plan_unref(run->plan);
     atomic_fetch_sub(w->conf.depth, 1);
-    job->task = NULL;
     job->result = result;
+    if (run->is_part) {
+        part_post(w, job); /* its hops, and the plan, are looked at again */
+        return;
+    }
+    hops_write(&run->hops, job, job->hook, &w->scratch);
+    plan_unref(run->plan);
+    job->task = NULL;
     job->mail.run = on_done;
     worker_post(w, &job->mail);
 }
 
 /* --- the pipeline --------------------------------------------------------- */
+
+/* A rule ended the round, or all were asked: the job goes home, or its next
+ * reply through on_send (true). */
+static bool goes_on(struct worker *w, struct job *job, struct version *decided)
+{
+    struct run *run = job->task;
+    if (decided) {
+        job->decided = true;
+        job->rule = slice_dup(job->arena, decided->name);
+    }
+    if (screen_next(run))
+        return true;
+    answer(w, job, 0);
+    return false;
+}
 
 static void pass_on(struct worker *w, struct job *job)
 {
@@ -66,7 +91,8 @@ static void pass_on(struct worker *w, struct job *job)
     while (true) {
         struct version *v = plan_next(run->plan, job, &run->at);
         if (!v) {
-            answer(w, job, 0);
+            if (goes_on(w, job, NULL))
+                continue;
             return;
         }
         if (v->worker != w) {
@@ -78,12 +104,8 @@ static void pass_on(struct worker *w, struct job *job)
         enum outcome o = task_start(w, v, job);
         if (o == OUTCOME_WAITING)
             return;
-        if (o == OUTCOME_DECIDED) {
-            job->decided = true;
-            job->rule = slice_dup(job->arena, v->name);
-            answer(w, job, 0);
+        if (o == OUTCOME_DECIDED && !goes_on(w, job, v))
             return;
-        }
     }
 }
 
@@ -92,13 +114,21 @@ void worker_go_on(struct worker *w, struct job *job, enum outcome o)
     struct run *run = job->task;
     if (o == OUTCOME_WAITING)
         return;
-    if (o != OUTCOME_DECIDED) {
+    if (o != OUTCOME_DECIDED || goes_on(w, job, run->plan->at[run->at - 1]))
         pass_on(w, job);
-        return;
-    }
-    job->decided = true;
-    job->rule = slice_dup(job->arena, run->plan->at[run->at - 1]->name);
-    answer(w, job, 0);
+}
+
+void worker_part(struct worker *w, struct job *part, struct plan *plan)
+{
+    struct run *run = arena_one(part->arena, struct run);
+    run->job = part;
+    run->plan = plan;
+    plan_ref(plan);
+    run->at = (uint32_t)plan->count; /* its own round is over */
+    run->is_part = true;
+    part->task = run;
+    atomic_fetch_add(w->conf.depth, 1);
+    worker_give(w, part);
 }
 
 static void on_job(struct mail *m)
@@ -158,13 +188,19 @@ void worker_ask(struct worker *w, struct script_ask *ask)
     worker_post(w, &ask->mail);
 }
 
+struct task *worker_task(const struct worker *w, uint64_t slot,
+                         uint64_t generation)
+{
+    struct task *t = slot < w->slot_count ? w->slots[slot] : NULL;
+    return t && t->generation == generation ? t : NULL;
+}
+
 static void on_answer(struct mail *m)
 {
     struct script_ask *ask = container_of(m, struct script_ask, mail);
     struct worker *w = container_of(ask, struct posted_ask, ask)->worker;
-    uint64_t slot = ask->ticket[2];
-    struct task *t = slot < w->slot_count ? w->slots[slot] : NULL;
-    if (!t || t->wait != WAIT_ASK || t->generation != ask->ticket[3]) {
+    struct task *t = worker_task(w, ask->ticket[2], ask->ticket[3]);
+    if (!t || t->wait != WAIT_ASK) {
         arena_free(ask->arena); /* too late: timed out, retired, stopped */
         return;
     }
@@ -204,6 +240,11 @@ static void on_retire(struct mail *m)
     timer_start(w->wheel, &v->drain, worker_now(w) + w->conf.drain_ms);
 }
 
+void worker_nudge(struct worker *w)
+{
+    mailbox_nudge(w->box);
+}
+
 void worker_retire(struct worker *w, struct version *v)
 {
     v->retire.run = on_retire;
@@ -240,7 +281,39 @@ static void close_one(struct worker *w)
 
 int64_t worker_now(struct worker *w)
 {
-    return clock_mono_us() / 1000;
+    const struct script_conf *conf = w->conf.conf;
+    int64_t now = conf->now ? conf->now(conf->arg) : clock_mono_us() / 1000;
+    if (now > w->now_ms) /* a wheel does not turn back */
+        w->now_ms = now;
+    return w->now_ms;
+}
+
+int64_t worker_wall(const struct worker *w)
+{
+    const struct script_conf *conf = w->conf.conf;
+    return conf->now ? conf->now(conf->arg) : clock_ms();
+}
+
+/* Asking for a thread's CPU time is a system call, longer than most handlers:
+ * short stretches are believed to be all CPU, and what they took since the
+ * last look is not a long one's. */
+int64_t worker_cpu_of(struct worker *w, int64_t took_us)
+{
+    if (took_us < LONG_US) {
+        w->small_us += took_us;
+        return took_us;
+    }
+    int64_t now = clock_cpu_us();
+    int64_t cpu = now - w->cpu_mark_us - w->small_us;
+    w->cpu_mark_us = now;
+    w->small_us = 0;
+    return cpu < 0 ? 0 : cpu < took_us ? cpu : took_us;
+}
+
+uint32_t worker_failures(const struct worker *w)
+{
+    int64_t most = w->conf.conf->failures;
+    return most > 0 ? (uint32_t)most : LIMIT_FAILURES;
 }
 
 static void on_stop(struct mail *m)
@@ -261,8 +334,8 @@ static int64_t nap_us(struct worker *w)
 {
     if (w->buried || atomic_load(&w->quit))
         return 0;
-    if (w->stopping)
-        return -1; /* nothing is timed any more */
+    if (w->stopping || w->conf.conf->now)
+        return -1; /* nothing is timed any more, or by worker_nudge */
     int64_t ms = wheel_next(w->wheel, worker_now(w));
     return ms < 0 ? -1 : ms * 1000;
 }
@@ -285,6 +358,8 @@ static void run(void *arg)
         if (!m && !w->buried && atomic_load(&w->quit))
             break;
         watch_busy(&w->watch, true);
+        w->cpu_mark_us = clock_cpu_us();
+        w->small_us = 0;
         run_all(m);
         if (!w->stopping)
             wheel_turn(w->wheel, worker_now(w));
@@ -300,6 +375,7 @@ struct worker *worker_new(const struct worker_conf *conf)
     w->conf = *conf;
     w->box = mailbox_new(NULL, NULL);
     w->wheel = wheel_new(worker_now(w));
+    buf_init(&w->scratch, LIMIT_TRACE_BYTES);
     list_init(&w->runs);
     must(thread_start("script", run, w, &w->thread) == 0);
     return w;
@@ -319,6 +395,7 @@ void worker_free(struct worker *w)
     thread_join(w->thread);
     mailbox_free(w->box);
     wheel_free(w->wheel);
+    buf_fini(&w->scratch);
     mem_free(w->slots);
     mem_free(w->free_slot);
     mem_free(w);

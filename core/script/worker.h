@@ -8,11 +8,13 @@
  * and _bury by any.
  */
 #pragma once
+#include "script/hops.h"
 #include "script/task.h"
 #include "script/unit.h"
 #include "script/watchdog.h"
 
 struct json;
+struct screen;
 
 /* A job's way through the pipeline; lies in the job's arena. */
 struct run {
@@ -24,15 +26,20 @@ struct run {
     int64_t given_us;
     struct task *task; /* waiting in it, or NULL */
     struct json *body; /* of the message, once a rule looked at it */
+    struct hops hops;
+    uint32_t given; /* effects that went ahead in parts */
+    bool is_part;
+    bool screened; /* its replies have been through on_send */
+    struct screen *screen;
 };
 
 struct worker_conf {
     struct loop *home;
     struct watchdog *dog;
     struct script *script;
-    atomic_llong *depth; /* jobs not yet answered */
-    int64_t wall_ms;     /* a handler's, waits included */
-    int64_t drain_ms;    /* a retired version's waits may take that long */
+    atomic_llong *depth;            /* jobs not yet answered */
+    const struct script_conf *conf; /* now, on_part, failures */
+    int64_t drain_ms; /* a retired version's waits may take that long */
 };
 struct worker {
     struct worker_conf conf;
@@ -44,6 +51,9 @@ struct worker {
     uint32_t slot_count, free_slots;
     uint32_t *free_slot;
     uint64_t generation;
+    int64_t cpu_mark_us, small_us; /* worker_cpu_of */
+    int64_t now_ms;                /* the latest that worker_now said */
+    struct buf scratch;            /* hops_write */
     struct list runs;
     struct mail *out_first,
         *out_last; /* to the home loop, at the batch's end */
@@ -62,6 +72,7 @@ void worker_free(struct worker *w); /* after that; joins */
 
 void worker_give(struct worker *w, struct job *job);        /* takes */
 void worker_answer(struct worker *w, struct script_ask *a); /* takes */
+void worker_nudge(struct worker *w);                        /* conf.now moved */
 void worker_retire(struct worker *w, struct version *v);
 void worker_bury(struct worker *w, struct version *v); /* takes */
 
@@ -69,8 +80,16 @@ void worker_bury(struct worker *w, struct version *v); /* takes */
 void worker_post(struct worker *w, struct mail *m); /* to the home loop */
 void worker_ask(struct worker *w, struct script_ask *ask); /* takes */
 int64_t worker_now(struct worker *w);                      /* ms, the wheel's */
+int64_t worker_wall(const struct worker *w); /* ms since 1970; any thread */
+/* CPU time of a stretch of Lua that took so long by the clock. */
+int64_t worker_cpu_of(struct worker *w, int64_t took_us);
+uint32_t worker_failures(const struct worker *w); /* in a row: off */
+/* A part goes through the plan's on_send and home. Takes it. */
+void worker_part(struct worker *w, struct job *part, struct plan *plan);
 /* Waiting tasks by number. */
 uint32_t worker_slot(struct worker *w, struct task *t);
+struct task *worker_task(const struct worker *w, uint64_t slot,
+                         uint64_t generation); /* or NULL: it is over */
 void worker_free_slot(struct worker *w, uint32_t slot);
 /* A task that waited has ended: on with its job. */
 void worker_go_on(struct worker *w, struct job *job, enum outcome o);

@@ -247,20 +247,22 @@ TEST("a handler's own time ends its waits, and no pcall gets it more")
 {
     struct world w;
     struct arena *a = arena_new();
-    world_with(&w, PASS("while true do pcall(sleep, '20s') end"));
-    w.script->worker[0]->conf.wall_ms = 20;
+    world_with(&w, "return { api = 1, limits = { wall = '20ms' }, on_message = "
+                   "function() while true do pcall(sleep, '20s') end end }");
     struct job *job = world_say(&w, "x");
     CHECK_EQ_INT(job->result, 0);
     CHECK(contains(world_error(&w, a, "rules/10-a"), "killed: used too much"));
     job_free(job);
-    world_rewrite(&w, "rules/10-a", PASS("http.get 'http://x'"));
-    w.script->worker[0]->conf.wall_ms = 20;
+    world_rewrite(&w, "rules/10-a",
+                  "return { api = 1, limits = { wall = '20ms' }, on_message = "
+                  "function() http.get 'http://x' end }");
     w.hold = true;
     job = world_job(&w, "x");
     world_give(&w, job);
     while (w.open_jobs)
         loop_run(w.loop);
     CHECK(contains(world_error(&w, a, "rules/10-a"), "took longer than 20 ms"));
+    CHECK(contains(job->hops, "\"outcome\":\"waited-cut\""));
     world_answer(&w, w.asked[0]); /* nobody waits any more */
     job_free(job);
     world_close(&w);

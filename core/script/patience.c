@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* patience.c - script_patience: how long the house waits for its rules, and
+ * script_nudge.
+ *
+ * Happy path: no rule says a deadline and the answer is the house's. Failure
+ * modes: none.
+ */
+#include "script/inside.h"
+
+int64_t script_patience(const struct script *s, const struct job *job)
+{
+    const struct plan *p = s->plan;
+    int64_t longest = 0;
+    uint32_t at = 0;
+    for (const struct version *v; p->deadlines;) {
+        v = plan_next(p, job, &at);
+        if (!v)
+            break;
+        if (v->deadline_ms > longest)
+            longest = v->deadline_ms;
+    }
+    if (longest)
+        return longest;
+    if (s->conf.routing_ms < 0)
+        return 0; /* no limit */
+    return s->conf.routing_ms ? s->conf.routing_ms : LIMIT_ROUTING_MS;
+}
+
+void script_nudge(struct script *s)
+{
+    for (int i = 0; i < s->workers; i++)
+        worker_nudge(s->worker[i]);
+}
