@@ -44,7 +44,19 @@
 #define LIMIT_SCRIPT_HTTP 50                   /* calls of one event */
 #define LIMIT_TASKS 10000                      /* suspended, per unit */
 #define LIMIT_HTTP_BODY (1024 * 1024) /* answer to a script's http call */
+#define LIMIT_HTTP_BODY_MOST (8 * 1024 * 1024) /* both ways, when asked for */
+#define LIMIT_HTTP_HEADERS 50                  /* of a script's http call */
+#define LIMIT_STREAM_MS 300000                 /* a script's http.stream */
+#define LIMIT_STREAM_LINE (256 * 1024)         /* a line, an event of one */
 #define LIMIT_KV_VALUE (64 * 1024)
+#define LIMIT_KV_KEYS 1000      /* of one kv.keys */
+#define LIMIT_ONCE_MS 30000     /* to make a value, then another one tries */
+#define LIMIT_ONCE_WAITING 1000 /* for one value */
+#define LIMIT_CACHE_ENTRIES 100000
+#define LIMIT_CACHE_BYTES (16 * 1024 * 1024)  /* all caches of one script */
+#define LIMIT_CACHES_BYTES (64 * 1024 * 1024) /* of all scripts */
+#define LIMIT_CACHES 20                       /* of one script */
+#define LIMIT_SCRIPT_SERIES 20                /* of one script's metrics */
 #define LIMIT_FLOW_LOG (64 * 1024)
 #define LIMIT_FLOW_STEPS 1000
 #define LIMIT_FLOWS 100000  /* not ended, all together (setting) */

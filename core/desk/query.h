@@ -30,6 +30,8 @@ enum query_kind {
     QUERY_DEAD,     /* id -> dead */
     QUERY_VERSIONS, /* text = unit -> json items, newest first, no sources */
     QUERY_VERSION,  /* text = unit, identity = version -> version */
+    QUERY_KV_KEYS,  /* kv.space, kv.key = prefix, limit -> json: ["key"...],
+                            sorted, what has not expired */
     QUERY_AUDIT     /* limit, offset, text = what -> json items, total */
 };
 /* Who looks: what they may see of the journal. */

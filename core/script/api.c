@@ -81,6 +81,19 @@ void api_push(lua_State *L, const struct api_module *m,
     push_gated(L, m, c, c->fn);
 }
 
+static int on_pass(lua_State *L)
+{
+    (void)L;
+    return 0;
+}
+
+void api_gate(lua_State *L, const struct api_module *m, const char *name)
+{
+    const struct api_call *c = api_find(m, name);
+    must(c);
+    push_gated(L, m, c, on_pass);
+}
+
 /* --- modules -------------------------------------------------------------- */
 
 const struct api_call *api_find(const struct api_module *m, const char *name)

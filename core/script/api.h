@@ -65,6 +65,9 @@ void api_seal(lua_State *L);
 /* These leave one value on top of any stack. The gated function of a call: */
 void api_push(lua_State *L, const struct api_module *m,
               const struct api_call *c);
+/* A function that does nothing but raise where that call may not be made (for
+ * calls written in Lua, API_LUA). */
+void api_gate(lua_State *L, const struct api_module *m, const char *name);
 /* The one table of m's calls: for __index of objects, to add values to. */
 void api_methods(lua_State *L, const struct api_module *m);
 

@@ -56,18 +56,23 @@ struct script_conf {
  * JSON both ways unless said. Unknown kinds: ERR_UNSUPPORTED. */
 enum ask_kind {
     ASK_HTTP,        /* request -> response */
-    ASK_STREAM,      /* request -> status, headers; ticket in `number`; the
-                        body comes by ASK_STREAM_NEXT */
+    ASK_STREAM,      /* request -> status, headers; number = the asker's name
+                        for it, unique; the body comes by ASK_STREAM_NEXT */
     ASK_STREAM_NEXT, /* number -> data: the next bytes (not JSON); "" = end */
-    ASK_STREAM_END,  /* number; the reader is done with it */
-    ASK_KV_GET,      /* name (key) in unit's space -> data */
-    ASK_KV_SWAP,     /* name: data in place of was ("" = none), number =
-                        expires_at; ERR_CONFLICT: data = what is there */
+    ASK_STREAM_END,  /* number; the reader is done with it, or gave up waiting
+                        for its head. Always comes; nobody waits for an answer */
+    ASK_KV_GET,      /* name (key) in space unit -> data, number = expires_at
+                        (0 = never); ERR_NOT_FOUND */
+    ASK_KV_SWAP,     /* name: data ("" = delete) in place of was ("" = none),
+                        number = expires_at; ERR_CONFLICT: data = what is there
+                        ("" = none), number = its expires_at */
     ASK_KV_KEYS,     /* name = prefix, number = most -> data: JSON array */
-    ASK_ONCE,        /* name, number = ttl ms: data = kept value; or
-                        ERR_NOT_FOUND: the asker makes it, says ASK_ONCE_DONE;
-                        others who ask meanwhile wait for that */
-    ASK_ONCE_DONE,   /* name, data ("" = failed: the next one makes it) */
+    ASK_ONCE,        /* name, was = the asker's name, number = ttl ms (0 = not
+                        kept) -> data = kept value; or ERR_NOT_FOUND: the asker
+                        makes it and says ASK_ONCE_DONE; others who ask
+                        meanwhile wait for that */
+    ASK_ONCE_DONE,   /* name, was, number = ttl ms, data ("" = failed, or gave
+                        up waiting: the next one makes it) */
     ASK_LOOKUP,      /* name = "conversation" "contact" "contacts" "messages",
                         data = filter -> data */
     ASK_AI,          /* name = assistant, data = turn -> data = answer;
@@ -79,8 +84,9 @@ struct http_call { /* in the ask's arena */
     struct slice method, url, body;
     const struct slice *headers; /* name, value, name, value ... */
     size_t header_count;         /* of pairs */
-    int64_t timeout_ms;
+    int64_t timeout_ms, connect_ms; /* connect: 0 = the house's */
     size_t body_max;
+    int follow;       /* redirects */
     int64_t first_ms; /* STREAM: to the first byte; 0 = timeout_ms */
     /* answer */
     int status;

@@ -343,6 +343,47 @@ int find_kv(struct reader *r, struct query *q)
     return 0;
 }
 
+/* Behind every text with that prefix: no name has U+10FFFF in it twice. */
+static struct slice upper_end(struct arena *a, struct slice prefix)
+{
+    char *text = arena_text(a, prefix.len + 8);
+    if (prefix.len)
+        memcpy(text, prefix.at, prefix.len);
+    memcpy(text + prefix.len, "\xf4\x8f\xbf\xbf\xf4\x8f\xbf\xbf", 8);
+    return (struct slice){text, prefix.len + 8};
+}
+
+int list_kv_keys(struct reader *r, struct query *q)
+{
+    struct stmt *s;
+    struct buf out;
+    int got = reader_stmt(r, READ_KV_KEYS,
+                          "SELECT name FROM kv WHERE space = $space AND "
+                          "name >= $name AND name < $upto AND "
+                          "(expires_at = 0 OR expires_at > $now) "
+                          "ORDER BY name LIMIT $limit",
+                          "space name upto now limit", &s);
+    if (got < 0)
+        return got;
+    put_text(s, q->kv.space);
+    put_text(s, q->kv.key);
+    put_text(s, upper_end(q->arena, q->kv.key));
+    put_i64(s, clock_ms());
+    put_i64(s, q->limit < LIMIT_KV_KEYS ? q->limit : LIMIT_KV_KEYS);
+    buf_init(&out, LIMIT_KV_KEYS * (6 * LIMIT_NAME_BYTES + 3) + 2);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '[');
+    while ((got = stmt_step(s)) > 0)
+        jsonw_text(&w, got_text(s, 0, NULL));
+    jsonw_close(&w, ']');
+    if (got == 0)
+        got = w.failed;
+    if (got == 0)
+        q->json = slice_dup(q->arena, buf_slice(&out));
+    buf_fini(&out);
+    return got;
+}
+
 int find_answer(struct reader *r, struct query *q)
 {
     struct stmt *s;

@@ -77,6 +77,7 @@ static const struct question {
     [QUERY_RESUME] = {"resume", feed_events},
     [QUERY_BACKLOG] = {"backlog", history_backlog},
     [QUERY_KV] = {"kv", find_kv},
+    [QUERY_KV_KEYS] = {"kv_keys", list_kv_keys},
     [QUERY_LOGIN] = {"login", find_login},
     [QUERY_HASH] = {"hash", NULL},
     [QUERY_ANSWER] = {"answer", find_answer},

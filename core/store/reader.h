@@ -31,6 +31,7 @@ enum read_stmt {
     READ_LIST_OLDEST,
     READ_LIST_COUNT,
     READ_KV,
+    READ_KV_KEYS,
     READ_AGENT,
     READ_ANSWER,
     READ_FLOW,
@@ -103,6 +104,7 @@ int list_contacts(struct reader *r, struct query *q);
 int find_conversation(struct reader *r, struct query *q);
 int find_contact(struct reader *r, struct query *q);
 int find_kv(struct reader *r, struct query *q);
+int list_kv_keys(struct reader *r, struct query *q);
 int find_answer(struct reader *r, struct query *q);
 int find_login(struct reader *r, struct query *q);
 /* lists_scripts.c; *_FLOW and *_DEAD also give the one as JSON */
