@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int64_t now_ms(void)
@@ -296,12 +297,10 @@ void client_free(struct client *c)
 
 /* --- HTTP ----------------------------------------------------------------- */
 
-int client_exchange(int port, struct slice bytes, int64_t ms, struct buf *out)
+/* On a connection, which is closed then. */
+static int exchange(int fd, struct slice bytes, int64_t ms, struct buf *out)
 {
     int64_t until = now_ms() + ms;
-    int fd = dial(port, NULL);
-    if (fd < 0)
-        return fd;
     /* A peer that refuses early may end while we still write. */
     write_all(fd, bytes, ms);
     int got = 0;
@@ -309,6 +308,12 @@ int client_exchange(int port, struct slice bytes, int64_t ms, struct buf *out)
         got = read_some(fd, out, until - now_ms());
     close(fd);
     return got < 0 ? 0 : ERR_TIMEOUT;
+}
+
+int client_exchange(int port, struct slice bytes, int64_t ms, struct buf *out)
+{
+    int fd = dial(port, NULL);
+    return fd < 0 ? fd : exchange(fd, bytes, ms, out);
 }
 
 /* "22\r\n...\r\n0\r\n\r\n" -> the bytes; what is broken is left out. */
@@ -333,7 +338,8 @@ static struct slice dechunked(struct arena *a, struct slice in)
     return (struct slice){out, n};
 }
 
-int client_call(int port, const char *method, const char *path,
+/* Takes fd. */
+static int call(int fd, int port, const char *method, const char *path,
                 const char *headers, struct slice body, int64_t ms,
                 struct arena *a, struct err *e, struct client_answer *out)
 {
@@ -346,10 +352,11 @@ int client_call(int port, const char *method, const char *path,
                        method, path, port, headers, body.len);
     if (!bad)
         bad = buf_add_slice(&ask, body);
-    if (!bad)
-        bad = client_exchange(port, buf_slice(&ask), ms, &answer);
+    if (bad)
+        close(fd);
+    else
+        bad = exchange(fd, buf_slice(&ask), ms, &answer);
     size_t head = head_end(&answer);
-    *out = (struct client_answer){0};
     if (head && sscanf(answer.data, "HTTP/1.%*d %d", &out->status) == 1) {
         out->head = slice_dup(a, (struct slice){answer.data, head});
         out->body =
@@ -366,4 +373,45 @@ int client_call(int port, const char *method, const char *path,
     buf_fini(&ask);
     buf_fini(&answer);
     return bad;
+}
+
+int client_call(int port, const char *method, const char *path,
+                const char *headers, struct slice body, int64_t ms,
+                struct arena *a, struct err *e, struct client_answer *out)
+{
+    *out = (struct client_answer){0};
+    int fd = dial(port, e);
+    return fd < 0 ? fd
+                  : call(fd, port, method, path, headers, body, ms, a, e, out);
+}
+
+static int dial_local(const char *path, struct err *e)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    if (len >= sizeof(to.sun_path))
+        return err_set(e, ERR_TOOBIG, "%s is too long for a socket's path",
+                       path);
+    memcpy(to.sun_path, path, len + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set(e, ERR_UNAVAILABLE, "socket: %s", strerror(errno));
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+        return fd;
+    int why = errno;
+    close(fd);
+    if (why == ENOENT || why == ECONNREFUSED)
+        return err_set(e, ERR_NOT_FOUND, "no server listens at %s", path);
+    return err_set(e, why == EACCES ? ERR_FORBIDDEN : ERR_UNAVAILABLE,
+                   "cannot connect to %s: %s", path, strerror(why));
+}
+
+int client_call_local(const char *path, const char *method, const char *target,
+                      const char *headers, struct slice body, int64_t ms,
+                      struct arena *a, struct err *e, struct client_answer *out)
+{
+    *out = (struct client_answer){0};
+    int fd = dial_local(path, e);
+    return fd < 0 ? fd
+                  : call(fd, 0, method, target, headers, body, ms, a, e, out);
 }

@@ -53,5 +53,11 @@ struct client_answer { /* lies in the arena */
 int client_call(int port, const char *method, const char *path,
                 const char *headers, struct slice body, int64_t ms,
                 struct arena *a, struct err *e, struct client_answer *out);
+/* The same by the local socket at path: as this machine's own user.
+ * ERR_NOT_FOUND: nobody listens there. */
+int client_call_local(const char *path, const char *method, const char *target,
+                      const char *headers, struct slice body, int64_t ms,
+                      struct arena *a, struct err *e,
+                      struct client_answer *out);
 /* Any bytes to the port, the answer until the peer ends it or ms pass. */
 int client_exchange(int port, struct slice bytes, int64_t ms, struct buf *out);

@@ -152,7 +152,7 @@ void conn_abort(struct conn *c)
         n->refused_count--;
     else
         n->conn_count--;
-    place_leave(n->door, c->place);
+    place_leave(c->place);
     if (!c->is_dirty) { /* otherwise the flush finds it */
         c->next = n->dead;
         n->dead = c;

@@ -6,6 +6,9 @@
  * socket: Linux hands it down, which saves a call per connection (it is needed
  * since two turns may write within one round trip).
  *
+ * Beside it a socket in the file system for this machine's user: whoever may
+ * open it (mode 0600) is let in as such, also when the house is full.
+ *
  * Failure modes: too many connections (503) or too many of one address (429)
  * get an answer with Retry-After and are closed gently, a bounded number at a
  * time; beyond that they are just closed. Without file handles the spare one
@@ -25,17 +28,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define ACCEPTS 512      /* in one turn */
 #define REFUSED_MOST 256 /* answered at once */
 #define PAUSE_MS 100
 #define BACKLOG 4096
+#define LOCAL_MOST 64 /* connections of this machine's user */
 
 struct door {
     struct net *net;
     int fd, spare;
     bool shut;
+    char *path; /* of a local socket, or NULL */
     uv_poll_t poll;
     struct timer pause;
     struct map places;
@@ -47,12 +54,17 @@ union address {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
+    struct sockaddr_un local;
 };
 
 static void place_text(const union address *a, char out[48])
 {
     static const unsigned char mapped[12] = {0, 0, 0, 0, 0,    0,
                                              0, 0, 0, 0, 0xff, 0xff};
+    if (a->any.sa_family == AF_UNIX) {
+        memcpy(out, "local", 6);
+        return;
+    }
     if (a->any.sa_family == AF_INET) {
         inet_ntop(AF_INET, &a->v4.sin_addr, out, 48);
         return;
@@ -74,6 +86,7 @@ static struct place *place_enter(struct door *d, const union address *a)
     struct place *p = map_get_text(&d->places, slice_of(text));
     if (!p) {
         p = mem_alloc(sizeof(*p));
+        p->door = d;
         memcpy(p->text, text, sizeof(text));
         p->key = slice_of(p->text);
         map_put_text(&d->places, p->key, p);
@@ -82,12 +95,17 @@ static struct place *place_enter(struct door *d, const union address *a)
     return p;
 }
 
-void place_leave(struct door *d, struct place *p)
+void place_leave(struct place *p)
 {
     if (--p->count)
         return;
-    map_take_text(&d->places, p->key);
+    map_take_text(&p->door->places, p->key);
     mem_free(p);
+}
+
+bool place_is_local(const struct place *p)
+{
+    return p->door->path != NULL;
 }
 
 /* --- admission ------------------------------------------------------------ */
@@ -114,7 +132,7 @@ static void refuse(struct door *d, int fd, struct place *p, int status,
     net_count_refused(reason);
     if (n->refused_count >= REFUSED_MOST) {
         close(fd);
-        place_leave(d, p);
+        place_leave(p);
         return;
     }
     struct conn *c = serve_open(n, fd, p);
@@ -132,6 +150,10 @@ static void admit(struct door *d, int fd, const union address *a)
     struct net *n = d->net;
     struct place *p = place_enter(d, a);
     int64_t most = n->conf.connections, each = n->conf.connections_per_address;
+    if (d->path) { /* the one who is to mend it must come in */
+        most = 0;
+        each = LOCAL_MOST;
+    }
     if (most && (int64_t)n->conn_count >= most) {
         refuse(d, fd, p, 503, "total");
     } else if (each && p->count > each) {
@@ -285,6 +307,20 @@ static int listen_on(const char *text, struct err *e, int *out)
     return 0;
 }
 
+static struct door *door_new(struct net *n, int fd)
+{
+    struct door *d = mem_alloc(sizeof(*d));
+    d->net = n;
+    d->fd = fd;
+    d->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    map_init(&d->places);
+    timer_init(&d->pause, on_pause_over);
+    must(uv_poll_init(loop_uv(n->loop), &d->poll, fd) == 0);
+    d->poll.data = d;
+    must(uv_poll_start(&d->poll, UV_READABLE, on_poll) == 0);
+    return d;
+}
+
 int door_open(struct net *n, const char *listen, struct err *e,
               struct door **out)
 {
@@ -293,17 +329,45 @@ int door_open(struct net *n, const char *listen, struct err *e,
     int rc = listen_on(listen, e, &fd);
     if (rc < 0)
         return rc;
-    struct door *d = mem_alloc(sizeof(*d));
-    d->net = n;
-    d->fd = fd;
-    d->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    map_init(&d->places);
-    timer_init(&d->pause, on_pause_over);
     tell_address(n, fd);
-    must(uv_poll_init(loop_uv(n->loop), &d->poll, fd) == 0);
-    d->poll.data = d;
-    must(uv_poll_start(&d->poll, UV_READABLE, on_poll) == 0);
-    *out = d;
+    *out = door_new(n, fd);
+    return 0;
+}
+
+/* Nobody can connect before listen(), when the mode is right already. */
+static int listen_at(const char *path, struct err *e, int *out)
+{
+    union address a = {.local = {.sun_family = AF_UNIX}};
+    size_t len = strlen(path);
+    if (len >= sizeof(a.local.sun_path))
+        return err_set(e, ERR_TOOBIG, "%s is too long for a socket's path",
+                       path);
+    memcpy(a.local.sun_path, path, len + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_set(e, ERR_UNAVAILABLE, "No socket: %s.", strerror(errno));
+    (void)unlink(path); /* left behind: the database's lock says who lives */
+    if (bind(fd, &a.any, sizeof(a.local)) < 0 || chmod(path, 0600) < 0 ||
+        listen(fd, LOCAL_MOST) < 0) {
+        int why = errno;
+        close(fd);
+        return err_set(e, ERR_UNAVAILABLE, "Cannot listen at %s: %s.", path,
+                       strerror(why));
+    }
+    *out = fd;
+    return 0;
+}
+
+int door_open_local(struct net *n, const char *path, struct err *e,
+                    struct door **out)
+{
+    int fd = -1;
+    *out = NULL;
+    int rc = listen_at(path, e, &fd);
+    if (rc < 0)
+        return rc;
+    *out = door_new(n, fd);
+    (*out)->path = mem_strdup(path);
     return 0;
 }
 
@@ -321,6 +385,8 @@ void door_shut(struct door *d)
     if (d->shut)
         return;
     d->shut = true;
+    if (d->path)
+        (void)unlink(d->path);
     timer_stop(loop_wheel(d->net->loop), &d->pause);
     uv_close((uv_handle_t *)&d->poll, on_closed);
     if (d->spare >= 0)
@@ -332,5 +398,6 @@ void door_free(struct door *d)
 {
     must(d->places.count == 0 && d->fd < 0);
     map_fini(&d->places);
+    mem_free(d->path);
     mem_free(d);
 }

@@ -51,6 +51,7 @@ struct net {
     int64_t credits, credits_max;
 
     struct door *door;
+    struct door *local; /* or NULL */
     struct ws *ws;
     struct sessions *sessions;
     struct files *files;

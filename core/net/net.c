@@ -76,7 +76,8 @@ void net_kick(struct net *n)
 static void take_conf(struct net *n, const struct net_conf *conf)
 {
     n->conf = *conf;
-    n->conf.listen = n->conf.web_dir = NULL; /* were used at opening */
+    n->conf.listen = n->conf.web_dir = n->conf.local_socket =
+        NULL; /* were used at opening */
     if (n->conf.frame_bytes <= 0)
         n->conf.frame_bytes = LIMIT_FRAME_BYTES;
     if (n->conf.body_bytes <= 0)
@@ -110,6 +111,19 @@ static void add_hook(struct net *n)
     loop_at_end(n->loop, on_turn_end, hook);
 }
 
+/* Without it the house is open all the same; the commands of this machine's
+ * user are not. */
+static void open_local(struct net *n, const char *path)
+{
+    struct err e = {0};
+    if (!path)
+        return;
+    if (door_open_local(n, path, &e, &n->local) < 0)
+        log_warn("net", "no local socket: %s", e.text);
+    else
+        n->handles++;
+}
+
 int net_open(const struct net_conf *conf, struct err *e, struct net **out)
 {
     *out = NULL;
@@ -123,6 +137,7 @@ int net_open(const struct net_conf *conf, struct err *e, struct net **out)
         return rc;
     }
     n->handles++; /* the door's */
+    open_local(n, conf->local_socket);
     conns_open(n);
     n->ws = ws_new();
     n->sessions = sessions_new(n);
@@ -209,6 +224,8 @@ void net_drain(struct net *n, void (*closed)(void *arg), void *arg)
     n->drained = closed;
     n->drained_arg = arg;
     door_shut(n->door);
+    if (n->local)
+        door_shut(n->local);
     sessions_drain(n);
     serve_drain(n);
     timer_init(&n->drain_timer, on_drain_timer);
@@ -224,6 +241,8 @@ void net_handle_closed(uv_handle_t *h)
         return;
     close(n->epoll);
     door_free(n->door);
+    if (n->local)
+        door_free(n->local);
     mem_free(n);
 }
 
@@ -236,6 +255,8 @@ void net_close(struct net *n)
     if (n->draining)
         timer_stop(loop_wheel(n->loop), &n->drain_timer);
     door_shut(n->door);
+    if (n->local)
+        door_shut(n->local);
     httpc_close(n->httpc);
     conns_close(n);
     sessions_free(n->sessions);

@@ -12,13 +12,15 @@ struct peer;     /* a WebSocket session, named by its id outside */
 struct http_req; /* one REST request, until http_reply */
 
 struct net_conf {
-    struct loop *loop;   /* borrowed */
-    const char *listen;  /* "127.0.0.1:8080", port 0 = any, [::1]:80 */
-    const char *web_dir; /* static files: dist of web/ (may be missing) */
+    struct loop *loop;        /* borrowed */
+    const char *listen;       /* "127.0.0.1:8080", port 0 = any, [::1]:80 */
+    const char *local_socket; /* path, or NULL = none; who opens it is the
+                                 machine's own user (http_req.local) */
+    const char *web_dir;      /* static files: dist of web/ (may be missing) */
     int64_t connections, connections_per_address; /* 0 = no limit */
     int64_t frames_per_s; /* per visitor; agents ten times; 0 = no limit */
     int64_t frame_bytes, body_bytes;
-    int64_t heartbeat_ms; /* longest interval between pings */
+    int64_t heartbeat_ms;     /* longest interval between pings */
     const char *http_ca_file; /* trusted beside the system's, for calls to
                                  others; NULL or "" = none */
     void *arg;
@@ -78,6 +80,7 @@ struct http_req {
     struct arena *arena; /* the request's; freed after the reply is written */
     char address[64];    /* of the peer */
     bool secure;         /* X-Forwarded-Proto: https */
+    bool local;          /* by local_socket */
     void *user;          /* the handler's */
     uint64_t id;
 };

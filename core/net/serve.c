@@ -324,6 +324,7 @@ static void handle(struct conn *c, struct web *w, struct http_in *in)
         return;
     }
     tell_client(x, c->place->text);
+    in->req.local = place_is_local(c->place);
     route(x);
 }
 

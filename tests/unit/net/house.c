@@ -101,9 +101,9 @@ static void echo(struct http_req *r)
 {
     struct buf b;
     buf_init(&b, 4 * 1024 * 1024);
-    buf_addf(&b, "%.*s %.*s ?%.*s [%.*s] %s", SLICE_FMT(r->method),
+    buf_addf(&b, "%.*s %.*s ?%.*s [%.*s] %s%s", SLICE_FMT(r->method),
              SLICE_FMT(r->path), SLICE_FMT(r->query), SLICE_FMT(r->body),
-             r->address);
+             r->address, r->local ? " as the machine's user" : "");
     http_reply(r, 200, SLICE("text/plain"), SLICE(""), buf_slice(&b));
     buf_fini(&b);
 }
