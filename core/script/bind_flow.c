@@ -146,7 +146,7 @@ static int begin_wait(lua_State *L, struct play *p, const char *kind,
     bool held = p->now.state == CONV_OPEN || p->now.state == CONV_SNOOZED;
     if (reply && held)
         return close_with(L, p, kind, name, SLICE("[null,\"taken\"]"));
-    int64_t due = ms < 0 ? 0 : clock_ms() + ms;
+    int64_t due = ms < 0 ? 0 : play_wall(p) + ms;
     play_wait(p, kind, name, due, 0);
     if (ms >= 0)
         play_duration(time, ms);
@@ -250,7 +250,7 @@ static int flow_step_begin(lua_State *L)
         return 2 + push_values(L, json_get(e, "v"));
     case PLAY_OPEN:
         tries = p->open.tries;
-        if (p->open.due_at > clock_ms()) {
+        if (p->open.due_at > play_wall(p)) {
             play_park(p, FLOW_READY, p->open.due_at, "");
             return stop(L);
         }
@@ -279,7 +279,7 @@ static int try_again(lua_State *L, struct play *p, const struct try *y)
         ms *= 2;
     if (ms > BACKOFF_MOST_MS)
         ms = BACKOFF_MOST_MS;
-    int64_t due = clock_ms() + ms;
+    int64_t due = play_wall(p) + ms;
     play_wait(p, y->kind, y->name, due, y->tries + 1);
     play_duration(time, ms);
     snprintf(text, sizeof text, "retry %s", time);

@@ -36,9 +36,12 @@ static int read_hook(struct version *v, enum hook h, struct err *e)
 {
     lua_State *L = v->L;
     if (h == HOOK_FLOW && !is_flow(v))
-        return refuse(e, "run", "run belongs into a file below flows/");
+        return refuse(e, "run",
+                      "run and states belong into a file below flows/");
     if (!lua_isfunction(L, -1))
         return refuse(e, hook_name(h), "a hook must be a function");
+    if (v->hook[h] != LUA_NOREF)
+        return refuse(e, "states", "a flow has either run or states");
     lua_pushvalue(L, -1);
     v->hook[h] = luaL_ref(L, LUA_REGISTRYINDEX);
     v->hooks |= 1u << h;
@@ -235,6 +238,12 @@ int field_read(struct version *v, const char *name, struct err *e)
     for (int h = 0; h < HOOK_COUNT; h++)
         if (strcmp(name, hook_name((enum hook)h)) == 0)
             return read_hook(v, (enum hook)h, e);
+    if (strcmp(name, "states") == 0)
+        return read_hook(v, HOOK_FLOW, e);
+    if (strcmp(name, "title") == 0) /* for people who read the file */
+        return lua_type(v->L, -1) == LUA_TSTRING
+                   ? 1
+                   : refuse(e, "title", "title must be a text");
     if (strcmp(name, "events") == 0)
         return read_events(v, e);
     if (strcmp(name, "deadline") == 0)

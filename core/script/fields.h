@@ -17,7 +17,8 @@ int fields_check(struct version *v, struct err *e);
 /* What there is, for "unknown field": "on_message, on_send, ... limits". */
 #define FIELD_NAMES                                                            \
     "on_inbound, on_message, on_send, on_assign, on_queue, on_close, "         \
-    "on_timer, on_event, on_conversation, run, events, deadline, limits, "     \
+    "on_timer, on_event, on_conversation, run, states, events, deadline, "     \
+    "limits, "                                                                 \
     "canary, pin"
 /* Nothing beyond the house's; before a table is read. */
 void limits_init(struct limits *l, size_t memory_bytes);

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "script/play_view.h"
 #include "script/report.h"
+#include "script/worker.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +24,11 @@ static const int64_t again_ms[] = {1000, 5000, 30000, 120000, 600000};
 
 /* --- the effects ---------------------------------------------------------- */
 
-static void forget_effects(struct job *job, struct effect *last, uint32_t count)
+static void forget_effects(struct play *p, struct effect *last, uint32_t count,
+                           uint32_t effects)
 {
+    struct job *job = p->task->job;
+    p->task->effects = effects;
     job->last = last;
     job->count = count;
     if (last)
@@ -37,7 +41,7 @@ static void forget_effects(struct job *job, struct effect *last, uint32_t count)
 static void replayed(struct play *p)
 {
     if (!p->live)
-        forget_effects(p->task->job, p->last, p->count);
+        forget_effects(p, p->last, p->count, p->effects);
 }
 
 static void set_safe(struct play *p)
@@ -131,6 +135,7 @@ int play_begin(struct task *t)
     p->contact = job->contact;
     p->last = job->last;
     p->count = job->count;
+    p->effects = t->effects;
     buf_init(&p->log, LIMIT_FLOW_LOG - 1);
     if (read_log(p) == 0) {
         set_safe(p);
@@ -183,7 +188,7 @@ bool play_close(struct play *p, const char *kind, const char *name,
         jsonw_open(&w, '[');
     w.comma = p->step > 0;
     write_entry(&w, kind, name, tries);
-    p->at = clock_ms();
+    p->at = play_wall(p);
     p->drawn = 0;
     jsonw_put_int(&w, "at", p->at);
     jsonw_put_raw(&w, "v", values);
@@ -258,6 +263,11 @@ static void store(struct play *p, const struct play_point *to)
 }
 
 /* --- playing -------------------------------------------------------------- */
+
+int64_t play_wall(const struct play *p)
+{
+    return worker_wall(p->task->worker);
+}
 
 bool play_is_replaying(const struct task *t)
 {
@@ -393,7 +403,7 @@ static bool outcome(struct play *p, struct slice *out)
 {
     struct job *job = p->task->job;
     bool reply = slice_is(p->open.kind, "reply");
-    bool due = p->open.due_at && p->open.due_at <= clock_ms();
+    bool due = p->open.due_at && p->open.due_at <= play_wall(p);
     if (reply && slice_is(job->what, "reply"))
         *out = reply_values(job);
     else if (reply && slice_is(job->what, "taken"))
@@ -425,6 +435,7 @@ void play_step_begin(struct play *p)
         go_live(p);
     p->in_step = true;
     p->generation = t->generation;
+    p->mark_effects = t->effects;
     p->mark = (struct mark){.last = job->last,
                             .count = job->count,
                             .tags = job->conv.tags,
@@ -442,7 +453,7 @@ bool play_step_end(struct play *p, bool ok)
     job->conv.attributes = p->mark.attributes;
     job->conv.priority = p->mark.priority;
     if (!ok)
-        forget_effects(job, p->mark.last, p->mark.count);
+        forget_effects(p, p->mark.last, p->mark.count, p->mark_effects);
     return p->generation != p->task->generation;
 }
 
@@ -490,7 +501,7 @@ static void tell(struct play *p, struct slice why)
 
 static bool broke(struct play *p)
 {
-    forget_effects(p->task->job, p->last, p->count);
+    forget_effects(p, p->last, p->count, p->effects);
     store(p, &p->safe);
     p->flow->state = FLOW_FAILED;
     p->flow->due_at = 0;
@@ -546,7 +557,7 @@ void play_fail(struct task *t, const char *why)
         text.len = (size_t)(line - text.at);
     store(p, &p->safe);
     f->error = slice_dup(t->job->arena, head_of(text, ERROR_BYTES));
-    f->due_at = f->attempts < AGAIN ? clock_ms() + again_ms[f->attempts] : 0;
+    f->due_at = f->attempts < AGAIN ? play_wall(p) + again_ms[f->attempts] : 0;
     f->state = f->attempts < AGAIN ? FLOW_READY : FLOW_FAILED;
     f->attempts++;
 }

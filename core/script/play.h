@@ -44,12 +44,13 @@ struct play {
     size_t first_len;        /* up to and with "start" */
     struct play_open open;
     struct play_point safe;
-    struct effect *last; /* the job's, when the run began */
-    uint32_t count;
-    bool live;    /* nothing is left to be replayed */
-    bool brought; /* what woke the flow has been given to it */
+    struct effect *last;     /* the job's, when the run began */
+    uint32_t count, effects; /* likewise; the task's */
+    bool live;               /* nothing is left to be replayed */
+    bool brought;            /* what woke the flow has been given to it */
     bool in_step, stopped;
-    struct mark mark;        /* at the step's begin */
+    struct mark mark; /* at the step's begin */
+    uint32_t mark_effects;
     uint64_t generation;     /* likewise: another one then = it waited */
     int64_t at;              /* logical time: of the last entry */
     uint64_t drawn;          /* random numbers since then */
@@ -77,6 +78,8 @@ void play_fail(struct task *t, const char *why);
 bool play_is_replaying(const struct task *t); /* t may be NULL */
 /* True: a flow runs outside of a step; *ms = its time. */
 bool play_clock(const struct task *t, int64_t *ms);
+
+int64_t play_wall(const struct play *p); /* the real time, ms */
 
 /* What the flow has come to, at a call that leaves an entry. */
 enum play_next { PLAY_NEW, PLAY_KEPT, PLAY_OPEN, PLAY_STOP };

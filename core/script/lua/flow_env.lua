@@ -7,7 +7,8 @@ local flow = native.modules.flow
 local next, type, tostring, sort = env.next, env.type, env.tostring, env.table.sort
 local error, rawget = env.error, env.rawget
 
-env.ask, env.choose, env.wait_reply = flow.ask, flow.choose, flow.wait_reply
+-- The environment is closed by now.
+for _, name in next, { "ask", "choose", "wait_reply" } do env.rawset(env, name, flow[name]) end
 
 local short_sleep = env.sleep
 function env.sleep(duration)
