@@ -225,7 +225,7 @@ static void send_begin(struct desk *d, struct conv *c, void *what)
 
 void send_in(struct desk *d, struct conv *c, struct act *act)
 {
-    if (!act->screened && screen_take(d, c, act)) {
+    if (act->passed != c->rec.id && screen_take(d, c, act)) {
         return;
     }
     /* Deciding on what is about to change would be blind (I13): a message

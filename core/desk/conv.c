@@ -384,11 +384,10 @@ static void change_done(struct desk *d, struct conv *c, struct step *s,
     if (ev->name == EVENT_CONVERSATION_CREATED) {
         c->stored = true;
         c->person->stored = true;
-    } else {
-        conv_take(d, c, &s->next);
     }
+    conv_take(d, c, &s->next);
     tell_change(d, c, ev, tx->arena, &before);
-    if (c->rec.state == CONV_CLOSED && before.state != CONV_CLOSED) {
+    if (c->rec.state == CONV_CLOSED) { /* also reopened and closed at once */
         sends_move(d, c);
     }
     if (c->rec.state == CONV_OPEN && before.assignee != c->rec.assignee) {
@@ -558,6 +557,10 @@ static void on_committed(struct tx *tx)
         }
         for (struct put *p = tx->puts; p; p = p->next) {
             row_stored(d, s, p);
+        }
+        if (s->grants) {
+            c->overdue = true;
+            c->granted_fence = s->next.fence;
         }
         step_finished(d, c, s);
     }

@@ -90,6 +90,8 @@ const struct agent *desk_agent(const struct desk *d, uint64_t id);
 const struct agent *desk_find_agent(const struct desk *d, struct slice email);
 const struct agent *desk_next_agent(const struct desk *d, size_t *i);
 enum agent_status desk_presence(const struct desk *d, uint64_t agent);
+/* Open sockets of a visitor (contact) or an agent. */
+size_t desk_sockets(const struct desk *d, enum role role, uint64_t id);
 int32_t desk_load(const struct desk *d,
                   uint64_t agent); /* open conversations */
 const struct team *desk_team(const struct desk *d, uint64_t id);
@@ -156,7 +158,8 @@ struct act {
     int32_t priority;
     bool has_tags, has_priority;
     uint32_t seq;
-    bool screened;      /* on_inbound, on_send have seen it (desk's own) */
+    uint64_t passed;    /* conv where on_inbound, on_send let it pass, 0 = not
+                           seen yet (desk's own) */
     struct job *screen; /* with what they want, owned; NULL = nothing */
     /* answer: result, err; SEND: the stored event; the conversation as it is */
     int result;

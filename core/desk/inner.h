@@ -175,6 +175,7 @@ struct step {
     uint32_t depth;   /* of the jobs that follow from it */
     bool changes;     /* next becomes the record; ends the lane's turn */
     bool creates;
+    bool grants;          /* the default places what its job is too slow for */
     uint64_t reserved;    /* agent with one reserved, 0 = none */
     uint32_t read_before; /* READ: the mark as it was */
     struct conversation next;

@@ -81,6 +81,7 @@ void job_fill(struct desk *d, struct conv *c, struct job *job)
     job->contact.channel = c->person->channel;
     job->fence = c->rec.fence;
     job->at = d->conf.ports.now(d->conf.ports.arg);
+    roster_free(job->roster); /* it may be its second run */
     job->roster = roster_now(d);
 }
 
@@ -201,9 +202,8 @@ static void place_begin(struct desk *d, struct conv *c, void *what)
     }
     struct job none = {.hook = HOOK_MESSAGE, .fence = c->rec.fence};
     struct outcome o = outcome_of(d, c, &none);
-    c->overdue = true;
     outcome_place(&o);
-    c->granted_fence = o.s->next.fence;
+    o.s->grants = true;
     conv_tx_change(o.tx, o.s, o.name, ROLE_SYSTEM, 0, 0);
     conv_commit(d, o.tx);
     meter_add(&m_overdue, 1);

@@ -46,7 +46,7 @@ static bool is_wanted(struct desk *d, struct conv *c, const struct act *act)
                         .text = act->frame->text,
                         .kind = act->frame->kind};
     bool silent = act->frame->is_private || act->role == ROLE_SYSTEM ||
-                  act->role == ROLE_BOT;
+                  act->role == ROLE_BOT || act->passed;
     return !silent && job_wanted(d, c, &probe);
 }
 
@@ -67,7 +67,7 @@ static struct act *take_first(struct conv *c)
 static void pass(struct desk *d, struct conv *c)
 {
     struct act *act = take_first(c);
-    act->screened = true;
+    act->passed = c->rec.id;
     c->screening = NULL;
     if (act->role == ROLE_VISITOR) {
         desk_act(d, act); /* it may belong to a new conversation by now */
@@ -228,7 +228,7 @@ bool screen_take(struct desk *d, struct conv *c, struct act *act)
     }
     c->screens_last = act;
     if (c->screens == act) {
-        show(d, c, act);
+        show(d, c, act); /* or it would not be here */
     }
     return true;
 }

@@ -60,8 +60,16 @@ static void port_run(void *arg, struct job *job)
 
 static bool port_wants(void *arg, const struct job *job)
 {
+    struct stage *s = arg;
+    bool after = job->hook == HOOK_MESSAGE || job->hook == HOOK_CONVERSATION ||
+                 job->hook == HOOK_TIMER;
+    return (s->wants && after) || (s->hooks & 1u << job->hook);
+}
+
+static int64_t port_patience(void *arg, const struct job *job)
+{
     (void)job;
-    return ((struct stage *)arg)->wants;
+    return ((struct stage *)arg)->patience;
 }
 
 static int describe(char *out, size_t size, const struct notice *n)
@@ -144,6 +152,7 @@ void stage_open(struct stage *s)
                                        .run = port_run,
                                        .read = port_read,
                                        .wants = port_wants,
+                                       .patience = port_patience,
                                        .send = port_send,
                                        .accept = port_accept,
                                        .close = port_close,
@@ -199,6 +208,38 @@ static void append(struct stage *s, struct event *ev)
     row->body = slice_dup(s->mem, ev->body);
 }
 
+static void put_flow(struct stage *s, const struct flow *f)
+{
+    size_t i = 0;
+    while (i < s->flow_count && s->flows[i].id != f->id)
+        i++;
+    must(i < sizeof s->flows / sizeof s->flows[0]);
+    s->flow_count += i == s->flow_count;
+    s->flows[i] = *f;
+    s->flows[i].unit = slice_dup(s->mem, f->unit);
+    s->flows[i].args = slice_dup(s->mem, f->args);
+    s->flows[i].log = slice_dup(s->mem, f->log);
+    s->flows[i].error = slice_dup(s->mem, f->error);
+    s->flows[i].view = s->flows[i].version = SLICE("");
+}
+
+static void put_row(struct stage *s, const struct put *p)
+{
+    if (p->kind == PUT_FLOW) {
+        put_flow(s, p->flow);
+    } else if (p->kind == PUT_DEAD) {
+        s->dead = *p->dead;
+        s->dead.unit = slice_dup(s->mem, p->dead->unit);
+        s->dead.reason = slice_dup(s->mem, p->dead->reason);
+        s->dead.data = slice_dup(s->mem, p->dead->data);
+    } else if (p->kind == DEL_DEAD && s->dead.id == p->id) {
+        s->dead.id = 0;
+    } else if (p->kind == PUT_TRACE) {
+        s->traces++;
+        snprintf(s->trace, sizeof s->trace, "%.*s", SLICE_FMT(p->trace->body));
+    }
+}
+
 static struct event *repeat(struct stage *s, const struct event *ev)
 {
     for (uint64_t i = 1; i <= s->pos; i++)
@@ -227,6 +268,8 @@ bool stage_commit(struct stage *s)
     }
     for (struct event *ev = again ? NULL : tx->first; ev; ev = ev->next)
         append(s, ev);
+    for (struct put *p = again ? NULL : tx->puts; p; p = p->next)
+        put_row(s, p);
     tx->done(tx);
     return true;
 }
@@ -285,6 +328,22 @@ static void give(struct stage *s, struct query *q, uint64_t from, uint64_t upto)
     }
 }
 
+static void give_one(struct stage *s, struct query *q)
+{
+    q->result = ERR_NOT_FOUND;
+    if (q->kind == QUERY_EVENT && q->after_pos && q->after_pos <= s->pos) {
+        q->events = arena_one(q->arena, struct event);
+        *q->events = s->journal[q->after_pos];
+        q->result = 0;
+    }
+    for (size_t i = 0; q->kind == QUERY_FLOW && i < s->flow_count; i++) {
+        if (s->flows[i].id == q->id) {
+            q->flow = &s->flows[i];
+            q->result = 0;
+        }
+    }
+}
+
 bool stage_read(struct stage *s)
 {
     struct query *q = (struct query *)pop(&s->queries);
@@ -296,7 +355,7 @@ bool stage_read(struct stage *s)
     else if (q->kind == QUERY_BACKLOG)
         give(s, q, 1, q->upto_pos);
     else
-        q->result = ERR_NOT_FOUND;
+        give_one(s, q);
     q->done(q);
     return true;
 }

@@ -19,13 +19,20 @@ struct stage {
     struct mail *txs, *txs_last, *queries, *queries_last;
     struct job *jobs[64];
     size_t job_count;
-    bool wants;        /* any hook for anything */
+    bool wants;        /* the hooks of what happened, for anything */
+    unsigned hooks;    /* and these: bits of enum hook */
+    int64_t patience;  /* of all rules */
     struct arena *mem; /* of the journal */
     struct event journal[STAGE_LINES];
     uint64_t pos;
     uint32_t seqs[64];       /* by conversation id - 1000 */
     char *told[STAGE_LINES]; /* "PEER notice ..." */
     size_t told_count;
+    struct flow flows[8]; /* rows as they were put last, by id */
+    size_t flow_count;
+    struct dead dead; /* the last letter put; id 0 = none there */
+    int traces;       /* rows put */
+    char trace[4096]; /* the last one */
     int64_t credits;
     int64_t arenas_before;
     uint64_t acked_conv; /* of the last ack */
