@@ -7,8 +7,9 @@
  * the module does not have: a sentence is raised in the script.
  */
 #include "script/api.h"
-#include "script/bind.h"
+#include "script/bind_flow.h"
 #include "script/modules.h"
+#include "script/play.h"
 #include "script/unit.h"
 #include <string.h>
 
@@ -51,20 +52,28 @@ _Noreturn static void refuse(lua_State *L, const struct api_module *m,
                hook_name(t->job->hook), where);
 }
 
+/* What gives something else each time has no place in a flow but its steps. */
+#define ONCE (API_WAITS | API_VARIES)
+
 /* Upvalues: the call, its module, the function. */
 static int gate(lua_State *L)
 {
     const struct api_call *c = lua_touserdata(L, lua_upvalueindex(1));
+    const struct api_module *m = lua_touserdata(L, lua_upvalueindex(2));
     const struct task *t = bind_version(L)->running;
     if (!(c->where & (t ? API_IN(t->job->hook) : API_LOAD)))
-        refuse(L, lua_touserdata(L, lua_upvalueindex(2)), c, t);
+        refuse(L, m, c, t);
+    if (t && t->play && (c->flags & ONCE) && !play_in_step(t)) {
+        lua_settop(L, 0);
+        bind_in_step(L, push_name(L, m, c));
+    }
     return lua_tocfunction(L, lua_upvalueindex(3))(L);
 }
 
 static void push_gated(lua_State *L, const struct api_module *m,
                        const struct api_call *c, lua_CFunction fn)
 {
-    if ((c->where & API_ANYWHERE) == API_ANYWHERE) {
+    if ((c->where & API_ANYWHERE) == API_ANYWHERE && !(c->flags & ONCE)) {
         lua_pushcfunction(L, fn);
         return;
     }

@@ -27,7 +27,8 @@ enum api_flag {
     API_WAITS = 1,  /* looks blocking; in a flow only inside flow.step */
     API_FIELD = 2,  /* a value, not a call; signature is its type */
     API_METHOD = 4, /* called with a colon on the module's object */
-    API_LUA = 8     /* made in sandbox_lua or lua/: fn is NULL */
+    API_LUA = 8,    /* made in sandbox_lua or lua/: fn is NULL */
+    API_VARIES = 16 /* another result each time: in a flow likewise */
 };
 struct api_call {
     const char *name;      /* NULL ends a list */

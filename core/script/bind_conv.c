@@ -174,6 +174,15 @@ static void push_field(lua_State *L, const struct job *job, enum field f)
     lua_pushnil(L);
 }
 
+void bind_push_fields(lua_State *L, const struct job *job)
+{
+    lua_createtable(L, 0, FIELD_COUNT);
+    for (int f = 0; f < FIELD_COUNT; f++) {
+        push_field(L, job, (enum field)f);
+        lua_setfield(L, -2, field_names[f]);
+    }
+}
+
 /* conv.field and conv.method; upvalue 1: methods, 2: field numbers. */
 static int conv_index(lua_State *L)
 {
@@ -195,6 +204,8 @@ static int conv_index(lua_State *L)
     ptrdiff_t f = lua_tointeger(L, -1);
     must(f >= 0 && f < FIELD_COUNT);
     push_field(L, t->job, (enum field)f);
+    if (t->play)
+        return 1; /* what a step sees is not what the flow sees behind it */
     lua_pushvalue(L, -1);
     lua_setfield(L, 4, field_names[f]); /* the object's own table */
     return 1;

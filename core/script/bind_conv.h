@@ -18,3 +18,6 @@ struct slice bind_table_text(lua_State *L, int idx, const char *field);
 bool bind_is_kind(struct slice s); /* "text", "image" ... */
 /* The message's body as a tree, parsed once and kept with the job. */
 const struct json *bind_body(struct job *job);
+/* A plain table of all that conv shows. */
+void bind_push_fields(lua_State *L, const struct job *job);
+int conv_live(lua_State *L); /* bind_flow.c */

@@ -10,6 +10,7 @@
 #include "script/bind_flow.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "script/bind_conv.h"
 #include "script/lua_source.h"
 #include "script/modules.h"
 #include "script/play.h"
@@ -406,6 +407,33 @@ static int flow_view(lua_State *L)
     if (value_write(L, 2, out, &why) == 0)
         p->saga = slice_dup(p->task->job->arena, buf_slice(out));
     return 0;
+}
+
+/* conv:live(): the conversation as it is now; a step of its own */
+int conv_live(lua_State *L)
+{
+    struct task *t = conv_task(L);
+    struct play *p = the_play(L);
+    const struct json *e;
+    struct job *job = t->job;
+    enum play_next next =
+        p->in_step ? PLAY_NEW : play_next(p, "live", NULL, &e);
+    if (next == PLAY_KEPT)
+        return push_values(L, json_get(e, "v"));
+    if (next != PLAY_NEW)
+        return stop(L);
+    struct conversation conv = job->conv;
+    struct contact contact = job->contact;
+    job->conv = p->now;
+    job->contact = p->contact;
+    lua_settop(L, 1);
+    bind_push_fields(L, job);
+    job->conv = conv;
+    job->contact = contact;
+    if (p->in_step)
+        return 1;
+    struct slice values = values_of(L, p, 2, "live", "");
+    return values.at ? close_with(L, p, "live", "", values) : stop(L);
 }
 
 /* --- what a flow knows of itself ------------------------------------------ */

@@ -5,6 +5,7 @@
 #include "script/bind.h"
 #include "script/budget.h"
 #include "script/modules.h"
+#include "script/play.h"
 #include "script/unit.h"
 
 #define LINES 100
@@ -40,6 +41,8 @@ static int write_line(lua_State *L, enum log_level level)
     struct version *v = bind_version(L);
     int n = lua_gettop(L);
     budget_nest(L); /* __tostring may call us */
+    if (play_is_replaying(v->running))
+        return 0; /* said when it happened */
     if (v->running && v->running->lines++ >= LINES)
         return 0;
     struct buf *out = bind_buf(L, LINE_BYTES);

@@ -80,7 +80,7 @@ static int32_t offset_of(lua_State *L, int arg, int64_t at_ms)
 static int64_t moment(lua_State *L, int arg)
 {
     if (lua_isnoneornil(L, arg))
-        return clock_ms();
+        return bind_now(L);
     lua_Number n = luaL_checknumber(L, arg);
     if (!(n >= 0 && n < 253402300800000.0)) /* year 10000 */
         bind_raise(L, "a time is in ms since 1970");
@@ -165,7 +165,7 @@ static int time_format(lua_State *L)
 
 static int time_now(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)clock_ms());
+    lua_pushnumber(L, (lua_Number)bind_now(L));
     return 1;
 }
 
@@ -190,7 +190,7 @@ static int minutes(lua_State *L, int arg)
 static int time_is_between(lua_State *L)
 {
     int from = minutes(L, 1), to = minutes(L, 2);
-    int64_t now = clock_ms();
+    int64_t now = bind_now(L);
     struct tm tm = broken_down(now, offset_of(L, 3, now));
     int at = tm.tm_hour * 60 + tm.tm_min;
     lua_pushboolean(L,
@@ -227,7 +227,7 @@ static int os_time(lua_State *L)
 {
     if (!lua_isnoneornil(L, 1))
         return luaL_error(L, "os.time takes nothing here; see time.now()");
-    lua_pushnumber(L, floor((lua_Number)clock_ms() / 1000));
+    lua_pushnumber(L, floor((lua_Number)bind_now(L) / 1000));
     return 1;
 }
 
@@ -247,7 +247,7 @@ static int os_difftime(lua_State *L)
 static int os_date(lua_State *L)
 {
     const char *format = luaL_optstring(L, 1, "%c");
-    int64_t at = clock_ms();
+    int64_t at = bind_now(L);
     if (!lua_isnoneornil(L, 2)) {
         lua_Number s = luaL_checknumber(L, 2);
         if (!(s >= 0 && s < 253402300800.0))

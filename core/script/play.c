@@ -274,6 +274,11 @@ bool play_is_replaying(const struct task *t)
     return t && t->play && !t->play->live;
 }
 
+bool play_in_step(const struct task *t)
+{
+    return t && t->play && t->play->in_step;
+}
+
 bool play_clock(const struct task *t, int64_t *ms)
 {
     if (!t || !t->play || t->play->in_step)

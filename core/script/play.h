@@ -76,6 +76,7 @@ void play_fail(struct task *t, const char *why);
 
 /* --- for the calls --- */
 bool play_is_replaying(const struct task *t); /* t may be NULL */
+bool play_in_step(const struct task *t);      /* likewise */
 /* True: a flow runs outside of a step; *ms = its time. */
 bool play_clock(const struct task *t, int64_t *ms);
 
