@@ -30,6 +30,7 @@ void bind_open(lua_State *L)
     bind_http(L);
     bind_time(L);
     bind_json(L);
+    bind_lookup(L);
     bind_secret(L);
     bind_require(L);
 }

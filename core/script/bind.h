@@ -21,6 +21,7 @@ void bind_kv(lua_State *L);
 void bind_http(lua_State *L);
 void bind_time(lua_State *L);
 void bind_json(lua_State *L);
+void bind_lookup(lua_State *L);
 void bind_require(lua_State *L);
 void bind_secret(lua_State *L);
 
@@ -69,3 +70,5 @@ int64_t bind_now(lua_State *L);
 void bind_push_conv(lua_State *L, struct task *t);
 void bind_push_message(lua_State *L, struct job *job);
 void bind_push_agent(lua_State *L, const struct agent_view *a);
+/* The people of the running job; of nobody if it has none. */
+const struct roster *bind_roster(lua_State *L, const char *what);

@@ -428,6 +428,17 @@ static const struct api_call calls[] = {
         "Sets an alarm that is kept on disk: on_timer(conv, name, data) runs "
         "then, also after a restart. At most 400 days."
         "\n\nconv:after(\"2d\", \"survey\")"),
+    {"messages", NULL, API_HANDLERS, API_LUA | API_WAITS | API_METHOD,
+     "(options?: { limit?: integer, before?: integer }): Message[]|nil, "
+     "string?, string?",
+     "What was said so far, oldest first: the last 20, or limit (at most 100) "
+     "of them, or those before that seq. Private notes are among them (private "
+     "= true).\n\nlocal said = conv:messages { limit = 10 }",
+     "1"},
+    ACT("live", conv_live, API_IN(HOOK_FLOW), "(): table",
+        "The conversation as it is now, as a plain table of conv's fields. "
+        "conv itself shows a flow what was when it began, and what it has "
+        "changed since. A step of its own: played again, it gives the same."),
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
 const struct api_module conversation_module = {
     .name = "Conversation",

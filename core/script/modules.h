@@ -22,10 +22,15 @@
     X(button)                                                                  \
     X(contact)                                                                 \
     X(assignment)                                                              \
+    X(conversations)                                                           \
+    X(conversation_record)                                                     \
+    X(contacts)                                                                \
     X(agents)                                                                  \
     X(agent)                                                                   \
+    X(agent_filter)                                                            \
     X(team)                                                                    \
     X(flow)                                                                    \
+    X(queues)                                                                  \
     X(json)                                                                    \
     X(time)                                                                    \
     X(date)                                                                    \

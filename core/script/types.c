@@ -153,6 +153,29 @@ const struct api_module button_module = {.name = "Button",
 
 /* --- people --------------------------------------------------------------- */
 
+static const struct api_call conversation_record[] = {
+    FIELD("id", "string", "\"cv_...\"."),
+    FIELD("state", "State", "Who has it."),
+    FIELD("channel", "{ id: string, type: string }", "Where it comes from."),
+    FIELD("contact", "Contact", "The person; in lists only id, name and tier."),
+    FIELD("assignee", "string|nil", "The agent's id."),
+    FIELD("team", "string|nil", "The team's id."),
+    FIELD("priority", "integer", "0 is normal."),
+    FIELD("tags", "string[]", "Its tags."),
+    FIELD("attributes", "table<string, any>", "What conv:set remembered."),
+    FIELD("last_seq", "integer", "Number of the last message."),
+    FIELD("unread", "integer", "Messages no agent has seen."),
+    FIELD("preview", "string|nil", "How its last message begins."),
+    FIELD("last_at", "integer|nil", "When that was, ms since 1970."),
+    FIELD("created_at", "integer", "Ms since 1970."),
+    FIELD("closed_at", "integer|nil", "Ms since 1970."),
+    END};
+const struct api_module conversation_record_module = {
+    .name = "ConversationRecord",
+    .doc = "A conversation as it is on disk: a plain table, without methods.",
+    .calls = conversation_record,
+    .is_object = true};
+
 static const struct api_call contact[] = {
     FIELD("id", "string", "\"ct_...\"."),
     FIELD("user_id", "string|nil", "As the shop or the platform names them."),
@@ -182,6 +205,22 @@ const struct api_module agent_module = {.name = "Agent",
                                         .doc = "Somebody who answers.",
                                         .calls = agent,
                                         .is_object = true};
+
+static const struct api_call agent_filter[] = {
+    FIELD("id", "string|nil", "Their id."),
+    FIELD("email", "string|nil", "The one they log in with."),
+    FIELD("name", "string|nil", "As visitors see it."),
+    FIELD("skill", "string|nil", "One of their skills."),
+    FIELD("team", "string|nil", "A team they are in; its name or id."),
+    FIELD("status", "\"online\"|\"busy\"|\"away\"|\"offline\"|nil",
+          "Their status."),
+    FIELD("room", "boolean|nil", "true: can hold one more conversation."),
+    END};
+const struct api_module agent_filter_module = {
+    .name = "AgentFilter",
+    .doc = "Conditions for agents; all must apply.",
+    .calls = agent_filter,
+    .is_object = true};
 
 static const struct api_call team[] = {
     FIELD("id", "string", "\"tm_...\"."), FIELD("name", "string", "Its name."),
