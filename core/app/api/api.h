@@ -11,7 +11,7 @@
 #pragma once
 #include "app/api/route.h"
 
-#define CALL_ARGS 2
+#define CALL_ARGS 3
 #define REPLY_MAX (8 * 1024 * 1024)
 
 /* --- a call --- */
@@ -53,6 +53,9 @@ void api_founded(struct server *s);
 
 /* caller.c: finds who calls, then goes on with next; replies 401 itself. */
 void caller_find(struct call *c, void (*next)(struct call *c));
+/* What the caller may see; the machine's own user (agent 0) all. */
+void caller_viewer(struct call *c, struct arena *a, struct viewer *out);
+bool caller_may_see(const struct call *c, const struct conversation *v);
 /* "1.2.3.4": loopback callers may use plain keys. */
 bool caller_is_local(const struct call *c);
 
@@ -121,3 +124,10 @@ struct agent *agent_copy(struct arena *a, const struct agent *from);
 void conversation_load(struct call *c,
                        void (*next)(struct call *c,
                                     const struct conversation *v));
+/* The same for this one; c->own is used for it. */
+void conversation_load_id(struct call *c, uint64_t id,
+                          void (*next)(struct call *c,
+                                       const struct conversation *v));
+/* Who did what, into the tx: "flow.cancel" about "fl_...". data: JSON or "". */
+void audit_put(struct call *c, struct tx *tx, const char *what,
+               struct slice about, struct slice data);

@@ -35,19 +35,25 @@ static void on_loaded(struct query *q)
     query_free(q);
 }
 
-void conversation_load(struct call *c,
-                       void (*next)(struct call *c,
-                                    const struct conversation *v))
+void conversation_load_id(struct call *c, uint64_t id,
+                          void (*next)(struct call *c,
+                                       const struct conversation *v))
 {
-    uint64_t id;
-    if (!call_id(c, 0, ID_CONVERSATION, "conversation", &id)) {
-        return;
-    }
     memcpy(&c->own, &next, sizeof next);
     struct query *q = query_new(QUERY_CONVERSATION, on_loaded, c);
     q->id = id;
     q->conv = id;
     server_read(c->s, q);
+}
+
+void conversation_load(struct call *c,
+                       void (*next)(struct call *c,
+                                    const struct conversation *v))
+{
+    uint64_t id;
+    if (call_id(c, 0, ID_CONVERSATION, "conversation", &id)) {
+        conversation_load_id(c, id, next);
+    }
 }
 
 static void write_conversation(struct call *c, const struct conversation *v)
