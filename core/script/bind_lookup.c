@@ -65,7 +65,7 @@ static struct slice id_at(lua_State *L, int arg, const char *prefix,
     }
     struct slice text = bind_slice(L, arg);
     if (!id_parse(text, prefix, &id))
-        bind_raise(L, "%s must be an id such as \"%s...\"", what, prefix);
+        bind_raise(L, "%s must be an id such as \"%s_...\"", what, prefix);
     return text;
 }
 
