@@ -7,12 +7,6 @@
  */
 #include "app/asks.h"
 
-struct ask_http {
-    struct httpc_call call;
-    struct script_ask *ask;
-    struct server *server;
-};
-
 void asks_answer(struct server *s, struct script_ask *ask)
 {
     if (s->script) {
@@ -22,63 +16,32 @@ void asks_answer(struct server *s, struct script_ask *ask)
     }
 }
 
-static void on_http_done(struct httpc_call *c)
+void asks_refuse(struct server *s, struct script_ask *ask, int code,
+                 const char *why)
 {
-    struct ask_http *h = container_of(c, struct ask_http, call);
-    struct script_ask *ask = h->ask;
-    ask->result = c->result;
-    ask->err = c->err;
-    ask->http->status = c->status;
-    ask->http->answer_headers = c->answer_headers;
-    ask->http->answer = c->answer;
-    asks_answer(h->server, ask);
+    ask->result = err_set(&ask->err, code, "%s", why);
+    asks_answer(s, ask);
 }
 
-static void ask_http(struct server *s, struct script_ask *ask)
+struct asks *asks_of(struct server *s)
 {
-    struct ask_http *h = arena_one(ask->arena, struct ask_http);
-    h->ask = ask;
-    h->server = s;
-    h->call = (struct httpc_call){
-        .method = ask->http->method,
-        .url = ask->http->url,
-        .body = ask->http->body,
-        .headers = ask->http->headers,
-        .header_count = ask->http->header_count,
-        .connect_ms = 5000,
-        .total_ms = ask->http->timeout_ms,
-        .body_max = ask->http->body_max,
-        .arena = ask->arena,
-        .done = on_http_done,
-    };
-    httpc_start(s->net, &h->call);
+    if (!s->asks) {
+        s->asks = mem_alloc(sizeof *s->asks);
+        map_init(&s->asks->streams);
+        map_init(&s->asks->onces);
+    }
+    return s->asks;
 }
 
-struct ask_kv {
-    struct server *server;
-    struct script_ask *ask;
-};
-
-static void on_kv(struct query *q)
+void asks_free(struct server *s)
 {
-    struct ask_kv *k = q->owner;
-    struct script_ask *ask = k->ask;
-    ask->result = q->result;
-    ask->err = q->err;
-    ask->data = slice_dup(ask->arena, q->text);
-    query_free(q);
-    asks_answer(k->server, ask);
-}
-
-static void ask_kv(struct server *s, struct script_ask *ask)
-{
-    struct ask_kv *k = arena_one(ask->arena, struct ask_kv);
-    k->server = s;
-    k->ask = ask;
-    struct query *q = query_new(QUERY_KV, on_kv, k);
-    q->kv.space = slice_dup(q->arena, ask->unit);
-    q->kv.key = slice_dup(q->arena, ask->name);
-    server_read(s, q);
+    if (!s->asks) {
+        return;
+    }
+    streams_free(&s->asks->streams);
+    onces_free(s, &s->asks->onces);
+    mem_free(s->asks);
+    s->asks = NULL;
 }
 
 void asks_on_ask(void *arg, struct script_ask *ask)
@@ -86,16 +49,38 @@ void asks_on_ask(void *arg, struct script_ask *ask)
     struct server *s = arg;
     switch (ask->kind) {
     case ASK_HTTP:
-        ask_http(s, ask);
+        http_ask(s, ask);
+        break;
+    case ASK_STREAM:
+        stream_ask(s, ask);
+        break;
+    case ASK_STREAM_NEXT:
+        stream_next(s, ask);
+        break;
+    case ASK_STREAM_END:
+        stream_end(s, ask);
         break;
     case ASK_KV_GET:
-        ask_kv(s, ask);
+    case ASK_KV_SWAP:
+    case ASK_KV_KEYS:
+        kv_ask(s, ask);
+        break;
+    case ASK_ONCE:
+        once_ask(s, ask);
+        break;
+    case ASK_ONCE_DONE:
+        once_done(s, ask);
         break;
     case ASK_LOOKUP:
         lookup_ask(s, ask);
         break;
+    case ASK_AI:
+        asks_refuse(s, ask, ERR_UNAVAILABLE, "no assistant is set up");
+        break;
+    case ASK_KB:
+        asks_refuse(s, ask, ERR_UNAVAILABLE, "there is no knowledge base yet");
+        break;
     default:
-        ask->result = err_set(&ask->err, ERR_UNSUPPORTED, "not known here");
-        asks_answer(s, ask);
+        asks_refuse(s, ask, ERR_UNSUPPORTED, "not known here");
     }
 }

@@ -6,7 +6,36 @@
 #pragma once
 #include "app/server.h"
 
+struct asks; /* streams that are open, values that are being made */
+
 /* Takes the ask; frees it when its wing is closed. */
 void asks_answer(struct server *s, struct script_ask *ask);
+/* Answers with an error and its sentence. */
+void asks_refuse(struct server *s, struct script_ask *ask, int code,
+                 const char *why);
+/* After the loop has ended. */
+void asks_free(struct server *s);
+
 /* ASK_LOOKUP: conversations, contacts, messages. Takes the ask. */
 void lookup_ask(struct server *s, struct script_ask *ask);
+
+/* --- asks_http.c: take the ask --- */
+void http_ask(struct server *s, struct script_ask *ask);
+void stream_ask(struct server *s, struct script_ask *ask);
+void stream_next(struct server *s, struct script_ask *ask);
+void stream_end(struct server *s, struct script_ask *ask);
+void streams_free(struct map *streams);
+
+/* --- asks_kv.c: take the ask --- */
+void kv_ask(struct server *s, struct script_ask *ask); /* GET, SWAP, KEYS */
+
+/* --- asks_once.c: take the ask --- */
+void once_ask(struct server *s, struct script_ask *ask);
+void once_done(struct server *s, struct script_ask *ask);
+void onces_free(struct server *s, struct map *onces);
+
+struct asks {
+    struct map streams; /* by the asker's number */
+    struct map onces;   /* by space and key */
+};
+struct asks *asks_of(struct server *s); /* made when first asked for */

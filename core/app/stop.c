@@ -8,6 +8,7 @@
  * (drain_ms) is left behind: what was acknowledged is on disk.
  */
 #include "app/api/api.h"
+#include "app/asks.h"
 #include "app/server.h"
 #include "base/log.h"
 
@@ -107,6 +108,7 @@ static void free_rest(struct server *s)
     if (s->desk) {
         desk_free(s->desk);
     }
+    asks_free(s);
     auth_free(s->auth);
     guard_free(s->logins);
     guard_free(s->replays);

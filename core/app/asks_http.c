@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* asks_http.c - calls to others, and streams that scripts read bit by bit.
+ *
+ * Happy path of a stream: the ask is answered when status and headers are
+ * there; each NEXT is answered with what has come since, or when something
+ * comes; END cancels what is left. Between two NEXTs at most
+ * HTTPC_STREAM_BYTES wait in net, then the peer is held back.
+ *
+ * Failure: the stream stays known with its error until END, which the script
+ * wing sends for every stream, also when its handler dies or gave up before
+ * the head came. What is open when the house stops is cancelled by net and
+ * freed here.
+ */
+#include "app/asks.h"
+
+/* --- one answer ----------------------------------------------------------- */
+
+struct ask_http {
+    struct httpc_call call;
+    struct script_ask *ask;
+    struct server *server;
+};
+
+static void on_http_done(struct httpc_call *c)
+{
+    struct ask_http *h = container_of(c, struct ask_http, call);
+    struct script_ask *ask = h->ask;
+    ask->result = c->result;
+    ask->err = c->err;
+    ask->http->status = c->status;
+    ask->http->answer_headers = c->answer_headers;
+    ask->http->answer = c->answer;
+    asks_answer(h->server, ask);
+}
+
+static struct httpc_call call_of(const struct script_ask *ask)
+{
+    const struct http_call *h = ask->http;
+    return (struct httpc_call){.method = h->method,
+                               .url = h->url,
+                               .body = h->body,
+                               .headers = h->headers,
+                               .header_count = h->header_count,
+                               .connect_ms = h->connect_ms,
+                               .total_ms = h->timeout_ms,
+                               .first_ms = h->first_ms,
+                               .follow = h->follow,
+                               .body_max = h->body_max,
+                               .arena = ask->arena};
+}
+
+void http_ask(struct server *s, struct script_ask *ask)
+{
+    struct ask_http *h = arena_one(ask->arena, struct ask_http);
+    h->ask = ask;
+    h->server = s;
+    h->call = call_of(ask);
+    h->call.done = on_http_done;
+    httpc_start(s->net, &h->call);
+}
+
+/* --- streams -------------------------------------------------------------- */
+
+struct stream {
+    struct httpc_call call;
+    struct server *server;
+    struct arena *arena; /* the call's; the stream lies in it */
+    uint64_t number;
+    struct script_ask *waiting; /* STREAM or NEXT */
+    bool headed, ended, left;   /* left: END was said */
+    bool has_more;
+    struct slice rest; /* ended: what nobody has read */
+};
+
+static void stream_free(struct stream *st)
+{
+    map_take(&st->server->asks->streams, st->number);
+    arena_free(st->arena);
+}
+
+static void answer(struct stream *st, int result, const struct err *e)
+{
+    struct script_ask *ask = st->waiting;
+    st->waiting = NULL;
+    ask->result = result;
+    if (result < 0 && e) {
+        ask->err = *e;
+    }
+    asks_answer(st->server, ask);
+}
+
+static void answer_head(struct stream *st)
+{
+    struct http_call *h = st->waiting->http;
+    st->headed = true;
+    h->status = st->call.status;
+    h->answer_headers = slice_dup(st->waiting->arena, st->call.answer_headers);
+    answer(st, 0, NULL);
+}
+
+/* To a NEXT: bytes, the end, or an error; or it waits on. */
+static void serve(struct stream *st)
+{
+    struct script_ask *ask = st->waiting;
+    if (st->ended && !st->rest.len) {
+        ask->data = SLICE("");
+        answer(st, st->call.result, &st->call.err);
+        return;
+    }
+    struct slice got = st->rest;
+    if (!st->ended) {
+        if (!st->has_more) {
+            return;
+        }
+        st->has_more = false;
+        got = httpc_read(st->server->net, &st->call);
+    }
+    ask->data = slice_dup(ask->arena, got);
+    st->rest = SLICE("");
+    answer(st, 0, NULL);
+}
+
+static void on_head(struct httpc_call *c)
+{
+    struct stream *st = c->owner;
+    if (st->waiting) {
+        answer_head(st);
+    }
+}
+
+static void on_more(struct httpc_call *c)
+{
+    struct stream *st = c->owner;
+    st->has_more = true;
+    if (st->headed && st->waiting) {
+        serve(st);
+    }
+}
+
+static void on_stream_done(struct httpc_call *c)
+{
+    struct stream *st = c->owner;
+    st->ended = true;
+    st->rest = c->answer;
+    if (st->left) {
+        stream_free(st);
+        return;
+    }
+    if (!st->waiting) {
+        return;
+    }
+    if (st->headed) {
+        serve(st);
+    } else if (c->result == 0) {
+        answer_head(st);
+    } else {
+        answer(st, c->result, &c->err);
+    }
+}
+
+/* The request lies in the ask's arena, which goes back with the head. */
+static void copy_request(struct stream *st)
+{
+    struct httpc_call *c = &st->call;
+    struct arena *a = st->arena;
+    struct slice *headers =
+        arena_many(a, struct slice, 2 * c->header_count + 1);
+    for (size_t i = 0; i < 2 * c->header_count; i++) {
+        headers[i] = slice_dup(a, c->headers[i]);
+    }
+    c->headers = headers;
+    c->method = slice_dup(a, c->method);
+    c->url = slice_dup(a, c->url);
+    c->body = slice_dup(a, c->body);
+    c->arena = a;
+}
+
+void stream_ask(struct server *s, struct script_ask *ask)
+{
+    struct asks *asks = asks_of(s);
+    uint64_t number = (uint64_t)ask->number;
+    if (map_get(&asks->streams, number)) {
+        asks_refuse(s, ask, ERR_CONFLICT, "there is such a stream");
+        return;
+    }
+    struct arena *a = arena_new();
+    struct stream *st = arena_one(a, struct stream);
+    st->server = s;
+    st->arena = a;
+    st->number = number;
+    st->waiting = ask;
+    st->call = call_of(ask);
+    copy_request(st);
+    st->call.stream = true;
+    st->call.head = on_head;
+    st->call.more = on_more;
+    st->call.done = on_stream_done;
+    st->call.owner = st;
+    map_put(&asks->streams, number, st);
+    httpc_start(s->net, &st->call);
+}
+
+void stream_next(struct server *s, struct script_ask *ask)
+{
+    struct stream *st = map_get(&asks_of(s)->streams, (uint64_t)ask->number);
+    if (!st || st->left) {
+        asks_refuse(s, ask, ERR_NOT_FOUND, "there is no such stream");
+    } else if (st->waiting) {
+        asks_refuse(s, ask, ERR_CONFLICT, "another one reads this stream");
+    } else {
+        st->waiting = ask;
+        serve(st);
+    }
+}
+
+void stream_end(struct server *s, struct script_ask *ask)
+{
+    static const struct err gone = {ERR_CANCELLED, "the stream was closed", ""};
+    struct stream *st = map_get(&asks_of(s)->streams, (uint64_t)ask->number);
+    if (st && !st->left) {
+        st->left = true;
+        if (st->waiting) {
+            answer(st, ERR_CANCELLED, &gone);
+        }
+        if (st->ended) {
+            stream_free(st);
+        } else {
+            httpc_cancel(s->net, &st->call);
+        }
+    }
+    asks_answer(s, ask);
+}
+
+void streams_free(struct map *streams)
+{
+    struct stream *st;
+    for (size_t i = 0; (st = map_next(streams, &i)) != NULL;) {
+        must(st->ended); /* net has answered every call */
+        if (st->waiting) {
+            arena_free(st->waiting->arena);
+        }
+        arena_free(st->arena);
+    }
+    map_fini(streams);
+}
