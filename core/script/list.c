@@ -83,6 +83,24 @@ static void write_versions(struct jsonw *w, const struct unit *u)
     write_pinned(w, u);
 }
 
+/* Those that hold: the house's, or less by the file. */
+static void write_limits(struct jsonw *w, const struct unit *u)
+{
+    const struct limits *l = &u->version->limits;
+    int64_t house = u->script->conf.cpu_ms;
+    if (!house)
+        house = LIMIT_SCRIPT_CPU_MS;
+    jsonw_key(w, "limits");
+    jsonw_open(w, '{');
+    jsonw_put_int(w, "cpu_ms",
+                  l->cpu_ms && l->cpu_ms < house ? l->cpu_ms : house);
+    jsonw_put_int(w, "wall_ms", l->wall_ms);
+    jsonw_put_int(w, "memory_bytes", l->memory);
+    jsonw_put_int(w, "http", l->http);
+    jsonw_put_int(w, "effects", l->effects);
+    jsonw_close(w, '}');
+}
+
 static void write_unit(struct jsonw *w, struct unit *u)
 {
     bool flow = slice_starts(slice_of(u->name), "flows/");
@@ -97,6 +115,8 @@ static void write_unit(struct jsonw *w, struct unit *u)
     jsonw_put_int(w, "cpu_us", meter_value(u->meters.cpu));
     jsonw_put_int(w, "memory_bytes", meter_value(u->meters.memory));
     jsonw_put_int(w, "in_flight", meter_value(u->meters.in_flight));
+    if (u->version)
+        write_limits(w, u);
     jsonw_key(w, "errors");
     jsonw_open(w, '[');
     list_each (&u->troubles, n)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* patience.c - script_patience: how long the house waits for its rules, and
- * script_nudge.
+/* patience.c - script_patience: how long the house waits for its rules.
  *
  * Happy path: no rule says a deadline and the answer is the house's. Failure
  * modes: none.
@@ -24,10 +23,4 @@ int64_t script_patience(const struct script *s, const struct job *job)
     if (s->conf.routing_ms < 0)
         return 0; /* no limit */
     return s->conf.routing_ms ? s->conf.routing_ms : LIMIT_ROUTING_MS;
-}
-
-void script_nudge(struct script *s)
-{
-    for (int i = 0; i < s->workers; i++)
-        worker_nudge(s->worker[i]);
 }
