@@ -23,9 +23,14 @@ enum hook {
     HOOK_CLOSE,        /* on_close(conv): it was closed */
     HOOK_EVENT,        /* on_event(conv|nil, event): any public event */
     HOOK_FLOW,         /* run(conv, args) of a flow, from its start or log */
+    /* of a channel's adapter; job->call is there */
+    HOOK_RECEIVE, /* receive(req, ctx): a webhook has come */
+    HOOK_DELIVER, /* send(item, ctx): one message out */
+    HOOK_POLL,    /* poll(ctx): a platform that must be asked */
+    HOOK_CHECK,   /* check(config, ctx): is this configuration right? */
     HOOK_COUNT
 };
-const char *hook_name(enum hook h); /* "on_message"; FLOW: "run" */
+const char *hook_name(enum hook h); /* "on_message"; FLOW: "run"; "send" */
 
 enum effect_type {
     EFFECT_REPLY,  /* body, text: a message by the bot */
@@ -88,6 +93,25 @@ struct roster {
 };
 void roster_free(struct roster *r); /* drops one ref; the last one frees */
 
+/* A channel's adapter is called: what it is given, what it gave. All in the
+ * job's arena. */
+struct adapter_call {
+    uint64_t channel;
+    struct slice type, name; /* of the channel */
+    struct slice config;     /* JSON object; secrets are in it: only for the
+                                adapter (I9) */
+    struct slice secrets;    /* JSON array: the names of those settings */
+    /* RECEIVE */
+    struct slice method, path, query, body, address; /* path: below the hook */
+    struct slice headers; /* lines "name: value\n", names in lower case */
+    /* DELIVER: the item as JSON; see channels/README.md */
+    struct slice item;
+    /* answer */
+    int status;                  /* RECEIVE: HTTP; 0 = none was given */
+    struct slice answer_headers; /* RECEIVE: "name: value\r\n" lines */
+    struct slice answer; /* RECEIVE: the body; else JSON of what it returned */
+};
+
 struct job {
     struct mail mail;    /* must be first */
     struct arena *arena; /* owned; the job lies in it */
@@ -103,7 +127,8 @@ struct job {
     struct slice data; /* TIMER: JSON; EVENT: the event's data */
     struct flow *flow; /* FLOW: in: its row with log; out: as it is to be
                                  stored (state, due_at, step, log, view) */
-    struct conversation conv; /* a copy; id 0 = none */
+    struct adapter_call *call; /* RECEIVE DELIVER POLL CHECK, else NULL */
+    struct conversation conv;  /* a copy; id 0 = none */
     struct contact contact;
     struct roster *roster; /* one ref */
     uint32_t fence;

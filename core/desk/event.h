@@ -77,6 +77,8 @@ enum put_kind {
     DEL_DEAD,
     PUT_VERSION, /* insert or replace by unit and version; the oldest go */
     PUT_AUDIT,
+    PUT_OUTBOX,
+    DEL_OUTBOX,
     KV_SWAP /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
 };
 struct kv {
@@ -110,6 +112,7 @@ struct put {
         struct dead *dead;
         struct script_version *version;
         struct audit *audit;
+        struct outbox *outbox;
     };
 };
 

@@ -32,6 +32,9 @@ enum query_kind {
     QUERY_VERSION,  /* text = unit, identity = version -> version */
     QUERY_KV_KEYS,  /* kv.space, kv.key = prefix, limit -> json: ["key"...],
                             sorted, what has not expired */
+    QUERY_OUTBOX,   /* id, or channel + text = remote -> outbox */
+    QUERY_OUTBOXES, /* state (outbox_state), channel, conv, limit, offset ->
+                            json items, total */
     QUERY_AUDIT     /* limit, offset, text = what -> json items, total */
 };
 /* Who looks: what they may see of the journal. */
@@ -72,6 +75,7 @@ struct query {
     struct answer *answer;
     struct flow *flow;
     struct dead *dead;
+    struct outbox *outbox;
     struct script_version *version;
     void (*done)(struct query *q); /* on the home loop, exactly once */
     void *owner;

@@ -17,6 +17,7 @@
 #define ID_TOKEN "tk"
 #define ID_FLOW "fl"
 #define ID_DEAD "dl"
+#define ID_OUTBOX "ob"
 
 enum role { ROLE_SYSTEM, ROLE_VISITOR, ROLE_AGENT, ROLE_BOT };
 const char *role_name(enum role r); /* "visitor" */
@@ -149,6 +150,22 @@ struct flow {
     struct slice log;  /* JSON array, at most LIMIT_FLOW_LOG */
     struct slice view; /* JSON object for people: {"waits":…,"saga":[…]} */
     struct slice error;
+};
+
+/* A message on its way out to a platform (I4). Sent ones are kept as long as
+ * receipts may come. */
+enum outbox_state { OUTBOX_WAITING, OUTBOX_SENT, OUTBOX_DEAD };
+const char *outbox_state_name(enum outbox_state s);
+struct outbox {
+    uint64_t id;
+    uint64_t pos, conv, channel, contact; /* pos: of message.created */
+    uint32_t seq;
+    enum outbox_state state;
+    uint32_t attempts;
+    int64_t due_at, created_at, updated_at;
+    struct slice to;     /* the contact's identity on the channel */
+    struct slice remote; /* the platform's id of it, once sent */
+    struct slice reason; /* why it was not sent the last time */
 };
 
 /* Why things went as they did: one row a job of the scripts. */

@@ -20,15 +20,20 @@ static const char *const conv_states[] = {"bot", "queued", "open", "snoozed",
 static const char *const agent_statuses[] = {"offline", "away", "busy",
                                              "online"};
 static const char *const agent_roles[] = {"agent", "supervisor", "admin"};
-static const char *const hooks[HOOK_COUNT] = {
-    "on_message", "on_conversation", "on_timer", "on_inbound", "on_send",
-    "on_assign",  "on_queue",        "on_close", "on_event",   "run"};
+static const char *const hooks[HOOK_COUNT] = {"on_message", "on_conversation",
+                                              "on_timer",   "on_inbound",
+                                              "on_send",    "on_assign",
+                                              "on_queue",   "on_close",
+                                              "on_event",   "run",
+                                              "receive",    "send",
+                                              "poll",       "check"};
 static const char *const effects[EFFECT_COUNT] = {
     "reply",    "note",   "assign",  "close", "tag",     "untag",
     "priority", "set",    "snooze",  "after", "kv_set",  "kv_del",
     "edit",     "reject", "contact", "flow",  "flow_end"};
 static const char *const flow_states[] = {"ready", "sleeping", "waiting",
                                           "done",  "failed",   "cancelled"};
+static const char *const outbox_states[] = {"waiting", "sent", "dead"};
 static const char *const version_states[] = {"",    "serving", "canary",
                                              "old", "refused", "pinned"};
 
@@ -108,6 +113,12 @@ bool flow_state_find(struct slice name, enum flow_state *out)
     int i = find(flow_states, COUNT(flow_states), name);
     *out = i < 0 ? FLOW_READY : (enum flow_state)i;
     return i >= 0;
+}
+
+const char *outbox_state_name(enum outbox_state s)
+{
+    must((size_t)s < COUNT(outbox_states));
+    return outbox_states[s];
 }
 
 const char *version_state_name(enum version_state s)

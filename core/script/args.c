@@ -128,6 +128,10 @@ int args_push(struct task *t)
     case HOOK_FLOW:
         push_json(co, job->flow ? job->flow->args : job->data);
         return 2;
+    case HOOK_RECEIVE:
+    case HOOK_DELIVER:
+    case HOOK_POLL:
+    case HOOK_CHECK:
     case HOOK_COUNT:
         break;
     }
