@@ -45,6 +45,7 @@ static struct task *take(struct worker *w, struct version *v)
     if (list_empty(&v->idle)) {
         t = mem_alloc(sizeof *t);
         list_init(&t->link);
+        list_init(&t->ends);
         t->co = lua_newthread(v->L);
         t->ref = luaL_ref(v->L, LUA_REGISTRYINDEX);
         t->version = v;
@@ -68,11 +69,21 @@ static void free_ask(struct script_ask **ask)
     *ask = NULL;
 }
 
+static void end_all(struct task *t)
+{
+    while (!list_empty(&t->ends)) {
+        struct task_end *e = container_of(t->ends.next, struct task_end, link);
+        list_remove(&e->link);
+        e->fn(t, e);
+    }
+}
+
 /* The task leaves its job. keep: its coroutine ended well. */
 static void drop(struct task *t, bool keep)
 {
     struct version *v = t->version;
     struct worker *w = t->worker;
+    end_all(t);
     timer_stop(w->wheel, &t->timer);
     play_free(t);
     free_ask(&t->ask);
@@ -467,10 +478,8 @@ enum outcome task_resume(struct task *t, int result, struct script_ask *answer)
 
 /* --- for the calls that wait ---------------------------------------------- */
 
-struct script_ask *task_ask(struct task *t, enum ask_kind kind)
+struct script_ask *task_note(struct task *t, enum ask_kind kind)
 {
-    free_ask(&t->ask);
-    t->https += kind == ASK_HTTP || kind == ASK_STREAM;
     struct arena *a = arena_new();
     struct posted_ask *p = arena_one(a, struct posted_ask);
     p->worker = t->worker;
@@ -478,8 +487,21 @@ struct script_ask *task_ask(struct task *t, enum ask_kind kind)
     p->ask.arena = a;
     p->ask.kind = kind;
     p->ask.unit = slice_dup(a, t->version->name);
-    t->ask = &p->ask;
     return &p->ask;
+}
+
+struct script_ask *task_ask(struct task *t, enum ask_kind kind)
+{
+    free_ask(&t->ask);
+    t->https += kind == ASK_HTTP || kind == ASK_STREAM;
+    t->ask = task_note(t, kind);
+    return t->ask;
+}
+
+void task_post(struct task *t, struct script_ask *ask)
+{
+    ask->ticket[2] = UINT64_MAX; /* no slot: the answer is dropped */
+    worker_ask(t->worker, ask);
 }
 
 static int may_wait(const struct task *t)

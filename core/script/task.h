@@ -41,8 +41,16 @@ struct was {
     struct slice body, text, kind;
 };
 
+/* What must be done when a handler is over, however it ends: streams it holds,
+ * values it makes. fn is called once; then e is in no list. */
+struct task_end {
+    struct list link;
+    void (*fn)(struct task *t, struct task_end *e);
+};
+
 struct task {
     struct list link; /* version's tasks or idle */
+    struct list ends; /* of struct task_end */
     struct worker *worker;
     struct version *version;
     struct job *job;
@@ -88,6 +96,10 @@ void task_forget_idle(struct version *v);
 /* A new ask of this task, sent when the task has really yielded. One more
  * http call than the script may make: task_wait_ask gives ERR_RATE_LIMITED. */
 struct script_ask *task_ask(struct task *t, enum ask_kind kind);
+/* An ask that nobody waits for the answer of: it is sent by task_post, which
+ * takes it. */
+struct script_ask *task_note(struct task *t, enum ask_kind kind);
+void task_post(struct task *t, struct script_ask *ask);
 /* The next yield waits for the ask's answer, or for time to pass. Returns 0,
  * ERR_CANCELLED (the version is retired: nothing waits any more),
  * ERR_TIMEOUT (the handler's own time is over) or ERR_RATE_LIMITED. */
