@@ -41,6 +41,7 @@ struct was {
     struct slice body, text, kind;
 };
 
+struct task;
 /* What must be done when a handler is over, however it ends: streams it holds,
  * values it makes. fn is called once; then e is in no list. */
 struct task_end {
