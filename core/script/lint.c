@@ -10,148 +10,24 @@
 #include "script/lint.h"
 #include "base/err.h"
 #include "script/modules.h"
+#include "script/token.h"
 #include <string.h>
 
 #define NAMES_MOST 200 /* bound names that matter in one file */
 
-enum kind { TOKEN_END, TOKEN_NAME, TOKEN_TEXT, TOKEN_SIGN };
 struct bound {
     struct slice name;
     const struct api_module *module; /* NULL = the script's own */
 };
 struct lint {
-    struct slice file, text;
+    struct slice file;
+    struct tokens t;
     struct buf *out;
     size_t *found;
-    size_t at;
-    int line;
-    /* the token read last */
-    enum kind token;
-    struct slice word; /* NAME; TEXT: what is between the quotes */
-    char sign;         /* SIGN */
     struct bound bound[NAMES_MOST];
     size_t count;
     int failed;
 };
-
-/* --- tokens --------------------------------------------------------------- */
-
-static char peek(const struct lint *l, size_t ahead)
-{
-    return l->at + ahead < l->text.len ? l->text.at[l->at + ahead] : '\0';
-}
-
-static void skip_one(struct lint *l)
-{
-    l->line += peek(l, 0) == '\n';
-    l->at++;
-}
-
-static bool is_name_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           (c >= '0' && c <= '9');
-}
-
-/* At "[", the number of "=" if a long bracket begins here, else -1. */
-static int long_level(const struct lint *l)
-{
-    int n = 0;
-    while (peek(l, (size_t)n + 1) == '=')
-        n++;
-    return peek(l, (size_t)n + 1) == '[' ? n : -1;
-}
-
-static void read_long(struct lint *l, int level)
-{
-    l->at += (size_t)level + 2;
-    size_t from = l->at;
-    for (; l->at < l->text.len; skip_one(l)) {
-        int n = 0;
-        if (peek(l, 0) != ']')
-            continue;
-        while (peek(l, (size_t)n + 1) == '=')
-            n++;
-        if (n == level && peek(l, (size_t)n + 1) == ']')
-            break;
-    }
-    l->word = (struct slice){l->text.at + from, l->at - from};
-    l->at += (size_t)level + 2;
-    l->token = TOKEN_TEXT;
-}
-
-static void read_quoted(struct lint *l)
-{
-    char quote = peek(l, 0);
-    size_t from = ++l->at;
-    for (; l->at < l->text.len && peek(l, 0) != quote; skip_one(l))
-        if (peek(l, 0) == '\\')
-            skip_one(l);
-    if (l->at > l->text.len)
-        l->at = l->text.len;
-    l->word = (struct slice){l->text.at + from, l->at - from};
-    l->at++;
-    l->token = TOKEN_TEXT;
-}
-
-static void read_name(struct lint *l)
-{
-    size_t from = l->at;
-    while (is_name_char(peek(l, 0)))
-        l->at++;
-    l->word = (struct slice){l->text.at + from, l->at - from};
-    l->token = TOKEN_NAME;
-}
-
-static void skip_comment(struct lint *l)
-{
-    l->at += 2;
-    int level = peek(l, 0) == '[' ? long_level(l) : -1;
-    if (level >= 0)
-        read_long(l, level);
-    else
-        while (l->at < l->text.len && peek(l, 0) != '\n')
-            l->at++;
-}
-
-static enum kind next(struct lint *l)
-{
-    for (;;) {
-        char c = peek(l, 0);
-        if (l->at >= l->text.len)
-            return l->token = TOKEN_END;
-        if (c == '-' && peek(l, 1) == '-')
-            skip_comment(l);
-        else if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
-            skip_one(l);
-        else
-            break;
-    }
-    l->token = TOKEN_SIGN;
-    l->sign = peek(l, 0);
-    if (is_name_char(l->sign))
-        read_name(l);
-    else if (l->sign == '"' || l->sign == '\'')
-        read_quoted(l);
-    else if (l->sign == '[' && long_level(l) >= 0)
-        read_long(l, long_level(l));
-    else if (l->sign == '.' && peek(l, 1) == '.') {
-        l->at += peek(l, 2) == '.' ? 3 : 2;
-        l->sign = '~'; /* ".." and "..." begin no field */
-    } else
-        l->at++;
-    return l->token;
-}
-
-static bool is_sign(const struct lint *l, char c)
-{
-    return l->token == TOKEN_SIGN && l->sign == c;
-}
-
-static bool is_word(const struct lint *l, const char *word)
-{
-    return l->token == TOKEN_NAME && slice_is(l->word, word);
-}
 
 /* --- names ---------------------------------------------------------------- */
 
@@ -219,12 +95,12 @@ static void check_name(struct lint *l, const struct api_module *m,
 static size_t read_names(struct lint *l, struct slice *names, size_t max)
 {
     size_t n = 0;
-    while (l->token == TOKEN_NAME) {
+    while (l->t.kind == TOKEN_NAME) {
         if (n < max)
-            names[n++] = l->word;
-        if (next(l) != TOKEN_SIGN || l->sign != ',')
+            names[n++] = l->t.word;
+        if (token_next(&l->t) != TOKEN_SIGN || l->t.sign != ',')
             break;
-        next(l);
+        token_next(&l->t);
     }
     return n;
 }
@@ -239,13 +115,14 @@ static void bind_all(struct lint *l, const struct slice *names, size_t n)
 static void scan_function(struct lint *l, bool local)
 {
     struct slice names[16];
-    if (local && l->token == TOKEN_NAME)
-        bind(l, l->word, NULL);
-    while (l->token == TOKEN_NAME || is_sign(l, '.') || is_sign(l, ':'))
-        next(l);
-    if (!is_sign(l, '('))
+    if (local && l->t.kind == TOKEN_NAME)
+        bind(l, l->t.word, NULL);
+    while (l->t.kind == TOKEN_NAME || token_is(&l->t, '.') ||
+           token_is(&l->t, ':'))
+        token_next(&l->t);
+    if (!token_is(&l->t, '('))
         return;
-    next(l);
+    token_next(&l->t);
     size_t n = read_names(l, names, 16);
     for (size_t i = 0; i < n; i++)
         if (!slice_is(names[i], "conv")) /* a parameter conv is one */
@@ -256,41 +133,42 @@ static void scan_function(struct lint *l, bool local)
  * behind it. NULL for anything else. */
 static const struct api_module *scan_require(struct lint *l)
 {
-    if (!is_word(l, "require"))
+    if (!token_is_word(&l->t, "require"))
         return NULL;
-    if (next(l) == TOKEN_SIGN && l->sign == '(')
-        next(l);
+    if (token_next(&l->t) == TOKEN_SIGN && l->t.sign == '(')
+        token_next(&l->t);
     const struct api_module *m =
-        l->token == TOKEN_TEXT && !slice_is(l->word, "conv")
-            ? module_of(l->word)
+        l->t.kind == TOKEN_TEXT && !slice_is(l->t.word, "conv")
+            ? module_of(l->t.word)
             : NULL;
-    if (l->token == TOKEN_TEXT)
-        next(l);
-    if (is_sign(l, ')'))
-        next(l);
+    if (l->t.kind == TOKEN_TEXT)
+        token_next(&l->t);
+    if (token_is(&l->t, ')'))
+        token_next(&l->t);
     return m;
 }
 
 static void scan_local(struct lint *l)
 {
     struct slice names[16];
-    if (is_word(l, "function")) {
-        next(l);
+    if (token_is_word(&l->t, "function")) {
+        token_next(&l->t);
         scan_function(l, true);
         return;
     }
     size_t n = read_names(l, names, 16), i = 0;
-    bool more = is_sign(l, '=');
+    bool more = token_is(&l->t, '=');
     while (more && i < n) {
-        next(l);
-        struct slice word = l->token == TOKEN_NAME ? l->word : SLICE("");
+        token_next(&l->t);
+        struct slice word = l->t.kind == TOKEN_NAME ? l->t.word : SLICE("");
         const struct api_module *m = scan_require(l);
-        if (!m && slice_eq(word, names[i]) && !strchr(".:(", peek(l, 0)))
+        if (!m && slice_eq(word, names[i]) &&
+            !strchr(".:(", token_peek(&l->t, 0)))
             m = module_of(word); /* local kv = kv */
         if (!m)
             break;
         bind(l, names[i++], m);
-        more = is_sign(l, ',');
+        more = token_is(&l->t, ',');
     }
     bind_all(l, names + i, n - i);
 }
@@ -298,19 +176,19 @@ static void scan_local(struct lint *l)
 /* A name that begins an expression: is it a module's field? */
 static void scan_use(struct lint *l)
 {
-    struct slice word = l->word;
-    int line = l->line;
+    struct slice word = l->t.word;
+    int line = l->t.line;
     const struct api_module *m = is_own(l, word) ? NULL : meant(l, word);
-    next(l);
-    while (is_sign(l, '.') || is_sign(l, ':')) {
-        if (next(l) != TOKEN_NAME)
+    token_next(&l->t);
+    while (token_is(&l->t, '.') || token_is(&l->t, ':')) {
+        if (token_next(&l->t) != TOKEN_NAME)
             return;
-        struct slice field = l->word;
-        next(l);
+        struct slice field = l->t.word;
+        token_next(&l->t);
         if (m)
             check_name(l, m, field, line);
         m = NULL; /* of what the field holds nothing is known */
-        line = l->line;
+        line = l->t.line;
     }
 }
 
@@ -318,23 +196,25 @@ int lint_source(struct slice file, struct slice text, struct buf *out,
                 size_t *found)
 {
     struct slice names[16];
-    struct lint l = {
-        .file = file, .text = text, .out = out, .found = found, .line = 1};
-    next(&l);
-    while (l.token != TOKEN_END && !l.failed) {
-        if (is_sign(&l, '.') || is_sign(&l, ':')) { /* of an expression */
-            if (next(&l) == TOKEN_NAME)
-                next(&l);
-        } else if (l.token != TOKEN_NAME) {
-            next(&l);
-        } else if (is_word(&l, "local")) {
-            next(&l);
+    struct lint l = {.file = file,
+                     .t = {.text = text, .line = 1},
+                     .out = out,
+                     .found = found};
+    token_next(&l.t);
+    while (l.t.kind != TOKEN_END && !l.failed) {
+        if (token_is(&l.t, '.') || token_is(&l.t, ':')) { /* of an expression */
+            if (token_next(&l.t) == TOKEN_NAME)
+                token_next(&l.t);
+        } else if (l.t.kind != TOKEN_NAME) {
+            token_next(&l.t);
+        } else if (token_is_word(&l.t, "local")) {
+            token_next(&l.t);
             scan_local(&l);
-        } else if (is_word(&l, "function")) {
-            next(&l);
+        } else if (token_is_word(&l.t, "function")) {
+            token_next(&l.t);
             scan_function(&l, false);
-        } else if (is_word(&l, "for")) {
-            next(&l);
+        } else if (token_is_word(&l.t, "for")) {
+            token_next(&l.t);
             bind_all(&l, names, read_names(&l, names, 16));
         } else {
             scan_use(&l);
