@@ -44,6 +44,7 @@ struct was {
 struct task;
 /* What must be done when a handler is over, however it ends: streams it holds,
  * values it makes. fn is called once; then e is in no list. */
+struct task;
 struct task_end {
     struct list link;
     void (*fn)(struct task *t, struct task_end *e);
