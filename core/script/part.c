@@ -121,21 +121,13 @@ bool part_give(struct task *t)
     return true;
 }
 
-/* Its hops are read to the end, and name the plan's versions. */
-static void part_free(struct job *part)
-{
-    struct run *run = part->task;
-    plan_unref(run->plan);
-    job_free(part);
-}
-
 static void on_home(struct mail *m)
 {
     struct job *part = container_of(m, struct job, mail);
     struct ticket *ticket = part->owner;
     struct script *s = ticket->script;
     if (s->closed) {
-        part_free(part);
+        job_free(part);
         script_unref(s);
         return;
     }
@@ -159,6 +151,7 @@ static void on_back(struct mail *m)
     struct task *t = worker_task(w, ticket->slot, ticket->generation);
     if (t && t->wait == WAIT_PART) {
         struct run *run = t->job->task;
+        /* Its hops name versions of the plan that the task's job holds. */
         const struct run *passed = part->task;
         hops_join(&run->hops, &passed->hops, t->job->arena);
         t->job->fence = t->job->conv.fence = part->fence;
@@ -166,7 +159,7 @@ static void on_back(struct mail *m)
         t->job->failures += part->failures;
         task_given(t);
     }
-    part_free(part);
+    job_free(part);
 }
 
 static void on_done(struct job *part)
@@ -174,7 +167,7 @@ static void on_done(struct job *part)
     const struct ticket *ticket = part->owner;
     struct script *s = ticket->script;
     if (s->closed) {
-        part_free(part);
+        job_free(part);
     } else {
         part->mail.run = on_back;
         mailbox_push(ticket->worker->box, &part->mail);

@@ -58,7 +58,8 @@ static void answer(struct worker *w, struct job *job, int result)
     atomic_fetch_sub(w->conf.depth, 1);
     job->result = result;
     if (run->is_part) {
-        part_post(w, job); /* its hops, and the plan, are looked at again */
+        plan_unref(run->plan);
+        part_post(w, job); /* its hops are looked at when it is back */
         return;
     }
     hops_write(&run->hops, job, job->hook, &w->scratch);

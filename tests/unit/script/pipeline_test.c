@@ -197,7 +197,7 @@ struct parts {
     struct world *world;
     int count, result;
     struct job *held;
-    char said[400];
+    char said[2000];
     size_t len;
 };
 static struct parts parts;
