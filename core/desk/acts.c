@@ -245,6 +245,19 @@ void send_in(struct desk *d, struct conv *c, struct act *act)
     }
 }
 
+static void visitor_send(struct desk *d, struct act *act);
+
+void desk_visitor_says(struct desk *d, const struct contact *who, bool stored,
+                       struct act *act)
+{
+    struct person *p = person_get(d, who->id, who->channel);
+    person_know(p, who);
+    p->stored |= stored;
+    act->actor = who->id;
+    visitor_send(d, act);
+    person_release(d, p);
+}
+
 static void visitor_send(struct desk *d, struct act *act)
 {
     struct person *p = map_get(&d->persons, act->actor);

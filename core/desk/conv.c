@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "desk/inner.h"
+#include "desk/outbox.h"
 
 #define PREVIEW_BYTES 120
 
@@ -256,6 +256,7 @@ void conv_commit(struct desk *d, struct tx *tx)
 {
     struct step *s = tx->owner;
     s->conv->under_way++;
+    outbox_put(d, s->conv, tx);
     d->conf.ports.commit(d->conf.ports.arg, tx);
 }
 
@@ -530,6 +531,8 @@ static void row_stored(struct desk *d, const struct step *s,
         alarm_add(d, p->alarm);
     } else if (p->kind == PUT_FLOW) {
         flow_stored(d, p->flow);
+    } else if (p->kind == PUT_OUTBOX) {
+        outbox_stored(d, p->outbox);
     } else if (p->kind == PUT_CONTACT && !s->creates) {
         desk_put_contact(d, p->contact);
     }

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "desk/inner.h"
+#include "desk/outbox.h"
 
 #define SECOND_MS 1000
 
@@ -36,8 +36,9 @@ struct desk *desk_new(const struct desk_conf *conf)
     d->conf = *conf;
     d->pos = conf->pos;
     d->wheel = wheel_new(now_ms(d));
-    struct map *maps[] = {&d->peers, &d->persons,  &d->convs,  &d->agents,
-                          &d->teams, &d->channels, &d->alarms, &d->flows};
+    struct map *maps[] = {
+        &d->peers,    &d->persons, &d->convs, &d->agents,    &d->teams,
+        &d->channels, &d->alarms,  &d->flows, &d->out_convs, &d->out_channels};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         map_init(maps[i]);
     }
@@ -55,6 +56,7 @@ void desk_start(struct desk *d)
     for (size_t i = 0; (c = map_next(&d->convs, &i)) != NULL;) {
         jobs_go(d, c);
     }
+    outbox_start(d);
     queue_drain(d);
 }
 
@@ -85,6 +87,7 @@ void desk_free(struct desk *d)
         conv_free(d, c);
     }
     alarms_free(d);
+    outbox_free(d);
     flows_free(d);
     tx_free(d->traces);
     free_people(d);
@@ -101,8 +104,9 @@ void desk_free(struct desk *d)
         desk_del_channel(d, ch->id);
     }
     roster_spoil(d);
-    struct map *maps[] = {&d->peers, &d->persons,  &d->convs,  &d->agents,
-                          &d->teams, &d->channels, &d->alarms, &d->flows};
+    struct map *maps[] = {
+        &d->peers,    &d->persons, &d->convs, &d->agents,    &d->teams,
+        &d->channels, &d->alarms,  &d->flows, &d->out_convs, &d->out_channels};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         map_fini(maps[i]);
     }
@@ -509,6 +513,19 @@ const struct conversation *desk_conversation(const struct desk *d, uint64_t id)
     return c ? &c->rec : NULL;
 }
 
+int64_t desk_oldest(const struct desk *d)
+{
+    struct conv *c;
+    int64_t oldest = 0;
+    for (size_t i = 0; (c = map_next(&d->convs, &i)) != NULL;) {
+        int64_t at = c->rec.created_at;
+        if (c->rec.state != CONV_CLOSED && (!oldest || at < oldest)) {
+            oldest = at;
+        }
+    }
+    return oldest;
+}
+
 void desk_measure(const struct desk *d, struct desk_figures *out)
 {
     *out = (struct desk_figures){.peers = d->peers.count,
@@ -518,7 +535,8 @@ void desk_measure(const struct desk *d, struct desk_figures *out)
                                  .jobs = d->jobs,
                                  .pending = d->pending,
                                  .held = d->held,
-                                 .flows = d->flows.count};
+                                 .flows = d->flows.count,
+                                 .outbox = d->outbox};
     struct flow_live *l;
     for (size_t i = 0; (l = map_next(&d->flows, &i)) != NULL;) {
         out->flows_waiting += l->state == FLOW_WAITING;

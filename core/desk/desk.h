@@ -16,6 +16,14 @@
 
 struct desk;
 
+/* What the core must know of a channel's adapter, as data. */
+struct channel_face {
+    bool sends;              /* it has send() */
+    int32_t rate, burst;     /* messages a second; 0 = no limit */
+    int32_t at_once;         /* calls under way; 0 = 4 */
+    int64_t reply_window_ms; /* after the visitor's last word; 0 = any time */
+};
+
 struct desk_ports {
     void *arg;
     int64_t (*now)(void *arg); /* wall ms */
@@ -25,6 +33,8 @@ struct desk_ports {
     void (*run)(void *arg, struct job *job);
     void (*read)(void *arg, struct query *q);
     bool (*wants)(void *arg, const struct job *job); /* any hook for this? */
+    /* What an adapter can do; NULL or zeroes: nothing goes out by it. */
+    void (*face)(void *arg, const struct channel *c, struct channel_face *out);
     /* How long may its rules take before the default places the conversation:
      * ms, by the matching rules' `deadline`; 0 = no limit. */
     int64_t (*patience)(void *arg, const struct job *job);
@@ -78,6 +88,24 @@ void desk_rerun(struct desk *d, const struct dead *letter,
 /* Ends a flow by hand (state CANCELLED). ERR_NOT_FOUND, or 0 and done comes. */
 int desk_cancel_flow(struct desk *d, uint64_t id,
                      void (*done)(void *arg, int result), void *arg);
+void desk_restore_outbox(struct desk *d, const struct outbox *o); /* copies */
+/* A dead one is sent again; ERR_NOT_FOUND, ERR_CONFLICT. */
+void desk_resend(struct desk *d, const struct outbox *o,
+                 void (*done)(void *arg, int result), void *arg);
+/* The adapters have changed: what waited for one may go. */
+void desk_faces_changed(struct desk *d);
+/* job->call of a job for the channel's adapter, with its settings; false: no
+ * such channel. */
+bool desk_fill_call(const struct desk *d, uint64_t channel, struct job *job);
+struct act;
+/* What a platform's visitor says; who: stored or about to be (then with the
+ * message). Takes the act (ACT_SEND, role VISITOR). */
+void desk_visitor_says(struct desk *d, const struct contact *who, bool stored,
+                       struct act *act);
+/* A receipt of the platform: "delivered", "read" or "failed", by the id it
+ * gave when it was sent. Copies. */
+void desk_receipt(struct desk *d, const struct outbox *o, struct slice status,
+                  struct slice reason);
 /* All is restored: starts what was left unhandled. */
 void desk_start(struct desk *d);
 
@@ -180,6 +208,9 @@ struct desk_figures {
     size_t peers, visitors, agents_online, conversations, queued, bot, open;
     size_t jobs, pending, held;
     size_t flows, flows_waiting;
+    size_t outbox; /* waiting */
     int64_t oldest_wait_ms;
 };
+/* When the oldest conversation that is not closed was created; 0 = none. */
+int64_t desk_oldest(const struct desk *d);
 void desk_measure(const struct desk *d, struct desk_figures *out);

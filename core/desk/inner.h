@@ -149,7 +149,8 @@ struct desk {
     struct desk_conf conf;
     struct wheel *wheel;
     uint64_t pos; /* last event told */
-    struct map peers, persons, convs, agents, teams, channels, alarms, flows;
+    struct map peers, persons, convs, agents, teams, channels, alarms, flows,
+        out_convs, out_channels;
     struct list queue; /* of conv, in the order they are served */
     size_t queued;
     struct list dirty;     /* convs with handled_dirty */
@@ -161,6 +162,7 @@ struct desk {
     bool started, draining;
     struct tx *traces; /* that wait for the next round; NULL = none */
     uint32_t trace_count;
+    size_t outbox;       /* waiting rows */
     struct timer second; /* the once-a-second round */
     size_t jobs, pending, held;
 };

@@ -152,6 +152,7 @@ struct flow {
     struct slice error;
 };
 
+struct event;
 /* A message on its way out to a platform (I4). Sent ones are kept as long as
  * receipts may come. */
 enum outbox_state { OUTBOX_WAITING, OUTBOX_SENT, OUTBOX_DEAD };
@@ -159,6 +160,7 @@ const char *outbox_state_name(enum outbox_state s);
 struct outbox {
     uint64_t id;
     uint64_t pos, conv, channel, contact; /* pos: of message.created */
+    const struct event *of; /* pos is 0: it is this event's, of the same tx */
     uint32_t seq;
     enum outbox_state state;
     uint32_t attempts;

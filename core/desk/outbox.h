@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* outbox.h - what outbox.c keeps in memory; the desk's own files only. */
+#pragma once
+#include "base/breaker.h"
+#include "desk/inner.h"
+
+struct out_item {
+    struct out_item *next;
+    uint64_t id, pos;
+    uint32_t seq, attempts;
+    int64_t due_at, created_at;
+    struct slice to;
+    struct slice body; /* own; until the first try, then read again */
+};
+
+/* What waits in one conversation, in its order. */
+struct out_conv {
+    uint64_t conv, contact;
+    struct out_channel *channel;
+    struct out_item *first, *last;
+    bool busy;       /* the first is with the adapter or being settled */
+    bool nobody;     /* there was no adapter for it */
+    uint32_t ticket; /* of the breaker */
+    struct timer timer;
+    struct list link; /* in channel's ready */
+};
+
+struct out_channel {
+    uint64_t id;
+    struct desk *desk;
+    struct list ready; /* of out_conv */
+    uint32_t under_way;
+    int64_t tokens, filled_at;
+    struct breaker breaker;
+    struct timer timer;
+};
+
+/* Adds the rows of what goes out to a tx that is about to be committed. */
+void outbox_put(struct desk *d, struct conv *c, struct tx *tx);
+void outbox_stored(struct desk *d, struct outbox *row); /* committed */
+void outbox_start(struct desk *d);
+void outbox_free(struct desk *d);
