@@ -280,6 +280,55 @@ int32_t zone_offset(const struct zone *z, int64_t at)
     return z->offset[low];
 }
 
+/* --- moments and days ----------------------------------------------------- */
+
+int32_t zone_ref_offset(struct zone_ref r, int64_t at)
+{
+    return r.zone ? zone_offset(r.zone, at) : r.offset;
+}
+
+int64_t zone_moment(struct zone_ref r, int64_t local, int64_t after, bool both)
+{
+    /* No zone changes twice within two days. */
+    int32_t before = zone_ref_offset(r, local - DAY);
+    int32_t behind = zone_ref_offset(r, local + DAY);
+    int64_t first = local - before, second = local - behind;
+    bool is_first = zone_ref_offset(r, first) == before;
+    bool is_second = zone_ref_offset(r, second) == behind;
+    if (!is_first && !is_second) /* left out */
+        return first > after ? first : INT64_MAX;
+    if (!is_first)
+        first = second;
+    if (first > after)
+        return first;
+    return both && is_second && second > after ? second : INT64_MAX;
+}
+
+/* By eras of 400 years that begin in March (Howard Hinnant's way). */
+int64_t day_of(int year, int month, int day)
+{
+    int64_t y = year - (month <= 2);
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t in_era = y - era * 400;
+    int64_t in_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year -
+           719468;
+}
+
+void day_date(int64_t day, int *year, int *month, int *dom)
+{
+    day += 719468;
+    int64_t era = (day >= 0 ? day : day - 146096) / 146097;
+    int64_t of_era = day - era * 146097;
+    int64_t y =
+        (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * y + y / 4 - y / 100);
+    int64_t m = (5 * of_year + 2) / 153;
+    *dom = (int)(of_year - (153 * m + 2) / 5 + 1);
+    *month = (int)(m < 10 ? m + 3 : m - 9);
+    *year = (int)(y + era * 400 + (*month <= 2));
+}
+
 /* --- names ---------------------------------------------------------------- */
 
 bool zone_fixed(struct slice name, int32_t *offset)

@@ -23,3 +23,23 @@ int zone_read(struct slice name, struct arena *a, struct slice *file);
 bool zone_fixed(struct slice name, int32_t *offset);
 /* Seconds east of UTC at that moment (s since 1970). */
 int32_t zone_offset(const struct zone *z, int64_t at);
+
+/* A zone that was read, or a fixed offset (zone NULL). */
+struct zone_ref {
+    const struct zone *zone;
+    int32_t offset;
+};
+int32_t zone_ref_offset(struct zone_ref r, int64_t at);
+/* The moment (s since 1970) at which clocks there show `local` (s, as if they
+ * were UTC's) for the first time after `after`. A time that a clock change
+ * leaves out is as much later as the clocks went forward; one that comes twice
+ * counts twice only if `both`. INT64_MAX: not after `after`. */
+int64_t zone_moment(struct zone_ref r, int64_t local, int64_t after, bool both);
+
+/* The calendar's day number (0 = 1970-01-01) and back. */
+int64_t day_of(int year, int month, int day);
+void day_date(int64_t day, int *year, int *month, int *dom);
+static inline int day_weekday(int64_t day) /* 0 = Sunday */
+{
+    return (int)(((day + 4) % 7 + 7) % 7);
+}
