@@ -13,7 +13,7 @@
 #define AUTH_TOKENS 10000 /* API tokens at most */
 
 struct caller {
-    uint64_t agent; /* 0 = nobody */
+    uint64_t agent; /* 0 = nobody; in a call that runs: the machine's user */
     uint64_t token; /* its id */
     enum agent_role role;
     struct slice scopes; /* JSON array, borrowed; "[]" = everything */

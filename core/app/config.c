@@ -156,6 +156,11 @@ static int set_value(struct config *c, const struct setting *s,
     return 0;
 }
 
+void local_socket(char out[CONFIG_TEXT + 16], const char *data)
+{
+    snprintf(out, CONFIG_TEXT + 16, "%s/yuelai.sock", data);
+}
+
 void config_init(struct config *c)
 {
     memset(c, 0, sizeof *c);

@@ -27,6 +27,7 @@ enum {
 struct config {
     char listen[CONFIG_TEXT], data[CONFIG_TEXT], home[CONFIG_TEXT];
     char config[CONFIG_TEXT], public_url[CONFIG_TEXT];
+    char http_ca_file[CONFIG_TEXT];
     char log[CONFIG_TEXT], log_level[CONFIG_TEXT], clock[CONFIG_TEXT];
     char admin_email[CONFIG_TEXT], admin_password[CONFIG_TEXT];
     int64_t connections, connections_per_address, frames_per_s;
@@ -35,6 +36,7 @@ struct config {
     int64_t plain_keys;
     int64_t refs, readers, drain_ms;
     int64_t script_threads, script_cpu_ms, script_memory_bytes;
+    int64_t script_failures, script_tests, routing_ms, canary_conversations;
     unsigned char origin[CONFIG_COUNT_MAX]; /* enum setting_origin */
 };
 
@@ -60,6 +62,9 @@ void setting_show(const struct setting *s, const struct config *c,
                   struct buf *out);
 bool setting_is_same(const struct setting *s, const struct config *a,
                      const struct config *b);
+
+/* Where a server on this data listens for its machine's user. */
+void local_socket(char out[CONFIG_TEXT + 16], const char *data);
 
 /* Defaults, nothing else. */
 void config_init(struct config *c);

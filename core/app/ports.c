@@ -230,11 +230,13 @@ static void on_request(void *arg, struct http_req *r)
 
 struct net_conf ports_net_conf(struct server *s)
 {
-    static char web[CONFIG_TEXT + 16];
+    static char web[CONFIG_TEXT + 16], local[CONFIG_TEXT + 16];
     snprintf(web, sizeof web, "%s/web/dist", s->conf.home);
+    local_socket(local, s->conf.data);
     return (struct net_conf){
         .loop = s->loop,
         .listen = s->conf.listen,
+        .local_socket = local,
         .web_dir = web,
         .connections = s->conf.connections,
         .connections_per_address = s->conf.connections_per_address,
@@ -242,6 +244,7 @@ struct net_conf ports_net_conf(struct server *s)
         .frame_bytes = s->conf.frame_bytes,
         .body_bytes = s->conf.body_bytes,
         .heartbeat_ms = s->conf.heartbeat_ms,
+        .http_ca_file = s->conf.http_ca_file,
         .arg = s,
         .on_hello = on_hello,
         .on_frame = on_frame,
@@ -284,6 +287,11 @@ struct script_conf ports_script_conf(struct server *s)
         .threads = (int)s->conf.script_threads,
         .cpu_ms = s->conf.script_cpu_ms,
         .memory_bytes = s->conf.script_memory_bytes,
+        .failures = s->conf.script_failures,
+        .routing_ms = s->conf.routing_ms,
+        .canary_conversations = s->conf.canary_conversations,
+        .run_tests = s->conf.script_tests,
+        .run_test = proving_run,
         .on_ask = asks_on_ask,
         .on_change = on_scripts_changed,
         .keep_version = versions_keep,

@@ -169,6 +169,7 @@ static void on_beat(struct timer *t)
         s->conf_seen = seen;
         server_reload(s);
     }
+    versions_beat(s);
     s->beat_due_ms = now / 1000 + BEAT_MS;
     timer_start(loop_wheel(s->loop), &s->beat, loop_now(s->loop) + BEAT_MS);
 }

@@ -44,6 +44,7 @@ struct server {
     struct store *store;
     struct script *script;
     struct kinds *kinds; /* types of channels; swapped by a reload */
+    int64_t unpinned_at; /* when versions were looked at last */
     struct { /* versions of scripts, from the store, until they are loaded */
         struct arena *arena;
         struct script_version *at;
@@ -75,6 +76,7 @@ struct server {
     struct map passwords; /* agent -> its hash, for whole rows */
     struct map idem;      /* Idempotency-Keys at work: hash -> call */
     bool reloading;
+    struct asks *asks; /* of scripts, under way; NULL until there are any */
 };
 
 /* Blocking: opens everything; then loop_run(s->loop) serves. given: what the
@@ -118,6 +120,10 @@ void asks_on_ask(void *arg, struct script_ask *ask);
 void versions_keep(void *arg, const struct script_version *v);
 void versions_visit(void *arg, const struct script_version *v);
 void versions_forget(struct server *s);
+void versions_beat(struct server *s); /* now and then; once a minute it acts */
+
+/* proving.c: script_conf.run_test */
+int proving_run(void *arg, struct slice unit, struct buf *out);
 
 /* ports.c: take their argument; its done comes, also when the store is
  * closed already */

@@ -43,6 +43,8 @@ const struct setting settings[] = {
     TEXT(config, "", START, "settings file; empty = config.lua in home"),
     TEXT(public_url, "", LIVE,
          "how the world reaches this server, https://chat.example.com"),
+    TEXT(http_ca_file, "", 0,
+         "PEM file trusted beside the system's for scripts' https calls"),
     CHOICE(log, "text", "text|json", LIVE, "form of the log lines"),
     CHOICE(log_level, "info", "debug|info|warn|error", LIVE,
            "least level that is logged"),
@@ -82,6 +84,14 @@ const struct setting settings[] = {
         "CPU time of a script between two waits"),
     INT(script_memory_bytes, "33554432", 1048576, MANY, 0,
         "memory of one script"),
+    INT(script_failures, STR(LIMIT_FAILURES), 1, 1000000, 0,
+        "a script that fails that often in a row is switched off"),
+    BOOL(script_tests, "true", 0,
+         "x_test.lua beside x.lua must pass before a changed x serves"),
+    INT(routing_ms, STR(LIMIT_ROUTING_MS), 1, 30000, 0,
+        "the rules' time to place a conversation, then the default does"),
+    INT(canary_conversations, "200", 1, 20000, 0,
+        "conversations that decide about a canary which says no number"),
 };
 const size_t settings_count = sizeof settings / sizeof settings[0];
 _Static_assert(sizeof settings / sizeof settings[0] <= CONFIG_COUNT_MAX,

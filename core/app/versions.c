@@ -8,6 +8,8 @@
 #include "app/server.h"
 #include "base/log.h"
 
+#define UNPIN_MS 60000
+
 static void on_kept(struct tx *tx)
 {
     if (tx->result) {
@@ -55,4 +57,13 @@ void versions_forget(struct server *s)
     s->kept.arena = NULL;
     s->kept.at = NULL;
     s->kept.count = 0;
+}
+
+void versions_beat(struct server *s)
+{
+    int64_t now = loop_now(s->loop);
+    if (s->script && now - s->unpinned_at >= UNPIN_MS) {
+        s->unpinned_at = now;
+        script_oldest(s->script, desk_oldest(s->desk));
+    }
 }

@@ -137,6 +137,16 @@ int script_list(struct script *s, struct buf *out)
     return w.failed;
 }
 
+int script_show(struct script *s, struct slice unit, struct buf *out)
+{
+    struct jsonw w = jsonw_on(out);
+    struct unit *u = script_unit(s, unit);
+    if (!u)
+        return ERR_NOT_FOUND;
+    write_unit(&w, u);
+    return w.failed;
+}
+
 bool script_is_well(struct script *s, struct err *e)
 {
     struct unit **list = sorted(s);

@@ -170,6 +170,8 @@ void script_look(struct script *s, script_look_fn done, void *arg);
  * errors[] (file, line, message, traceback, count, first_at, last_at), calls,
  * cpu, memory. Main thread, from a snapshot. */
 int script_list(struct script *s, struct buf *out);
+/* One of them. ERR_NOT_FOUND. */
+int script_show(struct script *s, struct slice unit, struct buf *out);
 bool script_is_well(struct script *s,
                     struct err *e); /* false: first broken one */
 /* The reference of the API, from the tables the calls are made of: format is

@@ -99,7 +99,7 @@ static void ask(struct call *c)
     q->after_pos = p->after;
     q->upto_pos = server_pos(c->s);
     q->limit = p->limit;
-    desk_viewer(c->s->desk, c->who.agent, q->arena, &q->viewer);
+    caller_viewer(c, q->arena, &q->viewer);
     p->asking = true;
     server_read(c->s, q);
 }

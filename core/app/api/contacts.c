@@ -32,7 +32,7 @@ static void list(struct call *c)
     q->limit = p.limit;
     q->offset = p.offset;
     q->newest_first = true;
-    desk_viewer(c->s->desk, c->who.agent, q->arena, &q->viewer);
+    caller_viewer(c, q->arena, &q->viewer);
     server_read(c->s, q);
 }
 

@@ -26,7 +26,7 @@ static void on_loaded(struct query *q)
         } else {
             reply_error(c, &e);
         }
-    } else if (!desk_may_see(c->s->desk, c->who.agent, q->conversation)) {
+    } else if (!caller_may_see(c, q->conversation)) {
         reply_fail(c, ERR_FORBIDDEN, NULL,
                    "this conversation is not yours to see");
     } else {
@@ -157,7 +157,7 @@ static void list(struct call *c)
     }
     q->limit = p.limit;
     q->offset = p.offset;
-    desk_viewer(c->s->desk, c->who.agent, q->arena, &q->viewer);
+    caller_viewer(c, q->arena, &q->viewer);
     server_read(c->s, q);
 }
 
@@ -186,7 +186,7 @@ static struct act *act_begin(struct call *c, enum act_kind kind)
         return NULL;
     }
     struct act *act = act_new(kind, on_act, c);
-    act->role = ROLE_AGENT;
+    act->role = c->who.agent ? ROLE_AGENT : ROLE_SYSTEM;
     act->actor = c->who.agent;
     act->conv = id;
     return act;

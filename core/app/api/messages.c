@@ -105,7 +105,7 @@ static void list_of(struct call *c, const struct conversation *v)
     /* seq has no gaps, so an offset is a seq. */
     q->after_seq = before ? 0 : after + (uint32_t)offset;
     q->limit = (uint32_t)(limit > LIMIT_LIST ? LIMIT_LIST : limit);
-    desk_viewer(c->s->desk, c->who.agent, q->arena, &q->viewer);
+    caller_viewer(c, q->arena, &q->viewer);
     c->number = v->last_seq;
     server_read(c->s, q);
 }
@@ -141,7 +141,7 @@ static void ask_first(struct call *c, const struct event *ev)
     q->conv = ev->conv;
     q->after_seq = ev->seq - 1;
     q->limit = 1;
-    desk_viewer(c->s->desk, c->who.agent, q->arena, &q->viewer);
+    caller_viewer(c, q->arena, &q->viewer);
     server_read(c->s, q);
 }
 
@@ -204,7 +204,7 @@ static void post(struct call *c)
     if (f->ref.len == 0) {
         f->ref = make_ref(c, act->arena);
     }
-    act->role = ROLE_AGENT;
+    act->role = c->who.agent ? ROLE_AGENT : ROLE_SYSTEM;
     act->actor = c->who.agent;
     act->conv = id;
     act->frame = f;

@@ -111,7 +111,7 @@ static bool find_agent(struct call *c, uint64_t *agent)
 {
     struct slice text = body_text(c, "agent");
     *agent = c->who.agent;
-    if (text.len == 0) {
+    if (text.len == 0 && *agent) {
         return true;
     }
     if (id_parse(text, ID_AGENT, agent) && desk_agent(c->s->desk, *agent)) {
