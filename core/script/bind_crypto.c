@@ -30,20 +30,6 @@ struct slice crypto_data(lua_State *L, int arg, const char *what)
     return s;
 }
 
-/* Field of the options at arg: true and the value on top of the stack. */
-bool crypto_option(lua_State *L, int arg, const char *name)
-{
-    if (lua_isnoneornil(L, arg))
-        return false;
-    luaL_checktype(L, arg, LUA_TTABLE);
-    lua_pushstring(L, name);
-    lua_rawget(L, arg);
-    if (!lua_isnil(L, -1))
-        return true;
-    lua_pop(L, 1);
-    return false;
-}
-
 enum form crypto_form(lua_State *L, int arg, enum form otherwise)
 {
     static const char *const names[] = {"raw", "hex", "base64", "base64url",

@@ -3,14 +3,12 @@
 #pragma once
 #include "base/crypto.h"
 #include "base/limits.h"
-#include "script/bind.h"
+#include "script/options.h"
 
 #define CRYPTO_OUT_BYTES (2 * LIMIT_BODY_BYTES + 64) /* hex is the widest */
 
 /* A text or a secret of at most 1 MB; raises for anything else. */
 struct slice crypto_data(lua_State *L, int arg, const char *what);
-/* Field of the options at arg: true and the value on top of the stack. */
-bool crypto_option(lua_State *L, int arg, const char *name);
 enum form { FORM_RAW, FORM_HEX, FORM_BASE64, FORM_BASE64URL };
 enum form crypto_form(lua_State *L, int arg, enum form otherwise);
 /* s lies not in bind_buf. */

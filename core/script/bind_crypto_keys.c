@@ -12,14 +12,14 @@
 static unsigned padding_at(lua_State *L, int arg, const char *what)
 {
     unsigned pad = 16;
-    if (crypto_option(L, arg, "block")) {
+    if (option_push(L, arg, "block")) {
         lua_Number n = lua_tonumber(L, -1);
         if (n != 16 && n != 32)
             bind_raise(L, "%s: block must be 16 or 32", what);
         pad = (unsigned)n;
         lua_pop(L, 1);
     }
-    if (crypto_option(L, arg, "padding")) {
+    if (option_push(L, arg, "padding")) {
         const char *name = lua_tostring(L, -1);
         bool none = name && strcmp(name, "none") == 0;
         if (!none && !(name && strcmp(name, "pkcs7") == 0))
@@ -76,7 +76,7 @@ int crypto_cbc_decrypt(lua_State *L)
 static struct slice option_data(lua_State *L, int arg, const char *name,
                                 const char *what)
 {
-    if (!crypto_option(L, arg, name))
+    if (!option_push(L, arg, name))
         return SLICE("");
     return crypto_data(L, lua_gettop(L), what);
 }
@@ -146,11 +146,11 @@ static enum sign_with rsa_at(lua_State *L, int arg, enum digest *d,
 {
     enum sign_with with = SIGN_RSA_PKCS1;
     *d = DIGEST_SHA256;
-    if (crypto_option(L, arg, "hash")) {
+    if (option_push(L, arg, "hash")) {
         *d = crypto_digest(L, lua_gettop(L), what);
         lua_pop(L, 1);
     }
-    if (crypto_option(L, arg, "padding")) {
+    if (option_push(L, arg, "padding")) {
         const char *name = lua_tostring(L, -1);
         bool pss = name && strcmp(name, "pss") == 0;
         if (!pss && !(name && strcmp(name, "pkcs1") == 0))
@@ -164,7 +164,7 @@ static enum sign_with rsa_at(lua_State *L, int arg, enum digest *d,
 static enum form option_form(lua_State *L, int arg)
 {
     enum form form = FORM_RAW;
-    if (crypto_option(L, arg, "as")) {
+    if (option_push(L, arg, "as")) {
         form = crypto_form(L, lua_gettop(L), FORM_RAW);
         lua_pop(L, 1);
     }

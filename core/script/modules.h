@@ -37,7 +37,10 @@
     X(log)                                                                     \
     X(secret)                                                                  \
     X(secret_object)                                                           \
-    X(crypto)
+    X(crypto)                                                                  \
+    X(text)                                                                    \
+    X(matcher)                                                                 \
+    X(utf8)
 /* clang-format on */
 
 #define API_EXTERN(name) extern const struct api_module name##_module;
