@@ -300,6 +300,8 @@ static int stuck(lua_State *L, struct play *p, const struct try *y,
     return stop(L);
 }
 
+#define KEEP (-1000) /* no number of results, nor lua_yield's */
+
 /* It failed for good; the stack from 6 on is ok and the values. */
 static int failed(lua_State *L, struct play *p, const struct try *y, bool ok)
 {
@@ -310,7 +312,7 @@ static int failed(lua_State *L, struct play *p, const struct try *y, bool ok)
     if (strcmp(y->kind, "undo") == 0)
         return stuck(L, p, y, why);
     if (ok)
-        return -1; /* kept like a result: nil, code, detail */
+        return KEEP; /* like a result: nil, code, detail */
     if (is_step) {
         lua_pushboolean(L, 0);
         lua_pushstring(L, why);
@@ -320,7 +322,7 @@ static int failed(lua_State *L, struct play *p, const struct try *y, bool ok)
     lua_pushnil(L);
     lua_pushliteral(L, "error");
     lua_pushstring(L, why);
-    return -1;
+    return KEEP;
 }
 
 /* Its values, from stack index 7 on, are kept; then it is stored if the step
@@ -358,8 +360,8 @@ static int flow_step_end(lua_State *L)
     }
     if (!good && y.tries < y.most)
         return try_again(L, p, &y);
-    int n = good ? -1 : failed(L, p, &y, ok);
-    return n < 0 ? keep(L, p, &y, waited) : n;
+    int n = good ? KEEP : failed(L, p, &y, ok);
+    return n == KEEP ? keep(L, p, &y, waited) : n;
 }
 
 /* --- states and people's view --------------------------------------------- */
