@@ -115,13 +115,17 @@ static int read_trace(struct subject *s, struct buf *out)
 
 /* --- for people --- */
 
-static void clock_of(int64_t at, const char *format, char out[40])
+static void clock_of(int64_t at, bool with_date, char out[40])
 {
     char text[32];
     time_t s = (time_t)(at / 1000);
     struct tm tm;
     localtime_r(&s, &tm);
-    strftime(text, sizeof text, format, &tm);
+    if (with_date) {
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &tm);
+    } else {
+        strftime(text, sizeof text, "%H:%M:%S", &tm);
+    }
     snprintf(out, 40, "%s.%03d", text, (int)(at % 1000));
 }
 
@@ -142,7 +146,7 @@ static void print_quoted(struct slice s)
 static void print_time(int64_t at)
 {
     char text[40];
-    clock_of(at, "%H:%M:%S", text);
+    clock_of(at, false, text);
     printf("%-14s", text);
 }
 
@@ -164,7 +168,7 @@ static void print_head(const struct json *j)
 {
     const struct json *m = json_get(j, "message");
     char at[40];
-    clock_of(json_int(m, "at", 0), "%Y-%m-%d %H:%M:%S", at);
+    clock_of(json_int(m, "at", 0), true, at);
     printf("%.*s  message %lld of %.*s, which is %.*s now\n",
            SLICE_FMT(json_text(m, "id")), (long long)json_int(m, "seq", 0),
            SLICE_FMT(json_text(j, "conversation")),
