@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "script/bind.h"
 #include "script/files.h"
+#include "script/flow_lint.h"
 #include "script/lint.h"
 #include "script/load.h"
 #include "script/report.h"
@@ -44,6 +45,8 @@ static void check_one(void *arg, struct slice name)
         for (const struct source *p = v->sources; p && !c->failed; p = p->next)
             c->failed = lint_source(p == v->sources ? v->file : p->name,
                                     p->text, c->out, &c->found);
+        if (slice_starts(v->name, "flows/") && !c->failed)
+            c->failed = flow_lint(v->file, v->sources->text, c->out, &c->found);
         version_unref(v);
     } else {
         struct slice text = buf_slice(&l.trouble);
