@@ -198,6 +198,10 @@ static int on_uuid(lua_State *L)
     {                                                                          \
         name, fn, API_ANYWHERE, 0, signature, doc, "1"                         \
     }
+#define VARIES(name, fn, signature, doc)                                       \
+    {                                                                          \
+        name, fn, API_ANYWHERE, API_VARIES, signature, doc, "1"                \
+    }
 #define DIGEST_SIGNATURE                                                       \
     "(data: string|Secret, as?: \"hex\"|\"raw\"|\"base64\"|\"base64url\"): "   \
     "string"
@@ -250,12 +254,13 @@ static const struct api_call calls[] = {
         "(text: string|Secret): string|nil, string?, string?",
         "The bytes of a hex text, either case. nil, \"bad_request\" for "
         "anything else.\n\nlocal bytes = crypto.hex_decode \"00ff\""),
-    ANY("random", on_random,
-        "(bytes: integer, as?: \"raw\"|\"hex\"|\"base64\"|\"base64url\"): "
-        "string",
-        "1 to 1024 bytes nobody can guess.\n\n"
-        "local nonce = crypto.random(8, \"hex\")"),
-    ANY("uuid", on_uuid, "(): string",
+    VARIES("random", on_random,
+           "(bytes: integer, as?: \"raw\"|\"hex\"|\"base64\"|\"base64url\"): "
+           "string",
+           "1 to 1024 bytes nobody can guess.\n\n"
+           "local nonce = crypto.random(8, \"hex\")"),
+    VARIES(
+        "uuid", on_uuid, "(): string",
         "A random UUID (version 4).\n\n"
         "local id = crypto.uuid() -- \"6fa459ea-ee8a-4ca4-894e-db77e160355e\""),
     ANY("aes_cbc_encrypt", crypto_cbc_encrypt,
