@@ -31,6 +31,7 @@ void bind_open(lua_State *L)
     bind_time(L);
     bind_json(L);
     bind_lookup(L);
+    bind_calendar(L);
     bind_secret(L);
     bind_require(L);
 }

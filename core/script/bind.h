@@ -22,6 +22,7 @@ void bind_http(lua_State *L);
 void bind_time(lua_State *L);
 void bind_json(lua_State *L);
 void bind_lookup(lua_State *L);
+void bind_calendar(lua_State *L);
 void bind_require(lua_State *L);
 void bind_secret(lua_State *L);
 

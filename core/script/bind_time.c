@@ -6,11 +6,10 @@
  * machine's. Zones are read once per script and kept in its state. Failure
  * modes: an unknown zone, a clock time that is none: raised.
  */
+#include "script/bind_time.h"
 #include "base/clock.h"
-#include "script/bind.h"
 #include "script/modules.h"
 #include "script/unit.h"
-#include "script/zone.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,14 +44,13 @@ static void load_zone(lua_State *L, struct slice name)
     }
 }
 
-/* Seconds east of the zone at arg (a text or nothing) at that moment. */
-static int32_t offset_of(lua_State *L, int arg, int64_t at_ms)
+struct zone_ref bind_zone(lua_State *L, int arg)
 {
-    int32_t offset;
+    struct zone_ref r = {.zone = NULL};
     bool own = lua_isnoneornil(L, arg);
     struct slice name = own ? own_zone() : bind_slice(L, arg);
-    if (zone_fixed(name, &offset))
-        return offset;
+    if (zone_fixed(name, &r.offset))
+        return r;
     lua_pushlightuserdata(L, (void *)&zones_key);
     lua_rawget(L, LUA_REGISTRYINDEX);
     value_push_slice(L, name);
@@ -61,23 +59,28 @@ static int32_t offset_of(lua_State *L, int arg, int64_t at_ms)
         lua_pop(L, 1);
         load_zone(L, name);
         if (lua_isnil(L, -1) && own)
-            return lua_pop(L, 2), 0; /* no zone files: UTC */
+            return lua_pop(L, 2), r; /* no zone files: UTC */
         if (lua_isnil(L, -1))
             bind_raise(L, "unknown time zone '%s'", name.at);
         value_push_slice(L, name);
         lua_pushvalue(L, -2);
         lua_rawset(L, -4);
     }
-    const struct zone *z = lua_touserdata(L, -1);
-    offset = zone_offset(z, at_ms / 1000);
+    r.zone = lua_touserdata(L, -1); /* the table keeps it alive */
     lua_pop(L, 2);
-    return offset;
+    return r;
+}
+
+/* Seconds east of the zone at arg (a text or nothing) at that moment. */
+static int32_t offset_of(lua_State *L, int arg, int64_t at_ms)
+{
+    return zone_ref_offset(bind_zone(L, arg), at_ms / 1000);
 }
 
 /* --- dates ---------------------------------------------------------------- */
 
 /* The moment at arg (ms, default now) must be within what calendars can do. */
-static int64_t moment(lua_State *L, int arg)
+int64_t bind_moment(lua_State *L, int arg)
 {
     if (lua_isnoneornil(L, arg))
         return bind_now(L);
@@ -119,7 +122,7 @@ static void push_date(lua_State *L, int64_t at, int32_t offset)
 /* time.date(zone, ms) */
 static int time_date(lua_State *L)
 {
-    int64_t at = moment(L, 2);
+    int64_t at = bind_moment(L, 2);
     push_date(L, at, offset_of(L, 1, at));
     return 1;
 }
@@ -158,8 +161,10 @@ static int push_format(lua_State *L, const char *format, int64_t at,
 /* time.format(ms, format, zone) */
 static int time_format(lua_State *L)
 {
-    int64_t at = moment(L, 1);
+    int64_t at = bind_moment(L, 1);
     const char *format = luaL_optstring(L, 2, "%Y-%m-%d %H:%M:%S");
+    if (strcmp(format, "iso") == 0)
+        return bind_push_iso(L, at, offset_of(L, 3, at));
     return push_format(L, format, at, offset_of(L, 3, at));
 }
 
@@ -272,7 +277,41 @@ static const struct api_call calls[] = {
     {"format", time_format, API_ANYWHERE, 0,
      "(at?: integer, format?: string, zone?: string): string",
      "A moment as text. The format is strftime's; the default is \"%Y-%m-%d "
-     "%H:%M:%S\".",
+     "%H:%M:%S\". \"iso\" is ISO 8601 with the zone's offset: "
+     "\"2026-11-21T09:30:00+08:00\".",
+     "1"},
+    {"parse", time_parse, API_ANYWHERE, 0,
+     "(text: string, zone?: string): integer|nil, string?, string?",
+     "The moment that an ISO 8601 text names, or nil, \"bad_request\", detail. "
+     "Without an offset in the text it is the zone's time."
+     "\n\ntime.parse \"2026-11-21T09:30:00Z\"\n"
+     "time.parse(\"2026-11-21 09:30\", \"Asia/Shanghai\")\n"
+     "time.parse \"2026-11-21\"",
+     "1"},
+    {"ms", time_ms, API_ANYWHERE, 0, "(duration: Duration): integer",
+     "A duration in ms: time.ms \"2h\" is 7200000.", "1"},
+    {"duration", time_duration, API_ANYWHERE, 0, "(ms: number): Duration",
+     "A number of ms as a duration, as conv:after and its like take it: "
+     "time.duration(90000) is \"90s\".",
+     "1"},
+    {"business_hours", time_business_hours, API_ANYWHERE, 0,
+     "(hours: HoursTable): BusinessHours",
+     "Opening hours, to be asked whether and when it is open. Made once, at "
+     "the top of a file; scripts/lib/hours.lua is a good place. Raises for "
+     "what is no hours, dates or zone."
+     "\n\nlocal hours = time.business_hours {\n"
+     "  zone = \"Asia/Shanghai\",\n"
+     "  mon = \"9:00-18:00\", tue = \"9:00-18:00\", wed = \"9:00-18:00\",\n"
+     "  thu = \"9:00-18:00\", fri = \"9:00-12:00, 13:00-17:00\",\n"
+     "  holidays = { \"2026-02-15..2026-02-23\" },\n"
+     "  workdays = { \"2026-02-14\", [\"2026-02-28\"] = \"10:00-16:00\" },\n"
+     "}\nif not hours:is_open() then ... end",
+     "1"},
+    {"cron", time_cron, API_ANYWHERE, 0, "(line: string, zone?: string): Cron",
+     "A cron line, to be asked when it comes next. Five fields: minute, hour, "
+     "day of the month, month, weekday; *, lists, ranges, steps and names. "
+     "Raises for what is none. A rule's field cron runs on_timer by one."
+     "\n\nlocal next = time.cron(\"0 9 * * 1-5\", \"Asia/Shanghai\"):next()",
      "1"},
     {"is_between", time_is_between, API_ANYWHERE, 0,
      "(from: string, to: string, zone?: string): boolean",

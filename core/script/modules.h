@@ -33,6 +33,9 @@
     X(queues)                                                                  \
     X(json)                                                                    \
     X(time)                                                                    \
+    X(hours_table)                                                             \
+    X(business_hours)                                                          \
+    X(cron)                                                                    \
     X(date)                                                                    \
     X(log)                                                                     \
     X(secret)                                                                  \

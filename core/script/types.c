@@ -242,6 +242,36 @@ const struct api_module assignment_module = {.name = "Assignment",
                                              .calls = assignment,
                                              .is_object = true};
 
+static const struct api_call hours_table[] = {
+    FIELD("mon", "string|nil",
+          "\"9:00-18:00\", \"9:00-12:00, 13:00-18:00\", \"22:00-06:00\" "
+          "(over midnight) or \"closed\"; so are tue wed thu fri sat sun. A "
+          "day not named is closed."),
+    FIELD("tue", "string|nil", "Likewise."),
+    FIELD("wed", "string|nil", "Likewise."),
+    FIELD("thu", "string|nil", "Likewise."),
+    FIELD("fri", "string|nil", "Likewise."),
+    FIELD("sat", "string|nil", "Likewise."),
+    FIELD("sun", "string|nil", "Likewise."),
+    FIELD("weekdays", "string|nil",
+          "For those from Monday to Friday that are not named."),
+    FIELD("every_day", "string|nil", "For all that are not named."),
+    FIELD("zone", "string|nil",
+          "\"Asia/Shanghai\", \"+08:00\"; default: the machine's."),
+    FIELD("holidays", "table|nil",
+          "Dates that are closed: \"2026-02-15\", "
+          "\"2026-02-15..2026-02-23\"; or [date] = \"9:00-12:00\", open for "
+          "less."),
+    FIELD("workdays", "table|nil",
+          "Dates that are worked although they are not like it (make-up days): "
+          "with Monday's hours, or [date] = hours. They win over holidays."),
+    END};
+const struct api_module hours_table_module = {
+    .name = "HoursTable",
+    .doc = "What time.business_hours is made of.",
+    .calls = hours_table,
+    .is_object = true};
+
 static const struct api_call date[] = {
     FIELD("year", "integer", "E.g. 2030."),
     FIELD("month", "integer", "1 to 12."),
