@@ -133,6 +133,18 @@ int64_t desk_next(const struct desk *d)
     return wheel_next(d->wheel, now_ms(d));
 }
 
+int64_t desk_next_deadline(struct desk *d)
+{
+    bool runs = timer_is_running(&d->second);
+    int64_t due = d->second.due_ms;
+    timer_stop(d->wheel, &d->second);
+    int64_t ms = desk_next(d);
+    if (runs) {
+        timer_start(d->wheel, &d->second, due);
+    }
+    return ms;
+}
+
 /* --- what the store remembers --------------------------------------------- */
 
 void desk_restore_conversation(struct desk *d, const struct conversation *c,

@@ -60,6 +60,9 @@ void desk_adjust(struct desk *d,
 /* Moves time on; call at least every 100 ms or at desk_next. */
 void desk_tick(struct desk *d);
 int64_t desk_next(const struct desk *d); /* ms until a tick is due, -1 none */
+/* The same without the desk's own look at every second: for who leaps from
+ * deadline to deadline (yuelai test). */
+int64_t desk_next_deadline(struct desk *d);
 
 /* --- what is known, from store_visit and after committed changes --- */
 void desk_put_channel(struct desk *d, const struct channel *c); /* copies */
