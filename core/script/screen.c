@@ -117,7 +117,7 @@ static void append(struct job *job, struct effect *e)
     }
 }
 
-void screen_end(struct run *run)
+void screen_close(struct run *run)
 {
     struct job *job = run->job;
     struct screen *s = run->screen;
@@ -157,6 +157,6 @@ bool screen_next(struct run *run)
     if (e)
         lend(run, e);
     else
-        screen_end(run);
+        screen_close(run);
     return e != NULL;
 }

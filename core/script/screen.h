@@ -16,4 +16,4 @@
  * and its plan begins anew. False: it is whole again and may go home. */
 bool screen_next(struct run *run);
 /* Whole again without going on: the house stops. */
-void screen_end(struct run *run);
+void screen_close(struct run *run);

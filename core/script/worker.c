@@ -53,7 +53,7 @@ static void on_done(struct mail *m)
 static void answer(struct worker *w, struct job *job, int result)
 {
     struct run *run = job->task;
-    screen_end(run);
+    screen_close(run);
     list_remove(&run->link);
     atomic_fetch_sub(w->conf.depth, 1);
     job->result = result;
