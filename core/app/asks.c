@@ -6,6 +6,7 @@
  * freed.
  */
 #include "app/asks.h"
+#include "app/channels/channels.h"
 
 void asks_answer(struct server *s, struct script_ask *ask)
 {
@@ -73,6 +74,12 @@ void asks_on_ask(void *arg, struct script_ask *ask)
         break;
     case ASK_LOOKUP:
         lookup_ask(s, ask);
+        break;
+    case ASK_DELIVER:
+        inbound_ask(s, ask);
+        break;
+    case ASK_RECEIPT:
+        receipt_ask(s, ask);
         break;
     case ASK_AI:
         asks_refuse(s, ask, ERR_UNAVAILABLE, "no assistant is set up");

@@ -47,7 +47,8 @@ static int field_type(const struct json *f, struct kind_field *out)
 {
     static const char *const names[] = {"string", "secret", "integer",
                                         "boolean", "choice"};
-    struct slice type = json_text(f, "type");
+    bool is_short = json_is(f, JSON_STRING); /* token = "secret" */
+    struct slice type = is_short ? f->text : json_text(f, "type");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (slice_is(type, names[i])) {
             out->type = (enum kind_type)i;
@@ -131,8 +132,71 @@ static int add(struct kinds *k, const char *name, struct slice text,
     }
     out->title = text_of(k->arena, title);
     out->schema = text_of(k->arena, json_get(table, "schema"));
+    out->capabilities = text_of(k->arena, json_get(table, "capabilities"));
     k->count++;
     return 0;
+}
+
+/* --- adapters that serve --- */
+
+static void drop(struct kinds *k, struct slice name)
+{
+    for (size_t i = 0; i < k->count; i++) {
+        if (slice_is(name, k->at[i].name)) {
+            memmove(&k->at[i], &k->at[i + 1],
+                    (--k->count - i) * sizeof k->at[i]);
+            return;
+        }
+    }
+}
+
+static void learn(struct kinds *k, const struct json *j)
+{
+    struct err e = {0};
+    struct slice type = json_text(j, "type");
+    struct slice text = text_of(k->arena, j);
+    if (!type.len || type.len > KIND_NAME_MAX || slice_is(type, "web")) {
+        log_error("channels", "type %.*s is left out: its name is no good",
+                  SLICE_FMT(type));
+        return;
+    }
+    drop(k, type);
+    if (k->count == KINDS_MAX) {
+        log_error("channels", "type %.*s is left out: there are %d already",
+                  SLICE_FMT(type), KINDS_MAX);
+        return;
+    }
+    struct kind *out = &k->at[k->count];
+    if (add(k, slice_dup(k->arena, type).at, text, true, &e)) {
+        log_error("channels", "type %.*s is left out: %s", SLICE_FMT(type),
+                  e.text);
+        return;
+    }
+    const struct json *face = json_get(j, "face");
+    out->receives = json_bool(j, "receives", false);
+    out->sends = json_bool(j, "sends", false);
+    out->polls = json_bool(j, "polls", false);
+    out->checks = json_bool(j, "checks", false);
+    out->rate = (int32_t)json_int(face, "rate", 0);
+    out->burst = (int32_t)json_int(face, "burst", 0);
+    out->at_once = (int32_t)json_int(face, "at_once", 0);
+    out->reply_window_ms = json_int(face, "reply_window_ms", 0);
+}
+
+struct kinds *kinds_with(const struct kinds *base, struct slice adapters)
+{
+    struct kinds *k = mem_alloc(sizeof *k);
+    struct json *all = NULL;
+    k->arena = arena_new();
+    k->count = base->count;
+    memcpy(k->at, base->at, sizeof k->at);
+    if (json_parse(k->arena, adapters, NULL, &all) == 0 &&
+        json_is(all, JSON_ARRAY)) {
+        for (const struct json *j = all->first; j; j = j->next) {
+            learn(k, j);
+        }
+    }
+    return k;
 }
 
 /* --- the folder --- */

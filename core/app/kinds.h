@@ -40,12 +40,20 @@ struct kind {
     struct slice title, schema; /* JSON, for people's consoles */
     const struct kind_field *fields;
     size_t count;
-    bool has_adapter; /* else nothing is received or sent */
+    bool has_adapter;                    /* else nothing is received or sent */
+    struct slice capabilities;           /* JSON object, as the adapter says */
+    bool receives, sends, polls, checks; /* which functions it has */
+    int32_t rate, burst, at_once;        /* struct channel_face */
+    int64_t reply_window_ms;
 };
 struct kinds;
 
 /* Never NULL: the web is always there. Blocking. */
 struct kinds *kinds_read(const char *home);
+/* All of base, and what serving adapters say of themselves (script_channels),
+ * which counts more. Borrows base, which must outlive it. One that is wrong is
+ * logged and left out. */
+struct kinds *kinds_with(const struct kinds *base, struct slice adapters);
 void kinds_free(struct kinds *k);
 size_t kinds_count(const struct kinds *k);
 const struct kind *kinds_at(const struct kinds *k, size_t i); /* borrows */

@@ -6,6 +6,7 @@
  * by ERR_CANCELLED through the loop, as the ports' contract wants it.
  */
 #include "app/api/api.h"
+#include "app/channels/channels.h"
 #include "app/ops.h"
 #include "app/server.h"
 #include "base/clock.h"
@@ -114,6 +115,20 @@ static int64_t port_patience(void *arg, const struct job *job)
     return s->script ? script_patience(s->script, job) : 0;
 }
 
+static void port_face(void *arg, const struct channel *c,
+                      struct channel_face *out)
+{
+    struct server *s = arg;
+    const struct kind *k = kinds_find(s->kinds, c->type);
+    if (k) {
+        out->sends = k->sends;
+        out->rate = k->rate;
+        out->burst = k->burst;
+        out->at_once = k->at_once;
+        out->reply_window_ms = k->reply_window_ms;
+    }
+}
+
 /* --- acks, measured: a direct-mapped table that forgets on collision --- */
 
 static uint64_t ack_key(uint64_t peer, struct slice ref)
@@ -179,6 +194,7 @@ struct desk_conf ports_conf(struct server *s)
                   .read = port_read,
                   .wants = port_wants,
                   .patience = port_patience,
+                  .face = port_face,
                   .send = port_send,
                   .accept = port_accept,
                   .close = port_close,
@@ -223,7 +239,7 @@ static void on_gone(void *arg, uint64_t peer)
 static void on_request(void *arg, struct http_req *r)
 {
     struct server *s = arg;
-    if (!ops_answer(s, r)) {
+    if (!ops_answer(s, r) && !hooks_answer(s, r)) {
         api_answer(s, r);
     }
 }
@@ -257,7 +273,7 @@ struct net_conf ports_net_conf(struct server *s)
 
 static void on_scripts_changed(void *arg)
 {
-    (void)arg; /* consoles look at the scripts resource by themselves */
+    server_kinds_changed(arg); /* consoles look at the resources themselves */
 }
 
 static void on_every(void *arg, struct slice unit)

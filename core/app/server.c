@@ -6,6 +6,7 @@
  * whatever was open is closed again in reverse order and the reason told; a
  * configuration that cannot be read leaves the old one at work (I11).
  */
+#include "app/channels/channels.h"
 #include "app/server.h"
 #include "app/api/api.h"
 #include "base/clock.h"
@@ -19,6 +20,8 @@
 #define BEAT_MS 500
 #define LOGIN_KEYS 10000
 #define REPLAY_KEYS 20000
+
+#define ADAPTERS_MAX (1024 * 1024)
 
 METER_US(loop_lag, "yuelai_loop_lag_seconds",
          "How late a timer of the main loop came");
@@ -71,6 +74,11 @@ static void visit_flow(void *arg, const struct flow *f)
     desk_restore_flow(((struct server *)arg)->desk, f);
 }
 
+static void visit_outbox(void *arg, const struct outbox *o)
+{
+    desk_restore_outbox(((struct server *)arg)->desk, o);
+}
+
 static int visit_all(struct server *s, struct err *e)
 {
     const struct store_visit v = {.arg = s,
@@ -82,6 +90,7 @@ static int visit_all(struct server *s, struct err *e)
                                   .unhandled = visit_unhandled,
                                   .alarm = visit_alarm,
                                   .flow = visit_flow,
+                                  .outbox = visit_outbox,
                                   .version = versions_visit};
     return store_visit(s->store, &v, e);
 }
@@ -199,9 +208,29 @@ struct reload {
 
 static void swap_kinds(struct server *s, struct reload *r)
 {
-    struct kinds *old = s->kinds;
-    s->kinds = r->kinds;
+    struct kinds *old = s->kinds_base;
+    s->kinds_base = r->kinds;
+    server_kinds_changed(s);
     r->kinds = old;
+}
+
+void server_kinds_changed(struct server *s)
+{
+    struct kinds *old = s->kinds;
+    struct buf out;
+    buf_init(&out, ADAPTERS_MAX);
+    if (s->script && script_channels(s->script, &out)) {
+        log_error("channels", "the adapters say more than %d bytes",
+                  ADAPTERS_MAX);
+        buf_clear(&out);
+    }
+    s->kinds = kinds_with(s->kinds_base, buf_slice(&out));
+    buf_fini(&out);
+    kinds_free(old);
+    if (s->desk) {
+        desk_faces_changed(s->desk);
+        polls_look(s);
+    }
 }
 
 static void reload_done(struct mail *m)
@@ -286,7 +315,9 @@ static struct server *server_new(const struct config *given,
     s->auth = auth_new();
     s->logins = guard_new(LOGIN_KEYS);
     s->replays = guard_new(REPLAY_KEYS);
-    s->kinds = kinds_read(conf->home);
+    map_init(&s->polled);
+    s->kinds_base = kinds_read(conf->home);
+    s->kinds = kinds_with(s->kinds_base, SLICE("[]"));
     return s;
 }
 

@@ -43,7 +43,11 @@ struct server {
     struct desk *desk;
     struct store *store;
     struct script *script;
-    struct kinds *kinds; /* types of channels; swapped by a reload */
+    struct kinds *kinds_base; /* types of channels by file; swapped by a
+                                 reload */
+    struct kinds *kinds;      /* with the adapters that serve */
+    struct map polled;        /* channel -> what asks its platform */
+    uint32_t hooks_under_way;
     int64_t unpinned_at; /* when versions were looked at last */
     struct { /* versions of scripts, from the store, until they are loaded */
         struct arena *arena;
@@ -115,6 +119,9 @@ int founding_begin(struct server *s, struct err *e);
 
 /* asks.c */
 void asks_on_ask(void *arg, struct script_ask *ask);
+
+/* The types of channels and what is asked of them, as they are now. */
+void server_kinds_changed(struct server *s);
 
 /* versions.c */
 void versions_keep(void *arg, const struct script_version *v);

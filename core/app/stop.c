@@ -9,6 +9,7 @@
  */
 #include "app/api/api.h"
 #include "app/asks.h"
+#include "app/channels/channels.h"
 #include "app/server.h"
 #include "base/log.h"
 
@@ -112,7 +113,10 @@ static void free_rest(struct server *s)
     auth_free(s->auth);
     guard_free(s->logins);
     guard_free(s->replays);
+    polls_free(s);
+    map_fini(&s->polled);
     kinds_free(s->kinds);
+    kinds_free(s->kinds_base);
     map_fini(&s->arrivals);
     char *hash;
     for (size_t i = 0; (hash = map_next(&s->passwords, &i)) != NULL;) {

@@ -24,11 +24,7 @@ static void on_free_job(struct job *job)
     struct desk *d = job->owner;
     struct tx *tx = tx_new(on_free_tx, NULL);
     struct outcome o = {.d = d, .job = job, .tx = tx};
-    for (const struct effect *e = job->first; e; e = e->next) {
-        if (e->type == EFFECT_KV_SET || e->type == EFFECT_KV_DEL) {
-            put_kv(&o, e);
-        }
-    }
+    job_put_kv(job, tx);
     bool is_alarm = job->hook == HOOK_TIMER && !slice_is(job->what, "every") &&
                     !slice_is(job->what, "cron");
     if (job->failures && is_alarm) {

@@ -155,5 +155,8 @@ struct job {
 };
 struct job *job_new(enum hook hook, void (*done)(struct job *), void *owner);
 void job_free(struct job *job);
+void effect_put_kv(const struct effect *e, struct tx *tx); /* of these */
+/* What its scripts want remembered (KV_SET, KV_DEL), into the tx. */
+void job_put_kv(const struct job *job, struct tx *tx);
 struct effect *job_effect(struct job *job, enum effect_type type); /* NULL when
                                                     LIMIT_EFFECTS are there */

@@ -155,17 +155,6 @@ static struct slice object_with(struct arena *a, struct slice object,
     return all;
 }
 
-void put_kv(struct outcome *o, const struct effect *e)
-{
-    struct kv *kv = arena_one(o->tx->arena, struct kv);
-    kv->space = slice_dup(o->tx->arena, e->unit);
-    kv->key = slice_dup(o->tx->arena, e->name);
-    kv->value = slice_dup(o->tx->arena, e->data);
-    kv->expires_at = e->number;
-    tx_put(o->tx, e->type == EFFECT_KV_SET ? PUT_KV : DEL_KV)->kv = kv;
-    o->puts = true;
-}
-
 static void put_alarm(struct outcome *o, const struct effect *e)
 {
     struct alarm *al = arena_one(o->tx->arena, struct alarm);
@@ -329,7 +318,8 @@ static bool apply_kept(struct outcome *o, const struct effect *e,
         return true;
     case EFFECT_KV_SET:
     case EFFECT_KV_DEL:
-        put_kv(o, e);
+        effect_put_kv(e, o->tx);
+        o->puts = true;
         return true;
     case EFFECT_CONTACT:
         change_contact(o, e);

@@ -523,12 +523,7 @@ static void settle(struct desk *d, struct out_conv *q, struct job *job,
     struct tx *tx = tx_new(on_settled, d);
     struct outbox *row = row_of(tx->arena, q, v, now);
     tx_put(tx, PUT_OUTBOX)->outbox = row;
-    struct outcome o = {.d = d, .job = job, .tx = tx};
-    for (const struct effect *e = job->first; e; e = e->next) {
-        if (e->type == EFFECT_KV_SET || e->type == EFFECT_KV_DEL) {
-            put_kv(&o, e); /* what the adapter remembers */
-        }
-    }
+    job_put_kv(job, tx); /* what the adapter remembers */
     if (v->state != OUTBOX_WAITING) {
         bool sent = v->state == OUTBOX_SENT;
         write_status(tx, q->conv, it->seq,

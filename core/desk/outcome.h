@@ -30,7 +30,6 @@ void outcome_apply_kept(struct outcome *o);
 void outcome_apply_notes(struct outcome *o); /* and then these */
 void outcome_place(struct outcome *o);   /* what no rule placed: the queue */
 void outcome_release(struct outcome *o); /* it is not committed after all */
-void put_kv(struct outcome *o, const struct effect *e);
 
 /* flows.c */
 void flow_begin(struct outcome *o, const struct effect *e, const char **why);

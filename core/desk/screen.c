@@ -95,12 +95,7 @@ static void on_kept(struct tx *tx)
 static void keep_memory(struct desk *d, struct job *job)
 {
     struct tx *tx = tx_new(on_kept, NULL);
-    struct outcome o = {.d = d, .job = job, .tx = tx};
-    for (const struct effect *e = job->first; e; e = e->next) {
-        if (e->type == EFFECT_KV_SET || e->type == EFFECT_KV_DEL) {
-            put_kv(&o, e);
-        }
-    }
+    job_put_kv(job, tx);
     if (tx->puts) {
         d->conf.ports.commit(d->conf.ports.arg, tx);
     } else {

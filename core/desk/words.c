@@ -254,3 +254,20 @@ void roster_free(struct roster *r)
     if (r && atomic_fetch_sub(&r->refs, 1) == 1)
         arena_free(r->arena);
 }
+
+void effect_put_kv(const struct effect *e, struct tx *tx)
+{
+    struct kv *kv = arena_one(tx->arena, struct kv);
+    kv->space = slice_dup(tx->arena, e->unit);
+    kv->key = slice_dup(tx->arena, e->name);
+    kv->value = slice_dup(tx->arena, e->data);
+    kv->expires_at = e->number;
+    tx_put(tx, e->type == EFFECT_KV_SET ? PUT_KV : DEL_KV)->kv = kv;
+}
+
+void job_put_kv(const struct job *job, struct tx *tx)
+{
+    for (const struct effect *e = job->first; e; e = e->next)
+        if (e->type == EFFECT_KV_SET || e->type == EFFECT_KV_DEL)
+            effect_put_kv(e, tx);
+}

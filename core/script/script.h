@@ -75,6 +75,9 @@ enum ask_kind {
                         up waiting: the next one makes it) */
     ASK_LOOKUP,      /* name = "conversation" "contact" "contacts" "messages",
                         data = filter -> data */
+    ASK_DELIVER, /* number = channel, data = message -> data = {"id",
+                    "conversation","seq","duplicate"}: on disk then */
+    ASK_RECEIPT, /* number = channel, data = {"sent","status","why"} */
     ASK_AI,          /* name = assistant, data = turn -> data = answer;
                         ERR_UNAVAILABLE while no assistant is set up */
     ASK_KB,          /* name = query, data = options -> data; likewise */
@@ -129,6 +132,10 @@ void script_answer(struct script *s, struct script_ask *ask); /* takes */
  * swapped in, or the old version serves on. n = 0: look at all. From watch,
  * command, API. */
 void script_changed(struct script *s, const char *const *paths, size_t n);
+/* The serving adapters, as they say of themselves: JSON array of {"type",
+ * "version","title","schema","capabilities","receives","sends","polls",
+ * "checks","face":{"rate","burst","at_once","reply_window_ms"}}. */
+int script_channels(struct script *s, struct buf *out);
 int64_t script_depth(struct script *s); /* jobs waiting or running */
 /* When the oldest conversation that is not closed was created, 0 = there is
  * none: versions pinned for older ones go. Once a minute or so. */

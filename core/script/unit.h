@@ -60,6 +60,7 @@ struct unit {
     atomic_int refs; /* any thread */
     struct unit_meters meters;
     struct timer every;
+    int64_t due_at; /* of `every`, wall clock; 0 = never */
     struct script *script;
     enum unit_state state;
     bool off;                /* by hand */
@@ -116,6 +117,7 @@ struct version {
     struct match match;
     int32_t priority;
     int64_t every_ms;    /* 0 = none */
+    struct period *period; /* cron; NULL = none */
     int64_t deadline_ms; /* script_patience; 0 = the house's */
     uint32_t hooks;      /* bits of enum hook */
     uint32_t events;     /* on_event: bits of event_bit */
@@ -124,6 +126,7 @@ struct version {
     struct canary_conf canary;
     atomic_bool on_trial;   /* calls are counted: canary.h; any thread */
     int hook[HOOK_COUNT];   /* registry, LUA_NOREF = has none */
+    struct slice adapter;   /* of a channel: JSON for script_channels */
     struct source *sources; /* its own first, then its libs */
     /* whoever has the state */
     lua_State *L;

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hooks.c - webhooks of platforms.
+ *
+ * Happy path: the channel in the path is found, its adapter's receive() gets
+ * the raw request, hands over what it means (inbound.c, durable before it goes
+ * on), and its answer goes out. Failure: no such channel is 404; an adapter
+ * that is not there, a house that stops or has too much to do is 503 with
+ * Retry-After, so that the platform sends again; a handler that failed is 500.
+ */
+#include "app/channels/channels.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/meter.h"
+
+#define UNDER_WAY 500 /* webhooks at once */
+#define ANSWER_MAX (1024 * 1024)
+
+METER(m_hooks, METER_COUNTER, "yuelai_hooks_total", "Webhooks that came");
+METER(m_refused, METER_COUNTER, "yuelai_hooks_refused_total",
+      "Webhooks that adapters have refused (4xx)");
+METER(m_failed, METER_COUNTER, "yuelai_hooks_failed_total",
+      "Webhooks that could not be handled (5xx)");
+METER(m_now, METER_GAUGE, "yuelai_hooks_under_way", "Webhooks being handled");
+
+struct hook_call {
+    struct server *server;
+    struct http_req *request;
+    struct job *job;
+    int64_t began_us;
+};
+
+METER_US(took, "yuelai_hook_seconds", "From a webhook's coming to its answer");
+
+static void refuse(struct http_req *r, int status, const char *text)
+{
+    meter_add(status >= 500 ? &m_failed : &m_refused, 1);
+    http_reply(r, status, SLICE("text/plain; charset=utf-8"),
+               status == 503 ? SLICE("Retry-After: 5\r\n") : SLICE(""),
+               slice_of(text));
+}
+
+/* --- the answer ----------------------------------------------------------- */
+
+static void reply(struct hook_call *h)
+{
+    struct adapter_call *call = h->job->call;
+    int status = call->status ? call->status : 200;
+    if (status >= 500) {
+        meter_add(&m_failed, 1);
+    } else if (status >= 400) {
+        meter_add(&m_refused, 1);
+    }
+    struct slice type = SLICE("text/plain; charset=utf-8");
+    struct slice lines = call->answer_headers;
+    static const char name[] = "content-type:";
+    if (lines.len > sizeof name && slice_starts(lines, name)) {
+        const char *end = memchr(lines.at, '\r', lines.len);
+        size_t n = end ? (size_t)(end - lines.at) : lines.len;
+        type = slice_trim(
+            (struct slice){lines.at + sizeof name - 1, n - (sizeof name - 1)});
+        n = end ? n + 2 : n;
+        lines = (struct slice){lines.at + n, lines.len - n};
+    }
+    http_reply(h->request, status, type, lines.len ? lines : SLICE(""),
+               call->answer.len ? call->answer : SLICE(""));
+}
+
+static void end(struct hook_call *h)
+{
+    meter_add(&m_now, -1);
+    meter_note(&took, clock_mono_us() - h->began_us);
+    h->server->hooks_under_way--;
+    job_free(h->job); /* h lies in it */
+}
+
+static void on_kept(void *arg, int result)
+{
+    struct hook_call *h = arg;
+    if (result) {
+        refuse(h->request, 503, "it could not be stored; send it again\n");
+    } else {
+        reply(h);
+    }
+    end(h);
+}
+
+static void on_received(struct job *job)
+{
+    struct hook_call *h = job->owner;
+    if (job->result) {
+        refuse(h->request, 503, "the server is stopping\n");
+    } else if (!job->ran) {
+        refuse(h->request, 503, "the channel's adapter is not there\n");
+    } else if (job->failures) {
+        log_warn("app", "a webhook failed: %.*s", SLICE_FMT(job->trouble));
+        refuse(h->request, 500, "the channel's adapter failed\n");
+    } else {
+        call_keep(h->server, job, on_kept, h);
+        return;
+    }
+    end(h);
+}
+
+/* --- the way in ----------------------------------------------------------- */
+
+static void copy_headers(struct job *job, const struct http_req *r)
+{
+    struct buf out;
+    buf_init(&out, LIMIT_HEADER_BYTES * 2);
+    int e = 0;
+    for (size_t i = 0; i < r->header_count && e == 0; i++) {
+        struct slice name = r->headers[i].name;
+        for (size_t k = 0; k < name.len && e == 0; k++) {
+            char c = name.at[k];
+            e = buf_add_char(&out, c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
+        }
+        e = e ? e : buf_add_text(&out, ": ");
+        e = e ? e : buf_add_slice(&out, r->headers[i].value);
+        e = e ? e : buf_add_char(&out, '\n');
+    }
+    job->call->headers = slice_dup(job->arena, buf_slice(&out));
+    buf_fini(&out);
+}
+
+static void give(struct server *s, struct http_req *r, uint64_t channel,
+                 struct slice rest)
+{
+    struct job *job = job_new(HOOK_RECEIVE, on_received, NULL);
+    struct arena *a = job->arena;
+    struct hook_call *h = arena_one(a, struct hook_call);
+    *h = (struct hook_call){s, r, job, clock_mono_us()};
+    job->owner = h;
+    job->at = clock_ms();
+    if (!desk_fill_call(s->desk, channel, job)) {
+        job_free(job);
+        refuse(r, 404, "there is no such channel\n");
+        return;
+    }
+    job->call->method = slice_dup(a, r->method);
+    job->call->path = slice_dup(a, rest);
+    job->call->query = slice_dup(a, r->query);
+    job->call->body = slice_dup(a, r->body);
+    job->call->address = slice_dup(a, slice_of(r->address));
+    copy_headers(job, r);
+    s->hooks_under_way++;
+    meter_add(&m_now, 1);
+    if (s->script) {
+        script_run(s->script, job);
+    } else {
+        job->result = ERR_CANCELLED;
+        on_received(job);
+    }
+}
+
+bool hooks_answer(struct server *s, struct http_req *r)
+{
+    uint64_t id = 0;
+    if (!slice_starts(r->path, "/hooks/")) {
+        return false;
+    }
+    meter_add(&m_hooks, 1);
+    struct slice name = {r->path.at + 7, r->path.len - 7};
+    const char *slash = memchr(name.at, '/', name.len);
+    struct slice rest = SLICE("");
+    if (slash) {
+        rest = (struct slice){slash, name.len - (size_t)(slash - name.at)};
+        name.len = (size_t)(slash - name.at);
+    }
+    const struct channel *ch =
+        id_parse(name, ID_CHANNEL, &id) ? desk_channel(s->desk, id) : NULL;
+    if (!ch || !ch->enabled || slice_is(ch->type, "web")) {
+        refuse(r, 404, "there is no such channel\n");
+    } else if (s->state != SERVER_SERVING) {
+        refuse(r, 503, "the server is not ready\n");
+    } else if (s->hooks_under_way >= UNDER_WAY) {
+        refuse(r, 503, "too much to do; send it again\n");
+    } else {
+        give(s, r, ch->id, rest);
+    }
+    return true;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inbound.c - what a platform's visitor says becomes a message.
+ *
+ * Happy path: the message is judged like any other (message_check), its sender
+ * is found by the channel's identity or written down, and it is sent in the
+ * visitor's name; the adapter goes on when it is on disk (I1). Failure: what
+ * is no message, or has no sender, is told to the adapter; the same `dedupe`
+ * again gives the first answer.
+ */
+#include "app/asks.h"
+#include "app/channels/channels.h"
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/meter.h"
+
+METER(m_in, METER_COUNTER, "yuelai_channel_messages_in_total",
+      "Messages that platforms have brought");
+METER(m_again, METER_COUNTER, "yuelai_channel_repeats_total",
+      "Messages that platforms have brought again");
+
+struct inbound {
+    struct server *server;
+    struct script_ask *ask;
+    struct json *given;
+    struct channel channel; /* id and type only */
+    struct slice identity;
+    struct contact who;
+    bool again; /* somebody else made the contact meanwhile */
+};
+
+static void refuse(struct inbound *in, int code, const char *why)
+{
+    asks_refuse(in->server, in->ask, code, why);
+}
+
+/* --- the message ---------------------------------------------------------- */
+
+static void on_said(struct act *act)
+{
+    struct inbound *in = act->owner;
+    struct script_ask *ask = in->ask;
+    const struct event *ev = &act->event;
+    if (act->result) {
+        ask->result = act->result;
+        ask->err = act->err;
+    } else {
+        char id[ID_TEXT], cv[ID_TEXT];
+        bool again = ev->flags & EVENT_DUPLICATE;
+        struct buf out;
+        buf_init(&out, 512);
+        struct jsonw w = jsonw_on(&out);
+        jsonw_open(&w, '{');
+        jsonw_put_text(&w, "id", id_text(id, ID_MESSAGE, ev->pos));
+        jsonw_put_text(&w, "conversation",
+                       id_text(cv, ID_CONVERSATION, ev->conv));
+        jsonw_put_int(&w, "seq", ev->seq);
+        jsonw_put_bool(&w, "duplicate", again);
+        jsonw_close(&w, '}');
+        ask->data = slice_dup(ask->arena, buf_slice(&out));
+        buf_fini(&out);
+        meter_add(again ? &m_again : &m_in, 1);
+    }
+    struct server *s = in->server;
+    act_free(act); /* its own arena, not the ask's */
+    asks_answer(s, ask);
+}
+
+/* `dedupe` as a ref: as it is if it fits, else its digest. */
+static struct slice ref_of(struct arena *a, struct slice dedupe)
+{
+    unsigned char sum[SHA256_BYTES];
+    struct buf hex;
+    if (dedupe.len <= LIMIT_REF_BYTES) {
+        return dedupe;
+    }
+    sha256_of(dedupe, sum);
+    buf_init(&hex, 2 * SHA256_BYTES);
+    must(hex_add(&hex, sum, LIMIT_REF_BYTES / 2) == 0);
+    struct slice ref = slice_dup(a, buf_slice(&hex));
+    buf_fini(&hex);
+    return ref;
+}
+
+static void say(struct inbound *in, bool stored)
+{
+    struct err e = {0};
+    struct act *act = act_new(ACT_SEND, on_said, in);
+    act->role = ROLE_VISITOR;
+    act->frame = arena_one(act->arena, struct frame);
+    int r = frame_check_message(in->given, true, act->arena, act->frame, &e);
+    if (r) {
+        act_free(act);
+        refuse(in, r, e.text);
+        return;
+    }
+    struct slice dedupe = json_text(in->given, "dedupe");
+    act->frame->ref = slice_dup(act->arena, ref_of(act->arena, dedupe));
+    act->frame->is_private = false;
+    desk_visitor_says(in->server->desk, &in->who, stored, act);
+}
+
+/* --- the sender ----------------------------------------------------------- */
+
+static void find(struct inbound *in);
+
+static void on_made(struct tx *tx)
+{
+    struct inbound *in = tx->owner;
+    int r = tx->result;
+    if (r == 0) {
+        server_announce(in->server, tx);
+    }
+    tx_free(tx);
+    if (r == ERR_CONFLICT && !in->again) {
+        in->again = true;
+        find(in);
+    } else if (r) {
+        refuse(in, r, "the contact could not be stored");
+    } else {
+        say(in, true);
+    }
+}
+
+static struct slice profile(const struct inbound *in, const char *name)
+{
+    struct slice s = json_text(json_get(in->given, "profile"), name);
+    s = s.len ? s : json_text(in->given, name);
+    return s.len <= LIMIT_NAME_BYTES && s.at ? s : SLICE("");
+}
+
+static void make(struct inbound *in)
+{
+    struct tx *tx = tx_new(on_made, in);
+    struct contact *c = arena_one(tx->arena, struct contact);
+    int64_t now = clock_ms();
+    *c = (struct contact){.id = id_new(),
+                          .channel = in->channel.id,
+                          .identity = in->identity,
+                          .name = profile(in, "name"),
+                          .email = profile(in, "email"),
+                          .phone = profile(in, "phone"),
+                          .tier = SLICE(""),
+                          .tags = SLICE("[]"),
+                          .attributes = SLICE("{}"),
+                          .created_at = now,
+                          .updated_at = now};
+    struct buf body;
+    buf_init(&body, LIMIT_FRAME_BYTES);
+    struct jsonw w = jsonw_on(&body);
+    contact_write(&w, c);
+    struct event *ev = tx_event(tx, EVENT_CONTACT_UPDATED);
+    ev->role = ROLE_VISITOR;
+    ev->sender = c->id;
+    ev->body = w.failed ? SLICE("{}") : slice_dup(tx->arena, buf_slice(&body));
+    buf_fini(&body);
+    tx_put(tx, PUT_CONTACT)->contact = c;
+    in->who = *c; /* its texts are the ask's */
+    server_commit(in->server, tx);
+}
+
+static void on_found(struct query *q)
+{
+    struct inbound *in = q->owner;
+    struct arena *a = in->ask->arena;
+    if (q->result && q->result != ERR_NOT_FOUND) {
+        refuse(in, q->result, "the contact could not be read");
+    } else if (!q->contact || q->result) {
+        make(in);
+    } else {
+        in->who = *q->contact;
+        in->who.identity = slice_dup(a, q->contact->identity);
+        in->who.name = slice_dup(a, q->contact->name);
+        in->who.email = slice_dup(a, q->contact->email);
+        in->who.phone = slice_dup(a, q->contact->phone);
+        in->who.tier = slice_dup(a, q->contact->tier);
+        in->who.tags = slice_dup(a, q->contact->tags);
+        in->who.attributes = slice_dup(a, q->contact->attributes);
+        say(in, true);
+    }
+    query_free(q);
+}
+
+static void find(struct inbound *in)
+{
+    struct query *q = query_new(QUERY_CONTACT, on_found, in);
+    q->channel = in->channel.id;
+    q->identity = slice_dup(q->arena, in->identity);
+    server_read(in->server, q);
+}
+
+void inbound_ask(struct server *s, struct script_ask *ask)
+{
+    struct inbound *in = arena_one(ask->arena, struct inbound);
+    *in = (struct inbound){.server = s, .ask = ask};
+    const struct channel *ch = desk_channel(s->desk, (uint64_t)ask->number);
+    if (!ch || s->state != SERVER_SERVING) {
+        refuse(in, ERR_UNAVAILABLE, "the channel is not there any more");
+        return;
+    }
+    in->channel.id = ch->id;
+    if (json_parse(ask->arena, ask->data, NULL, &in->given) < 0 ||
+        !json_is(in->given, JSON_OBJECT)) {
+        refuse(in, ERR_BAD_REQUEST, "deliver: an object is needed");
+        return;
+    }
+    in->identity = json_text(in->given, "from");
+    if (in->identity.len == 0 || in->identity.len > LIMIT_NAME_BYTES) {
+        refuse(in, ERR_BAD_REQUEST,
+               "deliver: `from` must be the sender's id on the platform");
+        return;
+    }
+    find(in);
+}
+
+/* --- receipts ------------------------------------------------------------- */
+
+static void on_sent(struct query *q)
+{
+    struct inbound *in = q->owner;
+    struct slice status = json_text(in->given, "status");
+    if (q->result || !q->outbox) {
+        refuse(in, q->result ? q->result : ERR_NOT_FOUND,
+               "no message was sent with this id");
+    } else {
+        struct slice why = json_text(in->given, "why");
+        desk_receipt(in->server->desk, q->outbox, status,
+                     why.at ? why : SLICE(""));
+        in->ask->data = SLICE("true");
+        asks_answer(in->server, in->ask);
+    }
+    query_free(q);
+}
+
+void receipt_ask(struct server *s, struct script_ask *ask)
+{
+    struct inbound *in = arena_one(ask->arena, struct inbound);
+    *in = (struct inbound){.server = s, .ask = ask};
+    if (json_parse(ask->arena, ask->data, NULL, &in->given) < 0) {
+        in->given = NULL;
+    }
+    struct slice status = json_text(in->given, "status");
+    struct slice sent = json_text(in->given, "sent");
+    if (!sent.len ||
+        !(slice_is(status, "delivered") || slice_is(status, "read") ||
+          slice_is(status, "failed"))) {
+        refuse(in, ERR_BAD_REQUEST,
+               "receipt: say sent = id, status = \"delivered\", \"read\" or "
+               "\"failed\"");
+        return;
+    }
+    struct query *q = query_new(QUERY_OUTBOX, on_sent, in);
+    q->channel = (uint64_t)ask->number;
+    q->text = slice_dup(q->arena, sent);
+    server_read(s, q);
+}
