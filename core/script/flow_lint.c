@@ -94,6 +94,8 @@ static bool has(const struct slice *names, size_t n, struct slice name)
 
 static void remember(struct flint *l, struct slice name)
 {
+    if (slice_is(name, "conv"))
+        return; /* a parameter conv is the one everybody means */
     if (l->functions == 0 && l->shared_count < NAMES_MOST)
         l->shared[l->shared_count++] = name;
     else if (l->functions && l->own_count < NAMES_MOST)
