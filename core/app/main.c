@@ -21,6 +21,7 @@ static const struct command {
     {"script", script_main,
      "list, reload, roll back scripts of a running server"},
     {"talk", talk_main, "tell a .talk file to the real program"},
+    {"test", test_main, "run the tests beside the scripts"},
     {"api", api_main, "print the reference of the script API"},
     {"version", version_main, "print the version"},
     {"help", help_main, "this list"},

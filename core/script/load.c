@@ -11,13 +11,13 @@
 #include "script/bind.h"
 #include "script/bind_test.h"
 #include "script/fields.h"
+#include "script/period.h"
 #include "script/sandbox.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TROUBLE_BYTES 8192
-#define EVERY_MIN_MS 1000
 
 void loader_init(struct loader *l, read_source_fn read, void *arg,
                  size_t memory_bytes)
@@ -96,18 +96,6 @@ static bool read_priority(struct loader *l)
     return true;
 }
 
-static bool read_every(struct loader *l)
-{
-    lua_State *L = l->version->L;
-    struct slice s = {"", 0};
-    if (lua_type(L, -1) == LUA_TSTRING)
-        s.at = lua_tolstring(L, -1, &s.len);
-    if (!duration_read(s, &l->version->every_ms) ||
-        l->version->every_ms < EVERY_MIN_MS)
-        return wrong(l, "every", "every must be a duration of at least \"1s\"");
-    return true;
-}
-
 static bool read_match(struct loader *l)
 {
     struct err e;
@@ -121,12 +109,12 @@ static bool read_field(struct loader *l, const char *name)
 {
     struct err e;
     int got = field_read(l->version, name, &e);
+    if (got == 0)
+        got = period_read(l->version, name, &e);
     if (got != 0)
         return got > 0 || wrong(l, e.field, e.text);
     if (strcmp(name, "priority") == 0)
         return read_priority(l);
-    if (strcmp(name, "every") == 0)
-        return read_every(l);
     if (strcmp(name, "match") == 0)
         return read_match(l);
     if (strcmp(name, "api") == 0)
@@ -135,7 +123,7 @@ static bool read_field(struct loader *l, const char *name)
     char why[500];
     snprintf(why, sizeof why,
              "unknown field '%.60s' (known are api, priority, match, "
-             "every, " FIELD_NAMES ")",
+             "every, cron, zone, " FIELD_NAMES ")",
              name);
     return wrong(l, name, why);
 }
@@ -149,10 +137,8 @@ static bool check_whole(struct loader *l, bool has_api)
     if (!v->hooks)
         return wrong(l, "return",
                      "a rule needs a hook: on_message, on_timer, ...");
-    if (fields_check(v, &e) < 0)
+    if (fields_check(v, &e) < 0 || period_check(v, &e) < 0)
         return wrong(l, e.field, e.text);
-    if (v->every_ms && v->hook[HOOK_TIMER] == LUA_NOREF)
-        return wrong(l, "every", "every needs on_timer");
     return true;
 }
 
@@ -335,6 +321,7 @@ static bool check_result(struct loader *l)
     if (!l->is_test)
         return check_table(l);
     v->hook[HOOK_TIMER] = bind_test_handler(v->L);
+    v->hooks |= 1u << HOOK_TIMER;
     return true;
 }
 
