@@ -1,260 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bind_http.c - http.get, http.post, http.request: a call that waits.
+/* bind_http.c - http.get, http.post and their like: calls that wait.
  *
  *     local res, code, detail = http.post{ url, json = {...}, timeout = "5s" }
  *
- * Happy path: the table becomes an ask, the answer a table {status, headers,
- * body, json}. Failure modes: no answer is nil, code, detail (a status of 500
- * is an answer); a table that makes no sense raises.
+ * Happy path: the table becomes an ask (http_request.c), the answer a table
+ * {status, ok, headers, body, json}. Failure modes: no answer is nil, code,
+ * detail (a status of 500 is an answer); a table that makes no sense raises.
  */
 #include "base/limits.h"
-#include "script/bind.h"
+#include "script/calls.h"
 #include "script/unit.h"
 #include <string.h>
 
-#define HTTP_BODY_OUT LIMIT_BODY_BYTES
-#define HTTP_TIMEOUT_MS 10000
-#define HEADERS_MOST 30
-
 static const char answer_key = 0; /* its address: the answers' metatable */
-
-/* --- the request ---------------------------------------------------------- */
-
-static const char *const known[] = {"url",  "method", "query",   "headers",
-                                    "body", "json",   "timeout", NULL};
-
-static void check_fields(lua_State *L)
-{
-    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
-        if (lua_type(L, -2) == LUA_TNUMBER && lua_tonumber(L, -2) == 1)
-            continue;
-        const char *name =
-            lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-        int i = 0;
-        while (known[i] && strcmp(known[i], name) != 0)
-            i++;
-        if (!known[i])
-            bind_raise(L,
-                       "http: unknown field '%s' (known are url, method, "
-                       "query, headers, body, json, timeout)",
-                       name);
-    }
-}
-
-/* The named field if it is a text, else "". */
-static struct slice field(lua_State *L, const char *name)
-{
-    struct slice s = {"", 0};
-    lua_getfield(L, 1, name);
-    if (!lua_isnil(L, -1)) {
-        if (lua_type(L, -1) != LUA_TSTRING)
-            bind_raise(L, "http: %s must be a text", name);
-        s.at = lua_tolstring(L, -1, &s.len); /* the table keeps it alive */
-    }
-    lua_pop(L, 1);
-    return s;
-}
-
-static void add_escaped(struct buf *out, struct slice s)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.at[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                     (c >= '0' && c <= '9') || (c && strchr("-_.~", c));
-        char text[3] = {'%', hex[c >> 4], hex[c & 15]};
-        (void)buf_add(out, plain ? (char *)&c : text, plain ? 1 : 3);
-    }
-}
-
-/* out has the URL; appends the query, if there is one. Past its maximum the
- * buffer stays full, which on_url refuses. */
-static void add_query(lua_State *L, struct buf *out)
-{
-    struct slice s;
-    lua_getfield(L, 1, "query");
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        return;
-    }
-    luaL_checktype(L, -1, LUA_TTABLE);
-    char glue = out->len && memchr(out->data, '?', out->len) ? '&' : '?';
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
-            bind_raise(L, "http: query must map names to texts or numbers");
-        (void)buf_add_char(out, glue);
-        s.at = lua_tolstring(L, -2, &s.len);
-        add_escaped(out, s);
-        (void)buf_add_char(out, '=');
-        lua_pushvalue(L, -1); /* converting must not touch the table's own */
-        s.at = lua_tolstring(L, -1, &s.len);
-        add_escaped(out, s);
-        lua_pop(L, 1);
-        glue = '&';
-    }
-    lua_pop(L, 1);
-}
-
-static void read_url(lua_State *L, struct script_ask *ask)
-{
-    struct slice url = field(L, "url");
-    struct buf *out = bind_buf(L, LIMIT_URL_BYTES + 8);
-    if (!url.len) {
-        lua_rawgeti(L, 1, 1);
-        if (lua_type(L, -1) == LUA_TSTRING)
-            url.at = lua_tolstring(L, -1, &url.len);
-        lua_pop(L, 1);
-    }
-    if (!slice_starts(url, "http://") && !slice_starts(url, "https://"))
-        bind_raise(L, "http: the url must begin with http:// or https://");
-    (void)buf_add_slice(out, url); /* too long: refused below */
-    add_query(L, out);
-    if (url.len > LIMIT_URL_BYTES || out->len > LIMIT_URL_BYTES)
-        bind_raise(L, "http: the url is too long");
-    ask->http->url = slice_dup(ask->arena, buf_slice(out));
-    for (size_t i = 0; i < ask->http->url.len; i++)
-        if ((unsigned char)ask->http->url.at[i] <= ' ')
-            bind_raise(L, "http: the url has blanks or control characters");
-}
-
-static bool is_header(struct slice name, struct slice value)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.at[i];
-        if (c <= ' ' || c >= 0x7f || c == ':')
-            return false;
-    }
-    return name.len && !memchr(value.at, '\r', value.len) &&
-           !memchr(value.at, '\n', value.len) &&
-           !memchr(value.at, '\0', value.len);
-}
-
-static void add_header(struct script_ask *ask, struct slice name,
-                       struct slice value)
-{
-    struct http_call *call = ask->http;
-    struct slice *at = (struct slice *)call->headers + 2 * call->header_count;
-    at[0] = slice_dup(ask->arena, name);
-    at[1] = slice_dup(ask->arena, value);
-    call->header_count++;
-}
-
-/* One header; its name and value are on top of the stack. True if it is the
- * content type. */
-static bool read_header(lua_State *L, struct script_ask *ask)
-{
-    struct slice name = {"", 0}, value = {"", 0};
-    if (lua_type(L, -2) == LUA_TSTRING)
-        name.at = lua_tolstring(L, -2, &name.len);
-    if (lua_type(L, -1) == LUA_TSTRING)
-        value.at = lua_tolstring(L, -1, &value.len);
-    if (!is_header(name, value))
-        bind_raise(L, "http: headers must map names to texts of one line");
-    if (ask->http->header_count == HEADERS_MOST)
-        bind_raise(L, "http: too many headers");
-    add_header(ask, name, value);
-    return slice_is_nocase(name, "content-type");
-}
-
-static void read_headers(lua_State *L, struct script_ask *ask, bool json)
-{
-    bool typed = false;
-    ask->http->headers =
-        arena_many(ask->arena, struct slice, 2 * (HEADERS_MOST + 1));
-    lua_getfield(L, 1, "headers");
-    if (!lua_isnil(L, -1)) {
-        luaL_checktype(L, -1, LUA_TTABLE);
-        for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
-            typed |= read_header(L, ask);
-    }
-    lua_pop(L, 1);
-    if (json && !typed)
-        add_header(ask, SLICE("content-type"), SLICE("application/json"));
-}
-
-/* Returns true if the body is JSON. */
-static bool read_body(lua_State *L, struct script_ask *ask)
-{
-    const char *why;
-    struct slice body = field(L, "body");
-    lua_getfield(L, 1, "json");
-    bool json = !lua_isnil(L, -1);
-    if (json) {
-        struct buf *out = bind_buf(L, HTTP_BODY_OUT);
-        if (body.len)
-            bind_raise(L, "http: say body or json, not both");
-        if (value_write(L, -1, out, &why) < 0)
-            bind_raise(L, "http: json: %s", why);
-        body = buf_slice(out);
-    }
-    if (body.len > HTTP_BODY_OUT)
-        bind_raise(L, "http: the body is over 1 MB");
-    ask->http->body = slice_dup(ask->arena, body);
-    lua_pop(L, 1);
-    return json;
-}
-
-static void read_rest(lua_State *L, struct script_ask *ask)
-{
-    struct slice method = field(L, "method");
-    struct slice timeout = field(L, "timeout");
-    int64_t ms = HTTP_TIMEOUT_MS;
-    if (method.len > 16)
-        bind_raise(L, "http: no such method");
-    for (size_t i = 0; i < method.len; i++)
-        if (method.at[i] < 'A' || method.at[i] > 'Z')
-            bind_raise(L, "http: a method is in capitals");
-    if (timeout.len && !duration_read(timeout, &ms))
-        bind_raise(L, "http: timeout must be a duration such as \"5s\"");
-    if (ms < 1 || ms > LIMIT_SCRIPT_WALL_MS)
-        bind_raise(L, "http: timeout must be at most 30s");
-    ask->http->method =
-        method.len ? slice_dup(ask->arena, method) : SLICE("GET");
-    ask->http->timeout_ms = ms;
-    ask->http->body_max = LIMIT_HTTP_BODY;
-}
-
-static int http_start(lua_State *L)
-{
-    struct task *t = bind_task(L, "http");
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    check_fields(L);
-    struct script_ask *ask = task_ask(t, ASK_HTTP);
-    ask->http = arena_one(ask->arena, struct http_call);
-    read_url(L, ask);
-    read_headers(L, ask, read_body(L, ask));
-    read_rest(L, ask);
-    int got = task_wait_ask(t);
-    lua_pushboolean(L, got == 0);
-    return got == 0 ? 1 : 1 + bind_trouble_of(L, got, "");
-}
-
-/* http_method("GET", url or table) -> a table with that method; a copy, so
- * that the author's own table stays as it was */
-static int http_method(lua_State *L)
-{
-    lua_settop(L, 2);
-    lua_newtable(L);
-    if (lua_type(L, 2) == LUA_TSTRING) {
-        lua_pushvalue(L, 2);
-        lua_setfield(L, 3, "url");
-    } else {
-        luaL_checktype(L, 2, LUA_TTABLE);
-        for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-            lua_pushvalue(L, -2);
-            lua_pushvalue(L, -2);
-            lua_rawset(L, 3);
-        }
-    }
-    lua_pushvalue(L, 1);
-    lua_setfield(L, 3, "method");
-    return 1;
-}
 
 /* --- the answer ----------------------------------------------------------- */
 
-static void push_headers(lua_State *L, struct slice lines)
+/* One that came before is kept: "a, b"; cookies each on a line. */
+static void push_value(lua_State *L, struct slice name, struct slice value)
+{
+    value_push_slice(L, name);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        value_push_slice(L, value);
+    } else {
+        lua_pushstring(L, slice_is(name, "set-cookie") ? "\n" : ", ");
+        value_push_slice(L, value);
+        lua_concat(L, 3);
+    }
+    lua_rawset(L, -3);
+}
+
+void http_push_headers(lua_State *L, struct slice lines)
 {
     lua_newtable(L);
     while (lines.len) {
@@ -263,10 +42,8 @@ static void push_headers(lua_State *L, struct slice lines)
         const char *colon = memchr(lines.at, ':', len);
         if (colon) {
             size_t n = (size_t)(colon - lines.at);
-            lua_pushlstring(L, lines.at, n);
-            value_push_slice(
-                L, slice_trim((struct slice){colon + 1, len - n - 1}));
-            lua_rawset(L, -3);
+            push_value(L, (struct slice){lines.at, n},
+                       slice_trim((struct slice){colon + 1, len - n - 1}));
         }
         lines.at += len + (end != NULL);
         lines.len -= len + (end != NULL);
@@ -298,12 +75,15 @@ static int http_finish(lua_State *L)
     int got = bind_wait_result(L, t);
     if (got < 0 || !ask || !ask->http)
         return bind_trouble_of(L, got, ask ? ask->err.text : "");
-    lua_createtable(L, 0, 4);
-    lua_pushinteger(L, ask->http->status);
+    const struct http_call *h = ask->http;
+    lua_createtable(L, 0, 5);
+    lua_pushinteger(L, h->status);
     lua_setfield(L, -2, "status");
-    value_push_slice(L, ask->http->answer);
+    lua_pushboolean(L, h->status >= 200 && h->status < 300);
+    lua_setfield(L, -2, "ok");
+    value_push_slice(L, h->answer);
     lua_setfield(L, -2, "body");
-    push_headers(L, ask->http->answer_headers);
+    http_push_headers(L, h->answer_headers);
     lua_setfield(L, -2, "headers");
     lua_pushlightuserdata(L, (void *)&answer_key);
     lua_rawget(L, LUA_REGISTRYINDEX);
@@ -311,13 +91,142 @@ static int http_finish(lua_State *L)
     return 1;
 }
 
+/* --- the calls ------------------------------------------------------------ */
+
+/* method NULL: as the table says. */
+static int start(lua_State *L, const char *method)
+{
+    struct task *t = bind_task(L, "http");
+    struct script_ask *ask = task_ask(t, ASK_HTTP);
+    ask->http = arena_one(ask->arena, struct http_call);
+    if (method)
+        ask->http->method = slice_of(method);
+    http_read_request(L, ask);
+    return calls_waiting(L, t);
+}
+
+#define START(name, method)                                                    \
+    static int name(lua_State *L)                                              \
+    {                                                                          \
+        return start(L, method);                                               \
+    }
+START(start_get, "GET")
+START(start_post, "POST")
+START(start_put, "PUT")
+START(start_patch, "PATCH")
+START(start_delete, "DELETE")
+START(start_head, "HEAD")
+START(start_request, NULL)
+
+#define WAITS (API_LUA | API_WAITS)
+#define GIVES "(call: string|HttpCall): HttpAnswer|nil, string?, string?"
+
+static const struct api_call calls[] = {
+    {"get", NULL, API_HANDLERS, WAITS, GIVES,
+     "Asks for a URL and waits for the answer. Any status is an answer; "
+     "without one: nil, and \"unavailable\" (nobody there, or the host's "
+     "breaker is open), \"timeout\", \"too_large\", \"rate_limited\" (too many "
+     "wait, or this handler has made all its calls), \"bad_request\" (no such "
+     "address), with a detail."
+     "\n\nlocal res, code, detail = http.get { \"https://api.example.com/o\", "
+     "query = { id = 7 }, timeout = \"3s\" }\n"
+     "if res and res.ok then conv:reply(res.json.state) end",
+     "1"},
+    {"post", NULL, API_HANDLERS, WAITS, GIVES,
+     "The same with POST."
+     "\n\nhttp.post { url, json = { text = msg.text }, headers = { "
+     "[\"x-key\"] = secret.get \"key\" } }",
+     "1"},
+    {"put", NULL, API_HANDLERS, WAITS, GIVES, "The same with PUT.", "1"},
+    {"patch", NULL, API_HANDLERS, WAITS, GIVES, "The same with PATCH.", "1"},
+    {"delete", NULL, API_HANDLERS, WAITS, GIVES, "The same with DELETE.", "1"},
+    {"head", NULL, API_HANDLERS, WAITS, GIVES,
+     "The same with HEAD; the body is empty.", "1"},
+    {"request", NULL, API_HANDLERS, WAITS, GIVES,
+     "The same with the method the table names (GET without one).", "1"},
+    {"stream", NULL, API_HANDLERS, WAITS,
+     "(call: string|HttpCall): Stream|nil, string?, string?",
+     "Waits for status and headers; the body is read bit by bit. The peer is "
+     "held back while the script is slow. The stream is closed when the "
+     "handler ends, or before by stream:close()."
+     "\n\nlocal s, code = http.stream { url, json = { stream = true } }\n"
+     "if not s then return nil, code end\n"
+     "for event in s:sse() do\n"
+     "  if event.data == \"[DONE]\" then break end\n"
+     "end",
+     "1"},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module http_module = {
+    .name = "http",
+    .doc = "Calls to other servers. They wait without holding anyone else up. "
+           "Certificates are always checked. A host that fails is left alone "
+           "for a while by its circuit breaker; docs/author/http.md tells of "
+           "it.",
+    .calls = calls};
+
+#define FIELD(name, type, doc)                                                 \
+    {                                                                          \
+        name, NULL, API_ANYWHERE, API_FIELD, type, doc, "1"                    \
+    }
+
+static const struct api_call call_fields[] = {
+    FIELD("url", "string|nil", "Where to; or the first item of the table."),
+    FIELD("method", "string|nil", "http.request and http.stream: \"GET\"."),
+    FIELD("query", "table|nil",
+          "Names and values (texts, numbers, booleans, secrets), appended to "
+          "the url."),
+    FIELD("headers", "table|nil", "Names and values (texts, secrets)."),
+    FIELD("auth", "table|nil",
+          "{ bearer = token } or { user = name, password = secret }."),
+    FIELD("body", "string|Secret|nil", "Sent as it is."),
+    FIELD("json", "any", "Sent as JSON."),
+    FIELD("form", "table|nil", "Sent as a form of names and values."),
+    FIELD("multipart", "table|nil",
+          "Sent as parts: a list of { name =, data =, filename =, type = }, or "
+          "names and texts."),
+    FIELD("timeout", "Duration|nil",
+          "For all of it, 10s if nothing is said; at most 30s, of a stream "
+          "5m."),
+    FIELD("connect_timeout", "Duration|nil", "To get through: 5s."),
+    FIELD("first_timeout", "Duration|nil",
+          "A stream: until its first byte; 15s."),
+    FIELD("max_bytes", "integer|string|nil",
+          "The longest answer taken: \"1MB\"; at most 8MB."),
+    FIELD("follow", "integer|nil",
+          "How many redirects are followed: 0; at most 5, of GET, HEAD and "
+          "POST."),
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module http_call_module = {
+    .name = "HttpCall",
+    .doc = "What to call, and how. Of body, json, form and multipart one.",
+    .calls = call_fields,
+    .is_object = true};
+
+static const struct api_call answer_fields[] = {
+    FIELD("status", "integer", "200, 404 and their like."),
+    FIELD("ok", "boolean", "Is the status 200 to 299?"),
+    FIELD("headers", "table<string, string>",
+          "By name in lower case. What came several times is joined by \", \", "
+          "cookies by a line break."),
+    FIELD("body", "string", "As it came, unpacked."),
+    FIELD("json", "any",
+          "The body as a value, made when it is first asked for; nil if it is "
+          "not JSON."),
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module http_answer_module = {.name = "HttpAnswer",
+                                              .doc = "What came back.",
+                                              .calls = answer_fields,
+                                              .is_object = true};
+
 void bind_http(lua_State *L)
 {
-    static const luaL_Reg none[] = {{NULL, NULL}};
-    static const luaL_Reg natives[] = {{"http_start", http_start},
-                                       {"http_finish", http_finish},
-                                       {"http_method", http_method},
-                                       {NULL, NULL}};
+    static const struct {
+        const char *name;
+        lua_CFunction start;
+    } list[] = {{"get", start_get},        {"post", start_post},
+                {"put", start_put},        {"patch", start_patch},
+                {"delete", start_delete},  {"head", start_head},
+                {"request", start_request}};
     lua_pushlightuserdata(L, (void *)&answer_key);
     lua_newtable(L);
     lua_pushcfunction(L, answer_index);
@@ -325,6 +234,6 @@ void bind_http(lua_State *L)
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
     lua_rawset(L, LUA_REGISTRYINDEX);
-    bind_module(L, lua_gettop(L) - 1, "http", none);
-    luaL_setfuncs(L, natives, 0);
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        calls_api(L, &http_module, list[i].name, list[i].start, http_finish);
 }

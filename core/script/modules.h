@@ -31,6 +31,18 @@
     X(team)                                                                    \
     X(flow)                                                                    \
     X(queues)                                                                  \
+    X(http)                                                                    \
+    X(http_call)                                                               \
+    X(http_answer)                                                             \
+    X(stream)                                                                  \
+    X(sse_event)                                                               \
+    X(kv)                                                                      \
+    X(space)                                                                   \
+    X(cache)                                                                   \
+    X(cache_object)                                                            \
+    X(metric)                                                                  \
+    X(ai)                                                                      \
+    X(kb)                                                                      \
     X(json)                                                                    \
     X(time)                                                                    \
     X(hours_table)                                                             \

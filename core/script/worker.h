@@ -13,6 +13,8 @@
 #include "script/unit.h"
 #include "script/watchdog.h"
 
+struct caches;
+struct metrics;
 struct json;
 struct screen;
 
@@ -54,6 +56,8 @@ struct worker {
     int64_t cpu_mark_us, small_us; /* worker_cpu_of */
     int64_t now_ms;                /* the latest that worker_now said */
     struct buf scratch;            /* hops_write */
+    struct caches *caches;         /* NULL until a script has one */
+    struct metrics *metrics;       /* likewise */
     struct list runs;
     struct mail *out_first,
         *out_last; /* to the home loop, at the batch's end */
