@@ -76,7 +76,7 @@ void history_init(struct history *h, const struct script_version *rows,
     h->arena = arena_new();
     map_init(&h->units);
     for (size_t i = n; i-- > 0;) { /* each goes in front of the later ones */
-        struct kept *k = arena_one(h->arena, struct kept);
+        struct past *k = arena_one(h->arena, struct past);
         k->row = &rows[i];
         k->next = map_get_text(&h->units, rows[i].unit);
         map_put_text(&h->units, rows[i].unit, k);
@@ -89,12 +89,12 @@ void history_fini(struct history *h)
     arena_free(h->arena);
 }
 
-const struct kept *history_of(const struct history *h, struct slice unit)
+const struct past *history_of(const struct history *h, struct slice unit)
 {
     return map_get_text(&h->units, unit);
 }
 
-const struct script_version *kept_in(const struct kept *k,
+const struct script_version *past_in(const struct past *k,
                                      enum version_state state)
 {
     while (k && k->row->state != state)
@@ -102,7 +102,7 @@ const struct script_version *kept_in(const struct kept *k,
     return k ? k->row : NULL;
 }
 
-const struct script_version *kept_as(const struct kept *k, const char *version)
+const struct script_version *past_as(const struct past *k, const char *version)
 {
     while (k && !slice_is(k->row->version, version))
         k = k->next;

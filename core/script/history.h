@@ -16,22 +16,22 @@ void history_keep(struct script *s, const struct version *v,
 struct script_version *history_row(const struct version *v, struct arena *a);
 
 /* --- at the start: the rows of each unit --- */
-struct kept {
-    struct kept *next;
+struct past {
+    struct past *next;
     const struct script_version *row; /* borrowed */
 };
 struct history {
     struct arena *arena;
-    struct map units; /* name -> its struct kept, chained */
+    struct map units; /* name -> its struct past, chained */
 };
 void history_init(struct history *h, const struct script_version *rows,
                   size_t n);
 void history_fini(struct history *h);
-const struct kept *history_of(const struct history *h, struct slice unit);
+const struct past *history_of(const struct history *h, struct slice unit);
 /* The row in that state, or of that version; or NULL. */
-const struct script_version *kept_in(const struct kept *k,
+const struct script_version *past_in(const struct past *k,
                                      enum version_state state);
-const struct script_version *kept_as(const struct kept *k, const char *version);
+const struct script_version *past_as(const struct past *k, const char *version);
 /* Loads it from its sources: a version with one ref; or NULL, and trouble (a
  * buf, may be NULL) tells. Any thread. */
 struct version *history_load(const struct script_version *row,

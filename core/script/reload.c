@@ -185,8 +185,8 @@ static bool needs_test(const struct scan *s, const struct version *v)
     if (!b->conf.run_test || v->name.len > UNIT_NAME)
         return false;
     if (s->history) {
-        const struct kept *rows = history_of(s->history, v->name);
-        if (!rows || kept_as(rows, v->text))
+        const struct past *rows = history_of(s->history, v->name);
+        if (!rows || past_as(rows, v->text))
             return false;
     }
     int n = snprintf(name, sizeof name, "%.*s_test", SLICE_FMT(v->name));
@@ -314,11 +314,11 @@ static bool tell_row(struct scan *s, struct outcome_of *of,
 
 /* Newest first, so that the last four are those that stay. */
 static void tell_pinned(struct scan *s, struct outcome_of *of,
-                        const struct kept *rows)
+                        const struct past *rows)
 {
     const struct script_version *at[PINNED_MAX];
     size_t n = 0;
-    for (const struct kept *k = rows; k; k = k->next) {
+    for (const struct past *k = rows; k; k = k->next) {
         if (k->row->state != VERSION_PINNED)
             continue;
         size_t i = n;
@@ -336,11 +336,11 @@ static void tell_pinned(struct scan *s, struct outcome_of *of,
 }
 
 static void tell_history(struct scan *s, struct outcome_of *of,
-                         const struct kept *rows)
+                         const struct past *rows)
 {
-    const struct script_version *serving = kept_in(rows, VERSION_SERVING);
-    const struct script_version *canary = kept_in(rows, VERSION_CANARY);
-    for (const struct kept *k = rows; k; k = k->next)
+    const struct script_version *serving = past_in(rows, VERSION_SERVING);
+    const struct script_version *canary = past_in(rows, VERSION_CANARY);
+    for (const struct past *k = rows; k; k = k->next)
         if (k->row->state == VERSION_REFUSED)
             tell_row(s, of, k->row);
     if (!serving || !tell_row(s, of, serving))
