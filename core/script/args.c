@@ -78,10 +78,13 @@ static void push_event(lua_State *L, const struct job *job)
     lua_setfield(L, -2, "data");
 }
 
-static int push_timer(lua_State *L, const struct job *job)
+/* Without a conversation it is the unit's own time: every, or cron. */
+static int push_timer(struct task *t, const struct job *job)
 {
-    value_push_slice(L, job->what);
-    push_json(L, job->data);
+    bool cron = t->version->period && !job->conv.id &&
+                slice_is(job->what, "every");
+    value_push_slice(t->co, cron ? SLICE("cron") : job->what);
+    push_json(t->co, job->data);
     return 3;
 }
 
@@ -106,13 +109,12 @@ int args_push(struct task *t)
     case HOOK_MESSAGE:
     case HOOK_INBOUND:
     case HOOK_SEND:
-        bind_push_message(co, job);
-        return 2;
+        return bind_push_message(co, t);
     case HOOK_CONVERSATION:
         value_push_slice(co, job->what);
         return 2;
     case HOOK_TIMER:
-        return push_timer(co, job);
+        return push_timer(t, job);
     case HOOK_ASSIGN:
         push_assignee(co, job);
         return 2;

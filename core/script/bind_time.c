@@ -12,21 +12,11 @@
 #include "script/unit.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 static const char zones_key = 0; /* its address: name -> zone */
 
 /* --- zones ---------------------------------------------------------------- */
-
-/* The machine's: $TZ if it names one, else /etc/localtime, else UTC. */
-static struct slice own_zone(void)
-{
-    const char *tz = getenv("TZ");
-    if (tz && *tz == ':')
-        tz++;
-    return slice_of(tz && *tz ? tz : "localtime");
-}
 
 /* Reads the zone into a userdata on top of the stack; nil if there is none. */
 static void load_zone(lua_State *L, struct slice name)
@@ -48,7 +38,7 @@ struct zone_ref bind_zone(lua_State *L, int arg)
 {
     struct zone_ref r = {.zone = NULL};
     bool own = lua_isnoneornil(L, arg);
-    struct slice name = own ? own_zone() : bind_slice(L, arg);
+    struct slice name = own ? zone_own() : bind_slice(L, arg);
     if (zone_fixed(name, &r.offset))
         return r;
     lua_pushlightuserdata(L, (void *)&zones_key);

@@ -12,7 +12,10 @@
 #include "script/canary.h"
 #include "script/history.h"
 #include "script/inside.h"
+#include "script/period.h"
 #include <stdio.h>
+
+#define LOOK_AGAIN_MS (3600 * 1000)
 
 METER(units_now, METER_GAUGE, "yuelai_scripts", "Scripts that serve.");
 METER(canaries_now, METER_GAUGE, "yuelai_script_canaries",
@@ -38,24 +41,38 @@ static void settle(struct unit *u)
                             : UNIT_SERVING;
 }
 
+/* The clock may be set, and no timer should be out for months. */
+static void arm_every(struct script *s, struct unit *u)
+{
+    int64_t wall = s->conf.now ? s->conf.now(s->conf.arg) : clock_ms();
+    int64_t wait = period_wait(u->version, wall);
+    u->due_at = wait ? wall + wait : 0;
+    if (!s->conf.now && u->version->period && wait > LOOK_AGAIN_MS)
+        wait = LOOK_AGAIN_MS;
+    if (wait)
+        timer_start(s->every, &u->every, script_now(s) + wait);
+}
+
 static void on_every(struct timer *t)
 {
     struct unit *u = container_of(t, struct unit, every);
     struct script *s = u->script;
-    if (!u->version || !u->version->every_ms)
+    if (!u->version)
         return;
-    timer_start(s->every, t, script_now(s) + u->version->every_ms);
-    if (serving_is_on(u))
+    int64_t wall = s->conf.now ? s->conf.now(s->conf.arg) : clock_ms();
+    bool is_due = !u->version->period || wall >= u->due_at;
+    arm_every(s, u);
+    if (is_due && serving_is_on(u))
         s->conf.on_every(s->conf.arg, slice_of(u->name));
 }
 
 static void start_every(struct script *s, struct unit *u)
 {
     timer_stop(s->every, &u->every);
-    if (!u->version->every_ms)
+    if (!u->version->every_ms && !u->version->period)
         return;
     if (s->conf.on_every)
-        timer_start(s->every, &u->every, script_now(s) + u->version->every_ms);
+        arm_every(s, u);
     else
         log_warn("script", "%s: nobody runs `every` here", u->name);
 }

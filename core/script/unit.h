@@ -126,6 +126,9 @@ struct version {
     struct canary_conf canary;
     atomic_bool on_trial;   /* calls are counted: canary.h; any thread */
     int hook[HOOK_COUNT];   /* registry, LUA_NOREF = has none */
+    int conv, enter;        /* likewise: conv's metatable, what makes msg */
+    const void *conv_meta;  /* the metatable's address */
+    struct slice hop_head;  /* hops_head */
     struct slice adapter;   /* of a channel: JSON for script_channels */
     struct source *sources; /* its own first, then its libs */
     /* whoever has the state */

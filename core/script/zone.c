@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define HEAD 44
@@ -389,5 +390,31 @@ int zone_read(struct slice name, struct arena *a, struct slice *file)
     if (n < 0)
         return ERR_NOT_FOUND;
     *file = (struct slice){text, (size_t)len};
+    return 0;
+}
+
+struct slice zone_own(void)
+{
+    const char *tz = getenv("TZ");
+    if (tz && *tz == ':')
+        tz++;
+    return slice_of(tz && *tz ? tz : "localtime");
+}
+
+int zone_open(struct slice name, struct arena *a, struct zone_ref *out)
+{
+    struct slice file;
+    struct zone *z;
+    *out = (struct zone_ref){.zone = NULL};
+    if (zone_fixed(name, &out->offset))
+        return 0;
+    struct arena *work = arena_new();
+    int r = zone_read(name, work, &file);
+    size_t size = r == 0 ? zone_size(file) : 0;
+    r = size ? zone_parse(file, arena_alloc(a, size), &z) : ERR_NOT_FOUND;
+    arena_free(work);
+    if (r)
+        return ERR_NOT_FOUND;
+    out->zone = z;
     return 0;
 }

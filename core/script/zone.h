@@ -24,11 +24,15 @@ bool zone_fixed(struct slice name, int32_t *offset);
 /* Seconds east of UTC at that moment (s since 1970). */
 int32_t zone_offset(const struct zone *z, int64_t at);
 
+/* The machine's: $TZ if it names one, else "localtime". */
+struct slice zone_own(void);
 /* A zone that was read, or a fixed offset (zone NULL). */
 struct zone_ref {
     const struct zone *zone;
     int32_t offset;
 };
+/* The zone of that name, in a. ERR_NOT_FOUND: there is none; *out is UTC. */
+int zone_open(struct slice name, struct arena *a, struct zone_ref *out);
 int32_t zone_ref_offset(struct zone_ref r, int64_t at);
 /* The moment (s since 1970) at which clocks there show `local` (s, as if they
  * were UTC's) for the first time after `after`. A time that a clock change
