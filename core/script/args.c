@@ -81,8 +81,8 @@ static void push_event(lua_State *L, const struct job *job)
 /* Without a conversation it is the unit's own time: every, or cron. */
 static int push_timer(struct task *t, const struct job *job)
 {
-    bool cron = t->version->period && !job->conv.id &&
-                slice_is(job->what, "every");
+    bool cron =
+        t->version->period && !job->conv.id && slice_is(job->what, "every");
     value_push_slice(t->co, cron ? SLICE("cron") : job->what);
     push_json(t->co, job->data);
     return 3;

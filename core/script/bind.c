@@ -26,8 +26,8 @@ void bind_open(lua_State *L)
     lua_newtable(L);
     api_open_all(L);
     bind_conv(L);
-    bind_kv(L);
-    bind_http(L);
+    bind_message(L);
+    bind_calls(L);
     bind_time(L);
     bind_json(L);
     bind_lookup(L);

@@ -17,8 +17,8 @@
 void bind_open(lua_State *L);
 /* Stack: env, native. Each adds its own and leaves the stack as it was. */
 void bind_conv(lua_State *L);
-void bind_kv(lua_State *L);
-void bind_http(lua_State *L);
+void bind_message(lua_State *L);
+void bind_calls(lua_State *L);
 void bind_time(lua_State *L);
 void bind_json(lua_State *L);
 void bind_lookup(lua_State *L);
@@ -69,7 +69,12 @@ int64_t bind_now(lua_State *L);
 /* Pushes the conversation, the message (as tables and objects of a task), an
  * agent as agents.find gives it. */
 void bind_push_conv(lua_State *L, struct task *t);
-void bind_push_message(lua_State *L, struct job *job);
+/* The handler and conv lie on top: makes of them a call with the message; how
+ * many arguments there are. */
+int bind_push_message(lua_State *L, struct task *t);
+/* A message that has not all its fields yet gets them; anything else at idx
+ * stays as it is. */
+void bind_complete(lua_State *L, int idx);
 void bind_push_agent(lua_State *L, const struct agent_view *a);
 /* The people of the running job; of nobody if it has none. */
 const struct roster *bind_roster(lua_State *L, const char *what);

@@ -12,44 +12,71 @@
 #include "script/worker.h"
 #include <string.h>
 
-static const char conv_key = 0; /* its address: conv's metatable */
+/* The object: whose it is, and whether its environment has fields. */
+struct conv_object {
+    uint64_t id; /* the task's */
+    bool has_fields;
+};
 
 /* --- whose conv ----------------------------------------------------------- */
 
 struct task *conv_task(lua_State *L)
 {
-    uint64_t *id = lua_touserdata(L, 1);
+    const struct conv_object *o = lua_touserdata(L, 1);
+    const struct version *v = bind_version(L);
     bool is_conv = false;
-    if (id && lua_getmetatable(L, 1)) {
-        lua_pushlightuserdata(L, (void *)&conv_key);
-        lua_rawget(L, LUA_REGISTRYINDEX);
-        is_conv = lua_rawequal(L, -1, -2);
-        lua_pop(L, 2);
+    if (o && lua_getmetatable(L, 1)) {
+        is_conv = lua_topointer(L, -1) == v->conv_meta;
+        lua_pop(L, 1);
     }
     if (!is_conv)
         bind_raise(L, "call it with a colon: conv:name(...)");
-    struct task *t = bind_task(L, "conv");
-    if (t->id != *id)
+    struct task *t = v->running ? v->running : bind_task(L, "conv");
+    if (t->id != o->id)
         bind_raise(L, "this conv belongs to an event that is over");
     return t;
 }
 
 void bind_push_conv(lua_State *L, struct task *t)
 {
-    uint64_t *id = lua_newuserdata(L, sizeof *id);
-    *id = t->id;
-    lua_newtable(L); /* the fields made so far */
-    lua_setfenv(L, -2);
-    lua_pushlightuserdata(L, (void *)&conv_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
+    struct conv_object *o = lua_newuserdata(L, sizeof *o);
+    *o = (struct conv_object){.id = t->id};
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->version->conv);
     lua_setmetatable(L, -2);
+}
+
+/* Pushes the table of the fields made so far; nil: there are none. */
+static void push_made(lua_State *L)
+{
+    const struct conv_object *o = lua_touserdata(L, 1);
+    if (o->has_fields)
+        lua_getfenv(L, 1);
+    else
+        lua_pushnil(L);
+}
+
+/* Keeps the value on top as the field of that name. */
+static void keep_made(lua_State *L, const char *field)
+{
+    struct conv_object *o = lua_touserdata(L, 1);
+    if (!o->has_fields) {
+        lua_newtable(L);
+        lua_setfenv(L, 1);
+        o->has_fields = true;
+    }
+    lua_getfenv(L, 1);
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, field);
+    lua_pop(L, 1);
 }
 
 void conv_forget(lua_State *L, const char *field)
 {
-    lua_getfenv(L, 1);
-    lua_pushnil(L);
-    lua_setfield(L, -2, field);
+    push_made(L);
+    if (lua_istable(L, -1)) {
+        lua_pushnil(L);
+        lua_setfield(L, -2, field);
+    }
     lua_pop(L, 1);
 }
 
@@ -191,11 +218,13 @@ static int conv_index(lua_State *L)
     lua_rawget(L, lua_upvalueindex(1));
     if (!lua_isnil(L, -1))
         return 1;
-    lua_getfenv(L, 1);
-    lua_pushvalue(L, 2);
-    lua_rawget(L, -2);
-    if (!lua_isnil(L, -1))
-        return 1;
+    push_made(L);
+    if (lua_istable(L, -1)) {
+        lua_pushvalue(L, 2);
+        lua_rawget(L, -2);
+        if (!lua_isnil(L, -1))
+            return 1;
+    }
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(2));
     if (lua_isnil(L, -1))
@@ -206,8 +235,7 @@ static int conv_index(lua_State *L)
     push_field(L, t->job, (enum field)f);
     if (t->play)
         return 1; /* what a step sees is not what the flow sees behind it */
-    lua_pushvalue(L, -1);
-    lua_setfield(L, 4, field_names[f]); /* the object's own table */
+    keep_made(L, field_names[f]);
     return 1;
 }
 
@@ -217,61 +245,13 @@ static int conv_newindex(lua_State *L)
                          "value), conv:tag(name), conv:set_priority(n)");
 }
 
-/* --- msg ----------------------------------------------------------------- */
-
-/* The body as a tree, parsed for the first rule and kept with the job. */
-const struct json *bind_body(struct job *job)
-{
-    struct run *run = job->task;
-    if (!run->body &&
-        json_parse(job->arena, job->event.body, NULL, &run->body) < 0)
-        run->body = arena_one(job->arena, struct json); /* null */
-    return run->body;
-}
-
-/* A body that does not say who: it is a script's own. */
-static void push_sender(lua_State *L, const struct event *ev)
-{
-    lua_getfield(L, -1, "sender");
-    bool is_said = lua_istable(L, -1);
-    lua_pop(L, 1);
-    if (is_said)
-        return;
-    lua_createtable(L, 0, 1);
-    lua_pushstring(L, role_name(ev->role));
-    lua_setfield(L, -2, "role");
-    lua_setfield(L, -2, "sender");
-}
-
-void bind_push_message(lua_State *L, struct job *job)
-{
-    const struct event *ev = &job->event;
-    value_push(L, bind_body(job));
-    if (!lua_istable(L, -1)) {
-        lua_pop(L, 1);
-        lua_newtable(L);
-    }
-    if (ev->pos) { /* it is stored */
-        push_id(L, ID_MESSAGE, ev->pos);
-        lua_setfield(L, -2, "id");
-        lua_pushinteger(L, ev->seq);
-        lua_setfield(L, -2, "seq");
-    }
-    push_sender(L, ev);
-    lua_pushnumber(L, (lua_Number)ev->at);
-    lua_setfield(L, -2, "at");
-    value_push_slice(L, job->kind);
-    lua_setfield(L, -2, "kind");
-    value_push_slice(L, job->text); /* "" where there is none: msg.text:find */
-    lua_setfield(L, -2, "text");
-}
-
 /* --- the object ---------------------------------------------------------- */
 
 void bind_conv(lua_State *L)
 {
-    lua_pushlightuserdata(L, (void *)&conv_key);
+    struct version *v = bind_version(L);
     lua_newtable(L);
+    v->conv_meta = lua_topointer(L, -1);
     api_methods(L, &conversation_module);
     lua_newtable(L);
     for (int f = 0; f < FIELD_COUNT; f++) {
@@ -284,7 +264,7 @@ void bind_conv(lua_State *L)
     lua_setfield(L, -2, "__newindex");
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
-    lua_rawset(L, LUA_REGISTRYINDEX);
+    v->conv = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 /* --- the reference of msg ------------------------------------------------ */

@@ -47,13 +47,19 @@ static const char source[] =
     "local function waiting(start, finish)\n"
     "  return function(...) return go_on(finish, start(...)) end\n"
     "end\n"
-    "env.kv.get = waiting(native.kv_start, native.kv_finish)\n"
-    "env.http.request = waiting(native.http_start, native.http_finish)\n"
-    "local request = env.http.request\n"
-    "local method = native.http_method\n"
-    "env.http.get = function(call) return request(method('GET', call)) end\n"
-    "env.http.post = function(call) return request(method('POST', call)) end\n"
     "for _, w in next, native.waits do w[1][w[2]] = waiting(w[3], w[4]) end\n"
+
+    /* A message is completed before all its fields are looked at. */
+    "local complete, getmetatable = native.complete, getmetatable\n"
+    "local all, following = env.pairs, env.next\n"
+    "function env.pairs(t)\n"
+    "  if getmetatable(t) == 'message' then complete(t) end\n"
+    "  return all(t)\n"
+    "end\n"
+    "function env.next(t, k)\n"
+    "  if k == nil and getmetatable(t) == 'message' then complete(t) end\n"
+    "  return following(t, k)\n"
+    "end\n"
 
     /* A script's own coroutines: an await inside goes up to the scheduler. */
     "local depth = setmetatable({}, { __mode = 'k' })\n"
@@ -114,7 +120,7 @@ static const char source[] =
     "end\n"
 
     /* Modules: ours by name, the author's below scripts/lib. */
-    "local loaded, loading = { http = env.http, kv = env.kv }, {}\n"
+    "local loaded, loading = {}, {}\n"
     "for name, module in next, native.modules do loaded[name] = module end\n"
     "function env.require(name)\n"
     "  if loaded[name] ~= nil then return loaded[name] end\n"

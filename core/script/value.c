@@ -8,6 +8,7 @@
 #include "script/value.h"
 #include "base/limits.h"
 #include "script/secret.h"
+#include "script/bind.h"
 #include <lauxlib.h>
 #include <math.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ void value_mark_array(lua_State *L, int idx)
     lua_pop(L, 1);
 }
 
-static bool is_array(lua_State *L, int idx)
+bool value_is_array(lua_State *L, int idx)
 {
     if (!lua_getmetatable(L, idx))
         return false;
@@ -174,7 +175,7 @@ static bool write_secret(struct writer *w, int idx)
 /* n of an array 1..n; -1: this is an object. */
 static long array_length(lua_State *L, int idx)
 {
-    bool marked = is_array(L, idx);
+    bool marked = value_is_array(L, idx);
     long n = 0;
     lua_pushnil(L);
     while (lua_next(L, idx)) {
@@ -230,8 +231,9 @@ static bool write_table(struct writer *w, int idx, int depth)
 {
     if (depth >= LIMIT_JSON_DEPTH)
         return refuse(w, "a table is nested too deep (or contains itself)");
-    if (!lua_checkstack(w->L, 6))
+    if (!lua_checkstack(w->L, 16))
         return refuse(w, "nested too deep");
+    bind_complete(w->L, idx);
     long n = array_length(w->L, idx);
     return n >= 0 ? write_array(w, idx, depth, n) : write_object(w, idx, depth);
 }

@@ -3,6 +3,7 @@
  * mean something and prints; without, it only shows that the way is open. */
 #include "base/meter.h"
 #include "world.h"
+#include <dirent.h>
 #include <time.h>
 
 #define SIMPLE                                                                 \
@@ -10,6 +11,11 @@
     "function(conv, msg)\n"                                                    \
     "  if conv.contact.tier == 'gold' then return conv:queue() end\n"          \
     "  if msg.text:find('refund', 1, true) then conv:tag 'refund' end\n"       \
+    "end }"
+/* Looks at the text and passes: the least that a rule does. */
+#define LOOK                                                                   \
+    "return { api = 1, on_message = function(conv, msg)\n"                     \
+    "  if msg.text:find('refund', 1, true) then return true end\n"             \
     "end }"
 
 static int64_t many(void)
@@ -25,6 +31,34 @@ static int64_t cpu_us(void)
     return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
 }
 
+/* CPU of the script thread alone. */
+static int64_t script_cpu_us(void)
+{
+    char path[300], text[100];
+    int64_t ns = 0;
+    DIR *d = opendir("/proc/self/task");
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", e->d_name);
+        FILE *f = fopen(path, "r");
+        bool is = f && fgets(text, sizeof text, f) &&
+                  strcmp(text, "script\n") == 0;
+        if (f)
+            fclose(f);
+        if (!is)
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/schedstat",
+                 e->d_name);
+        f = fopen(path, "r");
+        if (f && fgets(text, sizeof text, f))
+            ns += strtoll(text, NULL, 10);
+        if (f)
+            fclose(f);
+    }
+    if (d)
+        closedir(d);
+    return ns / 1000;
+}
+
 static int left;
 
 static void on_one(struct job *job)
@@ -35,8 +69,8 @@ static void on_one(struct job *job)
         loop_stop(w->loop);
 }
 
-/* CPU per event in ns, both threads, without making the job. */
-static double cost(const char *rule, int rules)
+/* CPU of the script thread per event, in us. */
+static double cost(const char *rule, int rules, const char *text)
 {
     struct world w;
     struct arena *a = arena_new();
@@ -52,29 +86,31 @@ static double cost(const char *rule, int rules)
     for (int64_t r = 0; r < rounds; r++) {
         struct job *jobs[BATCH];
         for (int i = 0; i < BATCH; i++) {
-            jobs[i] = world_job(&w, "hello, I would like a refund please");
+            jobs[i] = world_job(&w, text);
             jobs[i]->done = on_one;
         }
         left = BATCH;
-        int64_t from = cpu_us();
+        int64_t from = script_cpu_us();
         for (int i = 0; i < BATCH; i++)
             script_run(w.script, jobs[i]);
         loop_run(w.loop);
-        spent += cpu_us() - from;
+        spent += script_cpu_us() - from;
     }
     CHECK_EQ_INT(json_get(world_unit(&w, a, "rules/10-x"), "errors")->count, 0);
     world_close(&w);
     arena_free(a);
-    return (double)spent * 1000 / (double)(rounds * BATCH);
+    return (double)spent / (double)(rounds * BATCH);
 }
 
 TEST("an event with 1, 10 and 50 simple rules")
 {
     for (int rules = 1; rules <= 50; rules = rules == 1 ? 10 : rules * 5) {
-        double ns = cost(SIMPLE, rules);
+        double look = cost(LOOK, rules, "hello, where is my parcel?");
+        double act = cost(SIMPLE, rules, "hello, I would like a refund please");
         if (test_option("bench", 0))
-            printf("%d rules: %.2f us of CPU an event, there and back\n", rules,
-                   ns / 1000);
+            printf("%d rules: %.2f us of script thread CPU an event that "
+                   "looks, %.2f that looks at the contact and tags\n",
+                   rules, look, act);
     }
 }
 
