@@ -1,0 +1,35 @@
+-- @TITLE@: how its messages come in and go back (channels/README.md).
+local http, json, crypto = require "http", require "json", require "crypto"
+
+---@type Channel
+local M = {
+  api = 1,
+  title = { en = "@TITLE@", zh = "@TITLE@" },
+  schema = { base = "string", token = "secret" }, -- what the operator sets, in ctx.config
+  capabilities = { text = 2000 },
+}
+
+-- A webhook of the platform. Returns a status and a body. What is delivered is
+-- on disk before we return, so a 200 is a promise.
+function M.receive(req, ctx)
+  local signed = crypto.hmac("sha256", tostring(ctx.config.token), req.body)
+  if req.headers["x-signature"] ~= signed then return 403, "wrong signature" end
+  local event = json.decode(req.body)
+  ctx.deliver { dedupe = event.id, from = event.from, kind = "text", text = event.text, at = event.at }
+  return 200, "ok"
+end
+
+-- One message out: { sent = id } | { retry = seconds, why = } | { failed = code, why = }
+function M.send(item, ctx)
+  local res, err = http.post {
+    ctx.config.base .. "/messages",
+    headers = { authorization = "Bearer " .. tostring(ctx.config.token) },
+    json = { to = item.to, text = item.text },
+  }
+  if not res then return { retry = 5, why = err } end
+  if res.status == 429 or res.status >= 500 then return { retry = 30, why = "status " .. res.status } end
+  if res.status ~= 200 then return { failed = "refused", why = res.body } end
+  return { sent = res.json.id }
+end
+
+return M
