@@ -30,6 +30,8 @@
     X(agent_filter)                                                            \
     X(team)                                                                    \
     X(flow)                                                                    \
+    X(choice)                                                                  \
+    X(saga_step)                                                               \
     X(queues)                                                                  \
     X(http)                                                                    \
     X(http_call)                                                               \
