@@ -57,7 +57,9 @@
     X(crypto)                                                                  \
     X(text)                                                                    \
     X(matcher)                                                                 \
-    X(utf8)
+    X(utf8)                                                                    \
+    X(xml)                                                                     \
+    X(xml_node)
 /* clang-format on */
 
 #define API_EXTERN(name) extern const struct api_module name##_module;

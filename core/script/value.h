@@ -19,6 +19,7 @@ void value_push(lua_State *L, const struct json *j);
 void value_push_null(lua_State *L);
 /* Marks the table at idx as an array. */
 void value_mark_array(lua_State *L, int idx);
+bool value_is_array(lua_State *L, int idx); /* marked so */
 /* Appends the value at idx as JSON. Returns 0, ERR_TOOBIG, or
  * ERR_UNPROCESSABLE with a sentence in *why. Raises nothing. */
 int value_write(lua_State *L, int idx, struct buf *out, const char **why);
