@@ -272,7 +272,7 @@ static struct outcome_of *make(struct scan *s, struct slice name, bool again)
     k->unread = got < 0;
     if (got == 0) {
         hash_now(b, &r, k, hash);
-        if (again || memcmp(hash, k->hash, sizeof hash) != 0)
+        if (again || strcmp(hash, k->hash) != 0)
             o = load_it(s, k, &r);
     }
     arena_free(a);
