@@ -236,7 +236,8 @@ static int change_tag(lua_State *L, bool with)
         return 0; /* nothing to do */
     if (with && json_is(tags, JSON_ARRAY) && tags->count >= LIMIT_TAGS)
         return luaL_error(L, "too many tags (at most %d)", LIMIT_TAGS);
-    bind_effect(L, t, with ? EFFECT_TAG : EFFECT_UNTAG)->text = bind_kept(t, tag);
+    bind_effect(L, t, with ? EFFECT_TAG : EFFECT_UNTAG)->text =
+        bind_kept(t, tag);
     write_tags(L, t, tags, tag, with);
     return 0;
 }
@@ -373,11 +374,14 @@ static const struct api_call calls[] = {
     FIELD("created_at", "integer", "Ms since 1970."),
     ACT("reply", conv_reply, API_ACTS, "(message: string|Body)",
         "Says something as the bot. A text of at most 16 KiB, or a table of "
-        "any kind (see Body); msg.card and its like make such tables. Counts "
+        "any kind (see Body); message.card and its like make such tables. "
+        "Counts "
         "when the handler returns "
         "or waits.\n\nconv:reply \"We are back at 9:00.\"\n"
-        "conv:reply { kind = \"image\", url = \"/files/f_1\", name = "
-        "\"map.png\" }"),
+        "conv:reply(message.card { title = \"Was this helpful?\", buttons = "
+        "{\n  "
+        "{ label = \"Yes\", value = \"yes\" }, { label = \"No\", value = "
+        "\"no\" } } })"),
     ACT("edit", conv_edit, API_SCREENS, "(fields: table)",
         "Changes the message before it is stored: each field takes the place "
         "of the message's, json.null takes it away; id, seq, at, ref and "

@@ -1,184 +1,217 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bind_message.c - msg: the message a handler is called with.
+/* bind_message.c - message.card{}, message.image{} ...: tables of the right
+ * shape for conv:reply.
  *
- * A plain table to the author, made in two goes: text, kind, seq and at at
- * once, the rest when it is first asked for, since most rules look at the text
- * and pass. Until then the table keeps its body as JSON text, so that it is
- * whole also when a script has kept it beyond its event. Whatever sees all
- * fields (pairs, next, JSON) completes it first.
- *
- * Failure modes: a body that is not JSON has no further fields.
+ * Why: a body with a misspelt field would reach the visitor as an empty bubble;
+ * here it raises in the line that wrote it. Happy path: the author's table,
+ * checked, in a new one with its kind. Failure modes: an unknown field, a
+ * missing one, one of the wrong type or too long: raised.
  */
-#include "base/clock.h"
-#include "script/bind_conv.h"
-#include "script/worker.h"
+#include "base/limits.h"
+#include "script/bind.h"
+#include "script/modules.h"
+#include <string.h>
 
-#define META "message" /* what getmetatable says of one that is not whole */
+#define BUTTONS_MOST 10
+#define VALUE_BYTES 1000
 
-static const char meta_key = 0; /* its address: the metatable */
+enum type { TYPE_TEXT, TYPE_NUMBER, TYPE_BUTTONS };
+struct shape_field {
+    const char *name;
+    enum type type;
+    bool needed;
+    double most; /* bytes; for numbers -most..most */
+};
+struct shape {
+    const char *name;
+    struct shape_field fields[6];
+};
 
-/* The handler is called in tail position: tracebacks begin with it. */
-static const char enter_source[] =
-    "local setmetatable, meta = ...\n"
-    "return function(handler, conv, text, kind, seq, at, body, pos, role)\n"
-    "  return handler(conv, setmetatable({ text = text, kind = kind,\n"
-    "    seq = seq, at = at, ['(body)'] = body, ['(pos)'] = pos,\n"
-    "    ['(role)'] = role }, meta))\n"
-    "end\n";
+static const struct shape file_fields = {
+    "", /* of image, file, audio, video */
+    {{"file", TYPE_TEXT, true, 64},
+     {"name", TYPE_TEXT, false, LIMIT_NAME_BYTES},
+     {"text", TYPE_TEXT, false, LIMIT_TEXT_BYTES}}};
+static const struct shape location = {
+    "location",
+    {{"lat", TYPE_NUMBER, true, 90},
+     {"lng", TYPE_NUMBER, true, 180},
+     {"label", TYPE_TEXT, false, LIMIT_NAME_BYTES},
+     {"address", TYPE_TEXT, false, 2 * LIMIT_NAME_BYTES}}};
+static const struct shape card = {
+    "card",
+    {{"title", TYPE_TEXT, true, LIMIT_NAME_BYTES},
+     {"text", TYPE_TEXT, false, LIMIT_TEXT_BYTES},
+     {"image", TYPE_TEXT, false, LIMIT_URL_BYTES},
+     {"url", TYPE_TEXT, false, LIMIT_URL_BYTES},
+     {"buttons", TYPE_BUTTONS, false, BUTTONS_MOST}}};
+static const struct shape button = {
+    "a button",
+    {{"label", TYPE_TEXT, true, LIMIT_NAME_BYTES},
+     {"value", TYPE_TEXT, false, VALUE_BYTES},
+     {"url", TYPE_TEXT, false, LIMIT_URL_BYTES}}};
 
-/* The body as a tree, parsed for the first rule and kept with the job. */
-const struct json *bind_body(struct job *job)
+static const struct shape_field *field_of(const struct shape *s,
+                                          const char *name)
 {
-    struct run *run = job->task;
-    if (!run->body &&
-        json_parse(job->arena, job->event.body, NULL, &run->body) < 0)
-        run->body = arena_one(job->arena, struct json); /* null */
-    return run->body;
+    for (int i = 0; i < 6 && s->fields[i].name; i++)
+        if (strcmp(s->fields[i].name, name) == 0)
+            return &s->fields[i];
+    return NULL;
 }
 
-/* --- completing ----------------------------------------------------------- */
+static void check_buttons(lua_State *L, const char *what);
 
-static struct slice take_text(lua_State *L, int idx, const char *name)
+/* One field's value is on top of the stack. */
+static void check_value(lua_State *L, const char *what,
+                        const struct shape_field *f)
 {
-    struct slice s = {"", 0};
-    lua_pushstring(L, name);
-    lua_rawget(L, idx);
-    if (lua_type(L, -1) == LUA_TSTRING)
-        s.at = lua_tolstring(L, -1, &s.len);
-    return s; /* left on the stack, so that it stays */
+    if (f->type == TYPE_BUTTONS) {
+        check_buttons(L, what);
+    } else if (f->type == TYPE_NUMBER) {
+        double n = lua_tonumber(L, -1);
+        if (lua_type(L, -1) != LUA_TNUMBER || !(n >= -f->most && n <= f->most))
+            bind_raise(L, "%s: %s must be a number from -%d to %d", what,
+                       f->name, (int)f->most, (int)f->most);
+    } else {
+        if (lua_type(L, -1) != LUA_TSTRING)
+            bind_raise(L, "%s: %s must be a text", what, f->name);
+        struct slice s = bind_slice(L, -1);
+        if (s.len == 0 || (double)s.len > f->most)
+            bind_raise(L, "%s: %s must have 1 to %d bytes", what, f->name,
+                       (int)f->most);
+        if (!slice_is_utf8(s))
+            bind_raise(L, "%s: %s must be UTF-8 text", what, f->name);
+    }
 }
 
-static const struct json *tree_of(lua_State *L, struct slice body)
+/* The table on top of the stack has the shape, or it raises. */
+static void check_shape(lua_State *L, const char *what, const struct shape *s)
 {
-    const struct task *t = bind_version(L)->running;
-    struct json *tree = NULL;
-    if (t && slice_eq(t->job->event.body, body))
-        return bind_body(t->job);
-    if (json_parse(bind_arena(L), body, NULL, &tree) < 0)
-        return NULL;
-    return tree;
-}
-
-/* Sets the field unless the script has. Stack: value. */
-static void set_missing(lua_State *L, int idx, const char *name)
-{
-    lua_pushstring(L, name);
-    lua_rawget(L, idx);
-    bool missing = lua_isnil(L, -1);
-    lua_pop(L, 1);
-    if (!missing) {
+    luaL_checkstack(L, 6, "nested too deep");
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        const char *name =
+            lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+        const struct shape_field *f = field_of(s, name);
+        if (!f)
+            bind_raise(L, "%s: unknown field '%s'", what, name);
+        check_value(L, what, f);
+    }
+    for (int i = 0; i < 6 && s->fields[i].name; i++) {
+        lua_pushstring(L, s->fields[i].name);
+        lua_rawget(L, -2);
+        if (s->fields[i].needed && lua_isnil(L, -1))
+            bind_raise(L, "%s: %s is missing", what, s->fields[i].name);
         lua_pop(L, 1);
-        return;
     }
-    lua_pushstring(L, name);
-    lua_insert(L, -2);
-    lua_rawset(L, idx);
 }
 
-static void forget(lua_State *L, int idx, const char *name)
+static void check_buttons(lua_State *L, const char *what)
 {
-    lua_pushstring(L, name);
-    lua_pushnil(L);
-    lua_rawset(L, idx);
-}
-
-static void complete(lua_State *L, int idx)
-{
-    char id[ID_TEXT];
-    struct slice body = take_text(L, idx, "(body)");
-    struct slice role = take_text(L, idx, "(role)");
-    const struct json *tree = tree_of(L, body);
-    for (const struct json *c = json_is(tree, JSON_OBJECT) ? tree->first : NULL;
-         c; c = c->next) {
-        value_push(L, c);
-        set_missing(L, idx, c->key.at);
+    size_t n = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+    if (n < 1 || n > BUTTONS_MOST)
+        bind_raise(L, "%s: buttons must be a list of 1 to %d", what,
+                   BUTTONS_MOST);
+    for (size_t i = 1; i <= n; i++) {
+        lua_rawgeti(L, -1, (int)i);
+        if (!lua_istable(L, -1))
+            bind_raise(L, "%s: a button is a table { label =, value = }", what);
+        check_shape(L, "message.card: a button", &button);
+        lua_getfield(L, -1, "value");
+        lua_getfield(L, -2, "url");
+        if (lua_isnil(L, -1) == lua_isnil(L, -2))
+            bind_raise(L, "%s: a button has a value or a url", what);
+        lua_pop(L, 3);
     }
-    lua_pushliteral(L, "(pos)");
-    lua_rawget(L, idx);
-    uint64_t pos = (uint64_t)lua_tonumber(L, -1);
-    if (pos) { /* it is stored */
-        value_push_slice(L, id_text(id, ID_MESSAGE, pos));
-        set_missing(L, idx, "id");
+}
+
+static void copy_table(lua_State *L, int from)
+{
+    lua_newtable(L);
+    for (lua_pushnil(L); lua_next(L, from); lua_pop(L, 1)) {
+        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -5);
     }
-    lua_createtable(L, 0, 1); /* a body that does not say who is the bot's */
-    value_push_slice(L, role);
-    lua_setfield(L, -2, "role");
-    set_missing(L, idx, "sender");
-    forget(L, idx, "(body)");
-    forget(L, idx, "(pos)");
-    forget(L, idx, "(role)");
-    lua_pushnil(L);
-    lua_setmetatable(L, idx);
 }
 
-void bind_complete(lua_State *L, int idx)
+/* The argument as a body of that kind; what: "message.image". */
+static int make(lua_State *L, const char *what, const char *kind,
+                const struct shape *s)
 {
-    int top = lua_gettop(L);
-    if (!lua_istable(L, idx) || !lua_getmetatable(L, idx))
-        return;
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    bool is = lua_rawequal(L, -1, -2);
-    lua_settop(L, top);
-    if (!is)
-        return;
-    complete(L, idx < 0 ? top + 1 + idx : idx);
-    lua_settop(L, top);
-}
-
-static int on_complete(lua_State *L)
-{
-    bind_complete(L, 1);
-    return 0;
-}
-
-static int on_index(lua_State *L)
-{
-    lua_settop(L, 2);
-    bind_complete(L, 1);
-    lua_rawget(L, 1);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    check_shape(L, what, s);
+    copy_table(L, 1);
+    if (s == &card) { /* a card is an object of its own in the body */
+        lua_newtable(L);
+        lua_insert(L, -2);
+        lua_setfield(L, -2, "card");
+    }
+    lua_pushstring(L, kind);
+    lua_setfield(L, -2, "kind");
     return 1;
 }
 
-/* --- calling -------------------------------------------------------------- */
-
-/* Stack: handler, conv. */
-int bind_push_message(lua_State *L, struct task *t)
+static int message_image(lua_State *L)
 {
-    const struct job *job = t->job;
-    const struct event *ev = &job->event;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->version->enter);
-    lua_insert(L, -3);
-    value_push_slice(L, job->text); /* "" where there is none: msg.text:find */
-    value_push_slice(L, job->kind);
-    if (ev->pos)
-        lua_pushinteger(L, ev->seq);
-    else
-        lua_pushnil(L);
-    lua_pushnumber(L, (lua_Number)ev->at);
-    value_push_slice(L, ev->body);
-    lua_pushnumber(L, (lua_Number)ev->pos);
-    lua_pushstring(L, role_name(ev->role));
-    return 9;
+    return make(L, "message.image", "image", &file_fields);
 }
 
-/* Stack: env, native. */
-void bind_message(lua_State *L)
+static int message_file(lua_State *L)
 {
-    struct version *v = bind_version(L);
-    lua_pushcfunction(L, on_complete);
-    lua_setfield(L, -2, "complete");
-    if (luaL_loadbuffer(L, enter_source, sizeof enter_source - 1, "=sandbox"))
-        must_fail(__FILE__, __LINE__, lua_tostring(L, -1));
-    lua_getglobal(L, "setmetatable");
-    lua_newtable(L);
-    lua_pushcfunction(L, on_index);
-    lua_setfield(L, -2, "__index");
-    lua_pushliteral(L, META);
-    lua_setfield(L, -2, "__metatable");
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-    lua_call(L, 2, 1);
-    v->enter = luaL_ref(L, LUA_REGISTRYINDEX);
+    return make(L, "message.file", "file", &file_fields);
 }
+
+static int message_audio(lua_State *L)
+{
+    return make(L, "message.audio", "audio", &file_fields);
+}
+
+static int message_video(lua_State *L)
+{
+    return make(L, "message.video", "video", &file_fields);
+}
+
+static int message_location(lua_State *L)
+{
+    return make(L, "message.location", "location", &location);
+}
+
+static int message_card(lua_State *L)
+{
+    return make(L, "message.card", "card", &card);
+}
+
+#define FILE_SIGNATURE                                                         \
+    "(of: { file: string, name?: string, text?: string }): Body"
+static const struct api_call calls[] = {
+    {"card", message_card, API_ANYWHERE, 0, "(card: Card): Body",
+     "A card with buttons. A button with a value says it for the visitor, one "
+     "with a url opens it. Channels that have no cards show it as text."
+     "\n\nconv:reply(message.card {\n  title = \"Your order A17\",\n  text = "
+     "\"On its way since Monday.\",\n  buttons = { { label = \"Where is it?\", "
+     "value = \"track A17\" },\n              { label = \"Open the shop\", url "
+     "= \"https://shop.example\" } },\n})",
+     "1"},
+    {"image", message_image, API_ANYWHERE, 0, FILE_SIGNATURE,
+     "A picture that has been uploaded; text is its caption.", "1"},
+    {"file", message_file, API_ANYWHERE, 0, FILE_SIGNATURE, "An uploaded file.",
+     "1"},
+    {"audio", message_audio, API_ANYWHERE, 0, FILE_SIGNATURE,
+     "An uploaded recording.", "1"},
+    {"video", message_video, API_ANYWHERE, 0, FILE_SIGNATURE,
+     "An uploaded film.", "1"},
+    {"location", message_location, API_ANYWHERE, 0,
+     "(at: { lat: number, lng: number, label?: string, address?: string }): "
+     "Body",
+     "A place on the map."
+     "\n\nconv:reply(message.location { lat = 31.2397, lng = 121.4998, label = "
+     "\"Our shop\" })",
+     "1"},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module messages_module = {
+    .name = "message",
+    .doc = "Messages that are more than text, for conv:reply. What would reach "
+           "the visitor broken raises here.",
+    .calls = calls};

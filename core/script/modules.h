@@ -17,6 +17,7 @@
     X(limits)                                                                  \
     X(conversation)                                                            \
     X(message)                                                                 \
+    X(messages)                                                                \
     X(body)                                                                    \
     X(card)                                                                    \
     X(button)                                                                  \
@@ -52,6 +53,10 @@
     X(cron)                                                                    \
     X(date)                                                                    \
     X(log)                                                                     \
+    X(context)                                                                 \
+    X(webhook)                                                                 \
+    X(delivery)                                                                \
+    X(item)                                                                    \
     X(secret)                                                                  \
     X(secret_object)                                                           \
     X(crypto)                                                                  \

@@ -137,7 +137,7 @@ static const struct api_call card[] = {
     END};
 const struct api_module card_module = {
     .name = "Card",
-    .doc = "A card with buttons; made by msg.card.",
+    .doc = "A card with buttons; made by message.card.",
     .calls = card,
     .is_object = true};
 
