@@ -26,13 +26,14 @@ void bind_open(lua_State *L)
     lua_newtable(L);
     api_open_all(L);
     bind_conv(L);
-    bind_message(L);
+    bind_msg(L);
     bind_calls(L);
     bind_time(L);
     bind_json(L);
     bind_lookup(L);
     bind_calendar(L);
     bind_secret(L);
+    bind_adapter(L);
     bind_require(L);
 }
 

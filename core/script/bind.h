@@ -17,12 +17,13 @@
 void bind_open(lua_State *L);
 /* Stack: env, native. Each adds its own and leaves the stack as it was. */
 void bind_conv(lua_State *L);
-void bind_message(lua_State *L);
+void bind_msg(lua_State *L);
 void bind_calls(lua_State *L);
 void bind_time(lua_State *L);
 void bind_json(lua_State *L);
 void bind_lookup(lua_State *L);
 void bind_calendar(lua_State *L);
+void bind_adapter(lua_State *L);
 void bind_require(lua_State *L);
 void bind_secret(lua_State *L);
 

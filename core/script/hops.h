@@ -46,6 +46,8 @@ struct hop *hops_add(struct hops *h, struct job *job, const struct version *v,
 void hop_error(struct hop *hop, struct arena *a, struct slice text);
 /* Those of a part join those of the job it came from. */
 void hops_join(struct hops *h, const struct hops *from, struct arena *a);
+/* What is the same in all hops of a version: made once, while it is loaded. */
+void hops_head(struct version *v);
 /* Sets job->hops; scratch is emptied first. */
 void hops_write(const struct hops *h, struct job *job, enum hook hook,
                 struct buf *scratch);

@@ -8,9 +8,12 @@
  */
 #include "script/load.h"
 #include "base/crypto.h"
+#include "script/adapter.h"
 #include "script/bind.h"
 #include "script/bind_test.h"
 #include "script/fields.h"
+#include "script/hops.h"
+#include "script/files.h"
 #include "script/period.h"
 #include "script/sandbox.h"
 #include <stdio.h>
@@ -105,9 +108,26 @@ static bool read_match(struct loader *l)
     return wrong(l, e.field, e.text);
 }
 
+/* An adapter has functions of its own, and of the others' fields the limits. */
+static bool read_adapter(struct loader *l, const char *name)
+{
+    struct err e;
+    struct version *v = l->version;
+    int got = adapter_field(v, name, &e);
+    if (got == 0 && strcmp(name, "limits") == 0)
+        got = field_read(v, name, &e);
+    if (got == 0)
+        return wrong(l, name,
+                     "unknown field (known are api, title, schema, "
+                     "capabilities, limits, receive, poll, send, check)");
+    return got > 0 || wrong(l, e.field, e.text);
+}
+
 static bool read_field(struct loader *l, const char *name)
 {
     struct err e;
+    if (adapter_is(l->version) && strcmp(name, "api") != 0)
+        return read_adapter(l, name);
     int got = field_read(l->version, name, &e);
     if (got == 0)
         got = period_read(l->version, name, &e);
@@ -134,6 +154,8 @@ static bool check_whole(struct loader *l, bool has_api)
     struct err e;
     if (!has_api)
         return wrong(l, "return", "the table must say api = 1");
+    if (adapter_is(v))
+        return adapter_check(v, &e) == 0 || wrong(l, e.field, e.text);
     if (!v->hooks)
         return wrong(l, "return",
                      "a rule needs a hook: on_message, on_timer, ...");
@@ -163,12 +185,13 @@ static bool check_table(struct loader *l)
 
 /* --- sources -------------------------------------------------------------- */
 
-static struct slice file_of(struct arena *a, struct slice name)
+/* What people know the file by. */
+static struct slice file_of(const struct loader *l, struct arena *a,
+                            struct slice name)
 {
-    size_t max = name.len + 16;
-    char *text = arena_text(a, max);
-    int n = snprintf(text, max, "scripts/%.*s.lua", SLICE_FMT(name));
-    return (struct slice){text, (size_t)n};
+    char path[UNIT_NAME + 64];
+    files_below(l->home, name, path, sizeof path);
+    return slice_dup(a, slice_of(path));
 }
 
 /* Leaves the chunk on the stack, or a sentence (false). */
@@ -236,7 +259,7 @@ int loader_require(struct loader *l, lua_State *L, struct slice name)
         lua_pushfstring(L, "require '%s': %s", name.at, e.text);
         return 2;
     }
-    return compile(L, l->arena, s, file_of(l->arena, s->name)) ? 1 : 2;
+    return compile(L, l->arena, s, file_of(l, l->arena, s->name)) ? 1 : 2;
 }
 
 /* --- the version ---------------------------------------------------------- */
@@ -250,17 +273,18 @@ static int32_t number_in(struct slice name)
     return (int32_t)strtol(base, NULL, 10) % 1000000;
 }
 
-static struct version *version_new(struct slice name)
+static struct version *version_new(const struct loader *l, struct slice name)
 {
     struct version *v = mem_alloc(sizeof *v);
     v->magic = VERSION_MAGIC;
     atomic_init(&v->refs, 1);
     v->arena = arena_new();
     v->name = slice_dup(v->arena, name);
-    v->file = file_of(v->arena, name);
+    v->file = file_of(l, v->arena, name);
     v->priority = number_in(v->name);
     list_init(&v->tasks);
     list_init(&v->idle);
+    list_init(&v->touched);
     for (int h = 0; h < HOOK_COUNT; h++)
         v->hook[h] = LUA_NOREF;
     return v;
@@ -277,6 +301,7 @@ static void keep_sources(struct loader *l, struct version *v)
         last = copy;
     }
     source_hash(v->sources, v->text);
+    hops_head(v);
 }
 
 void source_hash(const struct source *first, char out[VERSION_TEXT])
@@ -353,7 +378,7 @@ static bool load(struct loader *l)
 
 struct version *load_version(struct loader *l, struct slice name)
 {
-    struct version *v = version_new(name);
+    struct version *v = version_new(l, name);
     if (l->file)
         v->file = slice_dup(v->arena, slice_of(l->file));
     l->version = v;

@@ -11,6 +11,7 @@
 #include "script/task.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "script/adapter.h"
 #include "script/args.h"
 #include "script/canary.h"
 #include "script/part.h"
@@ -58,8 +59,14 @@ static struct task *take(struct worker *w, struct version *v)
     timer_init(&t->timer, on_timer);
     list_add_last(&v->tasks, &t->link);
     v->task_count++;
-    meter_add(v->unit->meters.in_flight, 1);
     return t;
+}
+
+/* Its meters are to be told of it at the turn's end. */
+static void touch(struct task *t)
+{
+    if (list_empty(&t->version->touched))
+        list_add_last(&t->worker->touched, &t->version->touched);
 }
 
 static void free_ask(struct script_ask **ask)
@@ -94,7 +101,7 @@ static void drop(struct task *t, bool keep)
     t->job = NULL;
     list_remove(&t->link);
     v->task_count--;
-    meter_add(v->unit->meters.in_flight, -1);
+    touch(t);
     if (keep && v->idle_count < POOL) {
         list_add_last(&v->idle, &t->link);
         v->idle_count++;
@@ -185,7 +192,7 @@ static void note_end(struct task *t, enum hop_outcome outcome)
     if (!t->hop)
         return;
     t->hop->outcome = outcome;
-    t->hop->wall_us = clock_mono_us() - t->began_us;
+    t->hop->wall_us = t->worker->tick_us - t->began_us;
 }
 
 static void count_kill(struct task *t)
@@ -307,10 +314,32 @@ static enum outcome finish_play(struct task *t, bool parked)
     return well ? OUTCOME_DECIDED : OUTCOME_FAILED;
 }
 
+/* What an adapter's function returned; it counts as a failure if that makes
+ * no sense. */
+static enum outcome finish_call(struct task *t)
+{
+    const char *why = adapter_take(t);
+    lua_settop(t->co, 0);
+    if (why) {
+        struct slice text = slice_of(why);
+        note_failure(t, text);
+        report_failure(t->worker, t->version, text);
+        meter_add(t->version->unit->meters.errors, 1);
+        count_failure(t);
+    } else {
+        t->version->failed = 0;
+    }
+    note_end(t, why ? HOP_FAILED : HOP_DECIDED);
+    drop(t, true);
+    return why ? OUTCOME_FAILED : OUTCOME_DECIDED;
+}
+
 static enum outcome finish(struct task *t)
 {
     if (t->play)
         return finish_play(t, false);
+    if (t->job->call)
+        return finish_call(t);
     bool decided = lua_gettop(t->co) > 0 && lua_toboolean(t->co, 1);
     lua_settop(t->co, 0);
     if (t->rejected && t->hop)
@@ -364,6 +393,7 @@ static enum outcome wait(struct task *t)
 {
     struct worker *w = t->worker;
     meter_add(&waiting_now, 1);
+    touch(t);
     if (!t->generation)
         t->slot = worker_slot(w, t);
     t->generation = ++w->generation;
@@ -386,7 +416,7 @@ static enum outcome go(struct task *t, int nargs)
     struct watch *watch = &t->worker->watch;
     if (v->budget.used > v->budget.max / 4)
         lua_gc(v->L, LUA_GCSETPAUSE, 120);
-    int64_t began = clock_mono_us();
+    int64_t began = t->worker->tick_us;
     t->wait = WAIT_NONE;
     v->running = t;
     budget_enter(&v->budget);
@@ -395,13 +425,12 @@ static enum outcome go(struct task *t, int nargs)
     bool killed = watch_leave(watch) && status != 0;
     budget_leave(&v->budget);
     v->running = NULL;
-    int64_t took = clock_mono_us() - began;
+    int64_t took = worker_tick(t->worker) - began;
     meter_note(&call_time, took);
     took = worker_cpu_of(t->worker, took);
-    meter_add(v->unit->meters.cpu, took);
+    v->new_us += took;
     if (t->hop)
         t->hop->us += took;
-    meter_set(v->unit->meters.memory, (int64_t)v->budget.used);
     killed |= v->budget.fails > 0;
     if (killed || (status != 0 && status != LUA_YIELD))
         return fail(t, status, killed);
@@ -417,7 +446,10 @@ static void begin(struct task *t, struct worker *w, struct job *job)
     struct run *run = job->task;
     t->job = job;
     t->id = ++w->generation;
-    t->wall_until = worker_now(w) + t->version->limits.wall_ms;
+    int64_t wall_ms = t->version->limits.wall_ms;
+    if (job->hook == HOOK_RECEIVE && wall_ms > LIMIT_WEBHOOK_WALL_MS)
+        wall_ms = LIMIT_WEBHOOK_WALL_MS; /* platforms hang up after 5 s */
+    t->wall_until = worker_tick_ms(w) + wall_ms;
     t->lines = t->effects = t->https = 0;
     t->unit = (struct slice){0};
     t->result = 0;
@@ -425,8 +457,8 @@ static void begin(struct task *t, struct worker *w, struct job *job)
     t->rejected = NULL;
     t->handed_over = false;
     t->was = NULL;
-    t->hop = hops_add(&run->hops, job, t->version, worker_wall(w));
-    t->began_us = clock_mono_us();
+    t->hop = hops_add(&run->hops, job, t->version, worker_tick_wall(w));
+    t->began_us = w->tick_us;
     job->ran++;
     set_mark(t);
 }
@@ -443,11 +475,12 @@ enum outcome task_start(struct worker *w, struct version *v, struct job *job)
     if (v->task_count >= LIMIT_TASKS) {
         report_failure(w, v, SLICE("too many handlers of this script wait"));
         meter_add(v->unit->meters.errors, 1);
+        job->failures++;
         return OUTCOME_FAILED;
     }
     struct task *t = take(w, v);
     begin(t, w, job);
-    meter_add(v->unit->meters.calls, 1);
+    v->new_calls++;
     if (job->hook == HOOK_FLOW && play_begin(t) < 0) {
         drop(t, true);
         return OUTCOME_FAILED;

@@ -100,6 +100,19 @@ void version_unref(struct version *v)
         version_close(v);
 }
 
+void version_tell(struct version *v)
+{
+    struct unit_meters *m = &v->unit->meters;
+    list_remove(&v->touched);
+    list_init(&v->touched);
+    meter_add(m->calls, v->new_calls);
+    meter_add(m->cpu, v->new_us);
+    meter_set(m->memory, (int64_t)v->budget.used);
+    meter_add(m->in_flight, (int64_t)v->task_count - v->told_tasks);
+    v->told_tasks = v->task_count;
+    v->new_calls = v->new_us = 0;
+}
+
 void version_close(struct version *v)
 {
     must_be(v, VERSION_MAGIC);

@@ -130,6 +130,7 @@ struct version {
     const void *conv_meta;  /* the metatable's address */
     struct slice hop_head;  /* hops_head */
     struct slice adapter;   /* of a channel: JSON for script_channels */
+    struct adapter_data *adapter_data; /* while loading; adapter.c */
     struct source *sources; /* its own first, then its libs */
     /* whoever has the state */
     lua_State *L;
@@ -141,6 +142,9 @@ struct version {
     int64_t kill_at[5]; /* ms, a ring */
     uint32_t kills;
     uint32_t failed; /* handlers in a row */
+    /* not yet told to the unit's meters; touched: in the worker's list */
+    struct list touched;
+    int64_t new_calls, new_us, told_tasks;
     bool quarantined, failing, drained;
     struct timer drain;
     struct arena *scratch_arena; /* of a call under way; see bind.h */
@@ -152,6 +156,8 @@ void version_ref(struct version *v);
 /* Drops one ref; the last one sends it to its worker to be closed, or closes
  * it here if no worker ever had it. */
 void version_unref(struct version *v);
+/* Tells the meters what is new; it is in no list then. */
+void version_tell(struct version *v);
 void version_close(struct version *v); /* on its worker, or before it has one */
 
 /* A public event's bit in `events`; 0 = it is none. */

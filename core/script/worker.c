@@ -12,7 +12,9 @@
 #include "base/limits.h"
 #include "base/meter.h"
 #include "loop/mailbox.h"
+#include "script/caches.h"
 #include "script/inside.h"
+#include "script/metrics.h"
 #include "script/part.h"
 #include "script/screen.h"
 #include <string.h>
@@ -295,6 +297,24 @@ int64_t worker_wall(const struct worker *w)
     return conf->now ? conf->now(conf->arg) : clock_ms();
 }
 
+int64_t worker_tick(struct worker *w)
+{
+    w->tick_us = clock_mono_us();
+    return w->tick_us;
+}
+
+int64_t worker_tick_ms(struct worker *w)
+{
+    return w->conf.conf->now ? worker_now(w) : w->tick_us / 1000;
+}
+
+int64_t worker_tick_wall(struct worker *w)
+{
+    if (w->conf.conf->now)
+        return worker_wall(w);
+    return w->wall_ms + (w->tick_us - w->wall_at_us) / 1000;
+}
+
 /* Asking for a thread's CPU time is a system call, longer than most handlers:
  * short stretches are believed to be all CPU, and what they took since the
  * last look is not a long one's. */
@@ -341,10 +361,26 @@ static int64_t nap_us(struct worker *w)
     return ms < 0 ? -1 : ms * 1000;
 }
 
-static void run_all(struct mail *m)
+static void begin_turn(struct worker *w)
+{
+    w->cpu_mark_us = clock_cpu_us();
+    w->small_us = 0;
+    w->wall_ms = clock_ms();
+    w->wall_at_us = worker_tick(w);
+}
+
+/* Meters are told once a turn: a handler is shorter than eight atomics. */
+static void tell_meters(struct worker *w)
+{
+    list_each (&w->touched, n)
+        version_tell(container_of(n, struct version, touched));
+}
+
+static void run_all(struct worker *w, struct mail *m)
 {
     while (m) {
         struct mail *next = m->next;
+        worker_tick(w);
         m->run(m);
         m = next;
     }
@@ -359,11 +395,11 @@ static void run(void *arg)
         if (!m && !w->buried && atomic_load(&w->quit))
             break;
         watch_busy(&w->watch, true);
-        w->cpu_mark_us = clock_cpu_us();
-        w->small_us = 0;
-        run_all(m);
+        begin_turn(w);
+        run_all(w, m);
         if (!w->stopping)
             wheel_turn(w->wheel, worker_now(w));
+        tell_meters(w);
         send_out(w);
         close_one(w);
         watch_busy(&w->watch, false);
@@ -378,6 +414,7 @@ struct worker *worker_new(const struct worker_conf *conf)
     w->wheel = wheel_new(worker_now(w));
     buf_init(&w->scratch, LIMIT_TRACE_BYTES);
     list_init(&w->runs);
+    list_init(&w->touched);
     must(thread_start("script", run, w, &w->thread) == 0);
     return w;
 }
@@ -397,6 +434,8 @@ void worker_free(struct worker *w)
     mailbox_free(w->box);
     wheel_free(w->wheel);
     buf_fini(&w->scratch);
+    caches_free(w->caches);
+    metrics_free(w->metrics);
     mem_free(w->slots);
     mem_free(w->free_slot);
     mem_free(w);

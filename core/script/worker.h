@@ -54,10 +54,13 @@ struct worker {
     uint32_t *free_slot;
     uint64_t generation;
     int64_t cpu_mark_us, small_us; /* worker_cpu_of */
-    int64_t now_ms;                /* the latest that worker_now said */
-    struct buf scratch;            /* hops_write */
-    struct caches *caches;         /* NULL until a script has one */
-    struct metrics *metrics;       /* likewise */
+    int64_t tick_us; /* monotonic, as of the last look: worker_tick */
+    int64_t wall_ms, wall_at_us; /* the wall's clock, when it was looked at */
+    struct list touched;         /* versions whose meters are to be told */
+    int64_t now_ms;              /* the latest that worker_now said */
+    struct buf scratch;          /* hops_write */
+    struct caches *caches;       /* NULL until a script has one */
+    struct metrics *metrics;     /* likewise */
     struct list runs;
     struct mail *out_first,
         *out_last; /* to the home loop, at the batch's end */
@@ -85,6 +88,11 @@ void worker_post(struct worker *w, struct mail *m); /* to the home loop */
 void worker_ask(struct worker *w, struct script_ask *ask); /* takes */
 int64_t worker_now(struct worker *w);                      /* ms, the wheel's */
 int64_t worker_wall(const struct worker *w); /* ms since 1970; any thread */
+/* A look at the clock; in between, three handlers a microsecond, nobody needs
+ * to know it better: tick_us, worker_tick_ms and worker_tick_wall are of it. */
+int64_t worker_tick(struct worker *w);
+int64_t worker_tick_ms(struct worker *w);
+int64_t worker_tick_wall(struct worker *w);
 /* CPU time of a stretch of Lua that took so long by the clock. */
 int64_t worker_cpu_of(struct worker *w, int64_t took_us);
 uint32_t worker_failures(const struct worker *w); /* in a row: off */
