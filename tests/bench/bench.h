@@ -187,5 +187,6 @@ void row_openloop(void);
 void row_connect(void);
 void row_coldstart(void);
 void row_reload(void);
+void row_loads(void);
 void row_conversations(void);
 void row_stored(void);
