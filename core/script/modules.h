@@ -60,6 +60,8 @@
     X(secret)                                                                  \
     X(secret_object)                                                           \
     X(crypto)                                                                  \
+    X(url)                                                                     \
+    X(url_parts)                                                               \
     X(text)                                                                    \
     X(matcher)                                                                 \
     X(utf8)                                                                    \
