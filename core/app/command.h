@@ -18,7 +18,9 @@ int verify_main(int argc, char **argv);
 int script_main(int argc, char **argv);
 int talk_main(int argc, char **argv);
 int test_main(int argc, char **argv);
+int new_main(int argc, char **argv);
 int trace_main(int argc, char **argv);
+int replay_main(int argc, char **argv);
 int api_main(int argc, char **argv);
 
 /* Flags of the form --name VALUE or --name=VALUE, where name is a setting, and

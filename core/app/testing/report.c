@@ -144,6 +144,7 @@ static void print_failure(const struct report *r, const struct outcome *o,
     print_block(r, "expected", o->expected, GREEN);
     print_block(r, "actual", o->actual, RED);
     print_block(r, "", o->trace, DIM);
+    print_block(r, "meanwhile", o->cause, YELLOW);
 }
 
 /* --- the end -------------------------------------------------------------- */

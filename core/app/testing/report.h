@@ -19,7 +19,8 @@ struct outcome {
     int64_t us;
     /* a failure; texts, "" if there is none */
     struct slice message, expected, actual, trace; /* trace: lines */
-    struct slice at;                               /* file */
+    struct slice cause; /* what went wrong in a script meanwhile */
+    struct slice at;    /* file */
     int at_line;
 };
 struct report {

@@ -79,6 +79,7 @@ static int failure(struct buf *out, const struct outcome *o)
     r = r ? r : part(out, "expected: ", o->expected);
     r = r ? r : part(out, "actual: ", o->actual);
     r = r ? r : part(out, "", o->trace);
+    r = r ? r : part(out, "meanwhile: ", o->cause);
     return r ? r : buf_add_text(out, "</failure>\n    ");
 }
 
@@ -150,6 +151,8 @@ static void put_outcome(struct jsonw *w, const struct outcome *o)
         jsonw_put_text(w, "expected", o->expected);
     if (o->actual.len)
         jsonw_put_text(w, "actual", o->actual);
+    if (o->cause.len)
+        jsonw_put_text(w, "cause", o->cause);
     if (o->at.len) {
         jsonw_put_text(w, "at", o->at);
         jsonw_put_int(w, "at_line", o->at_line);

@@ -253,13 +253,25 @@ static void fill(struct runner *r, struct outcome *o, const struct json *j)
     o->trace = trace_of(r, j);
 }
 
+/* What went wrong in a script meanwhile: most likely why. */
+static struct slice cause_of(struct runner *r)
+{
+    struct json *j = NULL;
+    struct slice left = stage_errors_left(&r->stage, r->arena);
+    if (left.len)
+        (void)json_parse(r->arena, left, NULL, &j); /* ours */
+    return text_of(r, j, "actual");
+}
+
 /* It failed by what nobody in the test asked for. */
 static void judge_house(struct runner *r, struct outcome *o)
 {
     struct json *j = NULL;
     struct slice trouble = fakes_trouble(r->stage.fakes);
-    if (o->verdict == VERDICT_FAILED)
+    if (o->verdict == VERDICT_FAILED) {
+        o->cause = cause_of(r);
         return;
+    }
     if (!trouble.len)
         trouble = stage_errors_left(&r->stage, r->arena);
     if (trouble.len && json_parse(r->arena, trouble, NULL, &j) == 0) {

@@ -14,7 +14,7 @@ function M.ask(turn, ctx)
   local stream, err, detail = http.stream {
     ctx.config.base .. "/chat/completions",
     method = "POST",
-    headers = { authorization = "Bearer " .. tostring(ctx.config.key) },
+    headers = { authorization = "Bearer " .. ctx.config.key },
     json = { model = ctx.config.model, stream = true, messages = turn.messages },
   }
   if not stream then return nil, err, detail end

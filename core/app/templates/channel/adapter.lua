@@ -12,8 +12,8 @@ local M = {
 -- A webhook of the platform. Returns a status and a body. What is delivered is
 -- on disk before we return, so a 200 is a promise.
 function M.receive(req, ctx)
-  local signed = crypto.hmac("sha256", tostring(ctx.config.token), req.body)
-  if req.headers["x-signature"] ~= signed then return 403, "wrong signature" end
+  local signed = crypto.hmac("sha256", ctx.config.token, req.body)
+  if not crypto.equal(signed, req.headers["x-signature"] or "") then return 403, "wrong signature" end
   local event = json.decode(req.body)
   ctx.deliver { dedupe = event.id, from = event.from, kind = "text", text = event.text, at = event.at }
   return 200, "ok"
@@ -23,7 +23,7 @@ end
 function M.send(item, ctx)
   local res, err = http.post {
     ctx.config.base .. "/messages",
-    headers = { authorization = "Bearer " .. tostring(ctx.config.token) },
+    headers = { authorization = "Bearer " .. ctx.config.token },
     json = { to = item.to, text = item.text },
   }
   if not res then return { retry = 5, why = err } end

@@ -5,13 +5,13 @@ return {
   title = "@TITLE@",
 
   run = function(conv, args)
-    local order = args and args.order or flow.ask("Which order is it about?", { timeout = "10m" })
-    if not order then
+    local answer = ask("Which order is it about?", { timeout = "10m" })
+    if not answer then
       conv:reply "Write again whenever you like."
       return
     end
-    conv:reply("Thank you. We look after order " .. order .. " and write to you tomorrow.")
-    flow.sleep "1d"
-    conv:reply("Is everything all right with order " .. order .. "?")
+    conv:reply("Thank you. We look after order " .. answer.text .. " and write to you tomorrow.")
+    sleep "1d"
+    conv:reply("Is everything all right with order " .. answer.text .. "?")
   end,
 }
