@@ -173,8 +173,10 @@ static int on_get(lua_State *L)
 {
     struct box *box = open_box(L);
     struct slice value, key = kv_key(L, 2, "cache: the key");
-    if (!kept_get(box->kept, key, bind_now(L), &value))
-        return 0;
+    if (!kept_get(box->kept, key, bind_now(L), &value)) {
+        lua_pushnil(L);
+        return 1;
+    }
     /* The value may be gone before it is read to the end: __gc of another
      * cache may run meanwhile. */
     struct arena *a = bind_arena(L);

@@ -35,7 +35,7 @@ struct stream {
     struct buf in;       /* what was not used yet */
     size_t used;         /* of it */
     struct sse sse;
-    bool ended;
+    bool ended, waits;
     int result;
     char why[240];
 };
@@ -92,6 +92,24 @@ static struct stream *find(lua_State *L, const char *what)
             return st;
     }
     return NULL;
+}
+
+/* The one whose next piece was waited for. */
+static struct stream *waiting(const struct task *t)
+{
+    list_each ((struct list *)&t->ends, l) {
+        struct task_end *e = container_of(l, struct task_end, link);
+        struct stream *st = container_of(e, struct stream, end);
+        if (e->fn == on_end && st->waits)
+            return st;
+    }
+    return NULL;
+}
+
+static int push_nothing(lua_State *L)
+{
+    lua_pushnil(L);
+    return 1;
 }
 
 /* --- opening -------------------------------------------------------------- */
@@ -167,6 +185,7 @@ static int more_start(lua_State *L)
     struct script_ask *ask = task_ask(t, ASK_STREAM_NEXT);
     ask->number = (int64_t)st->number;
     int got = calls_waiting(L, t);
+    st->waits = got == 1;
     if (got > 1) {
         st->ended = true;
         st->result = ERR_CANCELLED;
@@ -186,9 +205,10 @@ static int more_finish(lua_State *L)
     struct task *t = bind_task(L, "stream");
     const struct script_ask *ask = t->answer;
     int got = bind_wait_result(L, t);
-    struct stream *st = find(L, "stream");
+    struct stream *st = waiting(t);
     if (!st)
         return 0;
+    st->waits = false;
     if (got < 0)
         set_end(st, got, ask ? ask->err.text : "");
     else if (!ask || ask->data.len == 0)
@@ -213,7 +233,7 @@ static int take_all(lua_State *L)
     struct stream *st = find(L, "stream:read");
     struct slice s = st ? unused(st) : SLICE("");
     if (!s.len)
-        return 0;
+        return push_nothing(L);
     value_push_slice(L, s);
     st->used = st->in.len;
     return 1;
@@ -226,7 +246,7 @@ static int take_line(lua_State *L)
     struct slice s = st ? unused(st) : SLICE("");
     const char *end = s.len ? memchr(s.at, '\n', s.len) : NULL;
     if (!s.len || (!end && !st->ended))
-        return 0;
+        return push_nothing(L);
     size_t n = end ? (size_t)(end - s.at) : s.len;
     size_t plain = n > 0 && s.at[n - 1] == '\r' ? n - 1 : n;
     lua_pushlstring(L, s.at, plain);
@@ -246,15 +266,15 @@ static int take_event(lua_State *L)
     struct stream *st = find(L, "stream:sse");
     bool is = false;
     if (!st)
-        return 0;
+        return push_nothing(L);
     int64_t n = sse_feed(&st->sse, unused(st), &is);
     if (n < 0) {
         set_end(st, ERR_TOOBIG, "an event is too long");
-        return 0;
+        return push_nothing(L);
     }
     st->used += (size_t)n;
     if (!is)
-        return 0;
+        return push_nothing(L);
     lua_createtable(L, 0, 3);
     push_part(L, "event", sse_event(&st->sse));
     push_part(L, "data", sse_data(&st->sse));
@@ -266,7 +286,7 @@ static int stream_failed(lua_State *L)
 {
     const struct stream *st = find(L, "stream:failed");
     if (!st || !st->ended || st->result == 0)
-        return 0;
+        return push_nothing(L);
     (void)bind_trouble_of(L, st->result, st->why);
     return 2; /* code, detail */
 }
