@@ -18,8 +18,13 @@
 #define API_LOAD (1u << 31)
 #define API_HANDLERS ((1u << HOOK_COUNT) - 1u)
 #define API_ANYWHERE (API_LOAD | API_HANDLERS)
+/* Adapters' functions, and the others: rules and flows. */
+#define API_ADAPTERS                                                           \
+    (API_IN(HOOK_RECEIVE) | API_IN(HOOK_DELIVER) | API_IN(HOOK_POLL) |         \
+     API_IN(HOOK_CHECK))
+#define API_RULES (API_HANDLERS & ~API_ADAPTERS)
 /* A conversation's handlers: all but those that may have none. */
-#define API_CONV (API_HANDLERS & ~API_IN(HOOK_EVENT))
+#define API_CONV (API_RULES & ~API_IN(HOOK_EVENT))
 /* Before a message is stored nothing else may be said or moved. */
 #define API_ACTS (API_CONV & ~(API_IN(HOOK_INBOUND) | API_IN(HOOK_SEND)))
 

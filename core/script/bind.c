@@ -13,6 +13,8 @@
 #include "script/worker.h"
 #include <string.h>
 
+#define WHERE_LEVELS 10
+
 void bind_module(lua_State *L, int idx, const char *name,
                  const luaL_Reg *functions)
 {
@@ -37,11 +39,27 @@ void bind_open(lua_State *L)
     bind_require(L);
 }
 
+/* "file:line: " of the innermost place in the author's own text: what waits
+ * is called through Lua of the house. */
+static void push_where(lua_State *L)
+{
+    lua_Debug ar;
+    for (int level = 1; level < WHERE_LEVELS && lua_getstack(L, level, &ar);
+         level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline <= 0 || ar.source[0] != '@')
+            continue;
+        lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+        return;
+    }
+    luaL_where(L, 1);
+}
+
 void bind_raise(lua_State *L, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    luaL_where(L, 1);
+    push_where(L);
     lua_pushvfstring(L, fmt, ap);
     va_end(ap);
     lua_concat(L, 2);

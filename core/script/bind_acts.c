@@ -348,7 +348,7 @@ static int conv_after(lua_State *L)
 
 #define FIELD(name, type, doc)                                                 \
     {                                                                          \
-        name, NULL, API_HANDLERS, API_FIELD, type, doc, "1"                    \
+        name, NULL, API_RULES, API_FIELD, type, doc, "1"                       \
     }
 #define ACT(name, fn, where, signature, doc)                                   \
     {                                                                          \
@@ -417,7 +417,7 @@ static const struct api_call calls[] = {
     ACT("tag", conv_tag, API_CONV, "(tag: string)",
         "Adds a tag. At most 30, of at most 64 bytes.\n\nconv:tag \"refund\""),
     ACT("untag", conv_untag, API_CONV, "(tag: string)", "Takes a tag away."),
-    ACT("has_tag", conv_has_tag, API_HANDLERS, "(tag: string): boolean",
+    ACT("has_tag", conv_has_tag, API_RULES, "(tag: string): boolean",
         "Has it this tag?"),
     ACT("set_priority", conv_set_priority, API_CONV, "(n: integer)",
         "Sets its place in the queue: 0 is normal, higher comes first."),
@@ -425,14 +425,14 @@ static const struct api_call calls[] = {
         "Remembers a value with the conversation, on disk. Any value that has "
         "a JSON form; nil forgets.\n\nconv:set(\"order\", { id = \"A17\", paid "
         "= true })"),
-    ACT("get", conv_get, API_HANDLERS, "(name: string): any",
+    ACT("get", conv_get, API_RULES, "(name: string): any",
         "What conv:set remembered under this name, or nil."),
     ACT("after", conv_after, API_ACTS,
         "(time: Duration, name: string, data?: any)",
         "Sets an alarm that is kept on disk: on_timer(conv, name, data) runs "
         "then, also after a restart. At most 400 days."
         "\n\nconv:after(\"2d\", \"survey\")"),
-    {"messages", NULL, API_HANDLERS, API_LUA | API_WAITS | API_METHOD,
+    {"messages", NULL, API_RULES, API_LUA | API_WAITS | API_METHOD,
      "(options?: { limit?: integer, before?: integer }): Message[]|nil, "
      "string?, string?",
      "What was said so far, oldest first: the last 20, or limit (at most 100) "

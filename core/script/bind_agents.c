@@ -324,25 +324,24 @@ static int queues_list(lua_State *L)
 /* --- the reference -------------------------------------------------------- */
 
 static const struct api_call calls[] = {
-    {"online", agents_online, API_HANDLERS, API_VARIES, "(): Agent[]",
+    {"online", agents_online, API_RULES, API_VARIES, "(): Agent[]",
      "The agents who are online.", "1"},
-    {"get", agents_get, API_HANDLERS, API_VARIES, "(who: string): Agent|nil",
+    {"get", agents_get, API_RULES, API_VARIES, "(who: string): Agent|nil",
      "The agent with this id or e-mail address, or nil."
      "\n\nlocal mei = agents.get \"mei@example.com\"",
      "1"},
-    {"find", agents_find, API_HANDLERS, API_VARIES,
+    {"find", agents_find, API_RULES, API_VARIES,
      "(who: AgentFilter): Agent|nil",
      "The first agent to whom all of it applies, or nil."
      "\n\nlocal expert = agents.find { skill = \"refunds\", status = "
      "\"online\" }",
      "1"},
-    {"list", agents_list, API_HANDLERS, API_VARIES,
-     "(who?: AgentFilter): Agent[]",
+    {"list", agents_list, API_RULES, API_VARIES, "(who?: AgentFilter): Agent[]",
      "All agents to whom all of it applies; without a filter all there are."
      "\n\nlocal free = agents.list { team = \"vip\", status = \"online\", "
      "room = true }",
      "1"},
-    {"least_busy", agents_least_busy, API_HANDLERS, API_VARIES,
+    {"least_busy", agents_least_busy, API_RULES, API_VARIES,
      "(who?: AgentFilter): Agent|nil",
      "Of the agents who are online, have room and fit the filter, the one with "
      "the smallest part of it taken; nil if there is none. conv:assign { pick "
@@ -351,8 +350,8 @@ static const struct api_call calls[] = {
      "\n\nlocal who = agents.least_busy { skill = \"german\" }\n"
      "if who then return conv:assign { agent = who.id } end",
      "1"},
-    {"teams", agents_teams, API_HANDLERS, API_VARIES, "(): Team[]",
-     "All teams.", "1"},
+    {"teams", agents_teams, API_RULES, API_VARIES, "(): Team[]", "All teams.",
+     "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
 const struct api_module agents_module = {
     .name = "agents",
@@ -360,14 +359,14 @@ const struct api_module agents_module = {
     .calls = calls};
 
 static const struct api_call queue_calls[] = {
-    {"length", queues_length, API_HANDLERS, API_VARIES,
+    {"length", queues_length, API_RULES, API_VARIES,
      "(team?: string): integer|nil, string?, string?",
      "How many conversations wait: for this team (its name or id), or all of "
      "them. nil, \"not_found\", detail for a team nobody knows."
      "\n\nif queues.length \"vip\" > 5 then conv:reply \"It takes a little "
      "longer today.\" end",
      "1"},
-    {"list", queues_list, API_HANDLERS, API_VARIES,
+    {"list", queues_list, API_RULES, API_VARIES,
      "(): { id: string, team: string, waiting: integer }[]",
      "The teams' queues.", "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};

@@ -138,17 +138,23 @@ static int add_where(struct buf *out, const struct api_call *c)
 {
     unsigned hooks = c->where & API_HANDLERS;
     int got = 0, listed = 0;
-    bool most = __builtin_popcount(hooks) > HOOK_COUNT / 2;
+    bool rules = !(hooks & API_ADAPTERS);
+    unsigned all = rules ? API_RULES : API_HANDLERS;
+    bool most = __builtin_popcount(hooks) > __builtin_popcount(all & ~hooks);
     if (c->flags & API_WAITS)
         got = buf_add_text(out, "*Waits.* ");
     if ((c->where & API_ANYWHERE) == API_ANYWHERE)
         return got ? got : buf_add_text(out, "Everywhere.");
-    if (hooks == API_HANDLERS)
-        return got ? got : buf_add_text(out, "In handlers.");
+    if (hooks == all)
+        return got ? got
+                   : buf_add_text(out, rules ? "In rules and flows."
+                                             : "In handlers.");
     if (!got)
-        got = buf_add_text(out, most ? "In all handlers but" : "In");
+        got = buf_add_text(out, !most   ? "In"
+                                : rules ? "In rules and flows, but not in"
+                                        : "In handlers, but not in");
     for (int h = 0; h < HOOK_COUNT && got == 0; h++)
-        if (!(hooks & API_IN(h)) == most)
+        if ((all & API_IN(h)) && !(hooks & API_IN(h)) == most)
             got = buf_addf(out, "%s `%s`", listed++ ? "," : "",
                            hook_name((enum hook)h));
     return got ? got : buf_add_char(out, '.');

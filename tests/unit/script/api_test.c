@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* api_test.c - the tables say what is there, where it may be called, and how it
+ * is called; what is written from them holds together. */
+#include "script/api.h"
+#include "script/bind.h"
+#include "script/reference.h"
+#include "script/sandbox.h"
+#include "script/unit.h"
+#include "world.h"
+
+/* --- the tables ----------------------------------------------------------- */
+
+static void each_call(void (*fn)(const struct api_module *m,
+                                 const struct api_call *c))
+{
+    for (const struct api_module *const *m = api_modules; *m; m++)
+        for (const struct api_call *c = (*m)->calls; c->name; c++) {
+            test_note("%s.%s", (*m)->name, c->name);
+            fn(*m, c);
+        }
+    test_note(" ");
+}
+
+static void is_well_written(const struct api_module *m,
+                            const struct api_call *c)
+{
+    struct prototype p;
+    CHECK(m->doc && *m->doc);
+    CHECK(c->doc && strlen(c->doc) > 3);
+    CHECK(c->since && *c->since);
+    CHECK(c->signature && *c->signature);
+    if (c->flags & API_FIELD) {
+        CHECK(c->fn == NULL);
+        return;
+    }
+    CHECK(prototype_read(c->signature, &p));
+    CHECK(c->where != 0);
+    CHECK((c->fn == NULL) == ((c->flags & API_LUA) != 0));
+    for (size_t i = 0; i < p.param_count; i++)
+        CHECK(p.params[i].name.len && p.params[i].type.len);
+    if (c->flags & API_WAITS)
+        CHECK(!(c->where & API_LOAD)); /* nothing waits at the top of a file */
+}
+
+TEST("every call has a signature that can be read, a place and words")
+{
+    each_call(is_well_written);
+}
+
+static void is_once(const struct api_module *m, const struct api_call *c)
+{
+    CHECK(api_find(m, c->name) == c);
+    CHECK(api_module_find(m->name) == m);
+}
+
+TEST("no name is taken twice")
+{
+    each_call(is_once);
+}
+
+/* --- what is really there ------------------------------------------------- */
+
+static lua_State *state;
+
+/* Pushes what a script finds under that name. */
+static void push_call(const struct api_module *m, const struct api_call *c)
+{
+    sandbox_push(state);
+    if (strcmp(m->name, "globals") != 0) {
+        lua_pushstring(state, m->name);
+        lua_rawget(state, -2);
+        lua_remove(state, -2);
+    }
+    if (lua_istable(state, -1)) {
+        lua_pushstring(state, c->name);
+        lua_rawget(state, -2);
+        lua_remove(state, -2);
+    }
+}
+
+static void is_there(const struct api_module *m, const struct api_call *c)
+{
+    if (m->is_object && strcmp(m->name, "globals") != 0) {
+        if (c->flags & API_FIELD)
+            return;
+        api_methods(state, m);
+        lua_getfield(state, -1, c->name);
+        lua_remove(state, -2);
+    } else {
+        push_call(m, c);
+    }
+    bool is = c->flags & API_FIELD ? !lua_isnil(state, -1)
+                                   : lua_isfunction(state, -1);
+    CHECK(is);
+    lua_pop(state, 1);
+}
+
+static void open_state(struct version *v)
+{
+    *v = (struct version){.magic = VERSION_MAGIC};
+    state = v->L = sandbox_new(&v->budget, LIMIT_SCRIPT_MEMORY);
+    sandbox_open(state);
+}
+
+static void close_state(struct version *v)
+{
+    budget_fini(&v->budget, state);
+    lua_close(state);
+}
+
+TEST("what the tables name is there")
+{
+    struct version v;
+    open_state(&v);
+    each_call(is_there);
+    close_state(&v);
+}
+
+TEST("what is there, the tables name")
+{
+    struct version v;
+    open_state(&v);
+    for (const struct api_module *const *m = api_modules; *m; m++) {
+        if (strcmp((*m)->name, "globals") == 0)
+            continue;
+        api_methods(state, *m);
+        for (lua_pushnil(state); lua_next(state, -2); lua_pop(state, 1)) {
+            test_note("%s.%s", (*m)->name, lua_tostring(state, -2));
+            CHECK(api_find(*m, lua_tostring(state, -2)));
+        }
+        lua_pop(state, 1);
+    }
+    close_state(&v);
+}
+
+/* --- gates ---------------------------------------------------------------- */
+
+/* The rule's note when its hook runs this, or its failure's sentence. */
+static void says(enum hook hook, const char *body, const char *what)
+{
+    struct world w;
+    char rule[2000], said[1000] = "";
+    test_note("%s: %s", hook_name(hook), body);
+    snprintf(rule, sizeof rule,
+             "return { api = 1, %s = function(conv, msg)\nlocal ok, e = "
+             "pcall(function() %s end)\nkv.set('e', ok or e)\nend }",
+             hook_name(hook), body);
+    world_with(&w, rule);
+    struct job *job = world_job(&w, "x");
+    job->hook = hook;
+    world_run(&w, job);
+    for (const struct effect *e = job->first; e; e = e->next)
+        if (e->type == EFFECT_KV_SET)
+            snprintf(said, sizeof said, "%.*s", SLICE_FMT(e->data));
+    if (!strstr(said, what))
+        FAIL("it said: %s", said);
+    job_free(job);
+    world_close(&w);
+}
+
+TEST("a call in the wrong hook is refused with the right ones")
+{
+    says(HOOK_MESSAGE, "conv:reply 'x'", "true");
+    says(HOOK_SEND, "conv:reply 'x'",
+         "conv:reply may not be called in on_send (only in on_message, "
+         "on_conversation, on_timer, on_assign, on_queue, on_close, run)");
+    says(HOOK_SEND, "conv:tag 'x'", "true");
+    says(HOOK_MESSAGE, "conv:edit { text = 'x' }",
+         "conv:edit may not be called in on_message (only in on_inbound, "
+         "on_send)");
+}
+
+TEST("a call that waits is refused while the file is loaded")
+{
+    struct world w;
+    struct err e = {0};
+    world_with(&w, "local x = kv.get 'x'\nreturn { api = 1, on_message = "
+                   "function() end }");
+    CHECK(!script_is_well(w.script, &e));
+    if (!strstr(e.text, "10-a.lua:1: kv.get may only be called in a handler"))
+        FAIL("it said: %s", e.text);
+    world_close(&w);
+}
+
+TEST("a name that a module does not have raises with the one that was meant")
+{
+    says(HOOK_MESSAGE, "kv.gett 'x'",
+         "kv has no function 'gett' (did you mean kv.get?)");
+    says(HOOK_MESSAGE, "return json.frobnicate",
+         "json has no function 'frobnicate'");
+    says(HOOK_MESSAGE, "kv.get = 1", "");
+    says(HOOK_MESSAGE, "kv.mine = 1",
+         "kv belongs to the house: nothing can be added to it");
+    says(HOOK_MESSAGE, "return require 'kv' == kv or error 'no'", "true");
+}
+
+/* --- what is written of it ------------------------------------------------ */
+
+static void write_as(const char *format, const char *module, struct buf *out)
+{
+    struct err e = {0};
+    buf_clear(out);
+    CHECK_EQ_INT(script_reference(format, module, out, &e), 0);
+    CHECK(out->len > 0);
+}
+
+TEST("the reference is written in every format, for every module")
+{
+    struct buf out;
+    struct arena *a = arena_new();
+    struct json *all = NULL;
+    size_t modules = 0, count = 0;
+    buf_init(&out, 4 * 1024 * 1024);
+    write_as("json", "", &out);
+    CHECK_EQ_INT(json_parse(a, buf_slice(&out), NULL, &all), 0);
+    REQUIRE(all);
+    for (const struct api_module *const *m = api_modules; *m; m++) {
+        modules++;
+        write_as("markdown", (*m)->name, &out);
+        CHECK(contains(buf_slice(&out), (*m)->name));
+    }
+    for (const struct json *m = all->first; m; m = m->next)
+        count++;
+    CHECK_EQ_INT(count, modules);
+    write_as("markdown", "", &out);
+    CHECK(contains(buf_slice(&out), "[kv](kv.md)"));
+    write_as("luals", "", &out);
+    CHECK(contains(buf_slice(&out), "function kv.get(key)"));
+    CHECK(contains(buf_slice(&out), "function Conversation:reply(message)"));
+    write_as("luacheck", "", &out);
+    CHECK(contains(buf_slice(&out), "  kv = { fields = {"));
+    buf_fini(&out);
+    arena_free(a);
+}
+
+TEST("an unknown format and an unknown module are said to be so")
+{
+    struct buf out;
+    struct err e = {0};
+    buf_init(&out, 1000);
+    CHECK_EQ_INT(script_reference("pdf", "", &out, &e), ERR_BAD_REQUEST);
+    CHECK_EQ_INT(script_reference("json", "nobody", &out, &e), ERR_NOT_FOUND);
+    CHECK_EQ_INT(script_reference("json", "", &out, &e), ERR_TOOBIG);
+    buf_fini(&out);
+}
+
+/* --- signatures ----------------------------------------------------------- */
+
+static void has_parts(const char *text, const char *what)
+{
+    struct prototype p;
+    char got[400] = "";
+    int n = 0;
+    test_note("%s", text);
+    if (!prototype_read(text, &p)) {
+        CHECK_EQ_STR("no", what);
+        return;
+    }
+    for (size_t i = 0; i < p.param_count; i++)
+        n += snprintf(got + n, sizeof got - (size_t)n, "%.*s%s=%.*s;",
+                      SLICE_FMT(p.params[i].name),
+                      p.params[i].optional ? "?" : "",
+                      SLICE_FMT(p.params[i].type));
+    for (size_t i = 0; i < p.result_count; i++)
+        n += snprintf(got + n, sizeof got - (size_t)n, "->%.*s",
+                      SLICE_FMT(p.results[i].type));
+    CHECK_EQ_STR(got, what);
+}
+
+TEST("a signature is taken apart at the commas outside of brackets")
+{
+    has_parts("()", "");
+    has_parts("(): integer", "->integer");
+    has_parts("(key: string, ttl?: Duration): any|nil, string?",
+              "key=string;ttl?=Duration;->any|nil->string?");
+    has_parts("(f: fun(a: integer, b: string): boolean, ...: any): T[]",
+              "f=fun(a: integer, b: string): boolean;...=any;->T[]");
+    has_parts("(x: { a?: string, b: integer }): table<string, any>",
+              "x={ a?: string, b: integer };->table<string, any>");
+    has_parts("(x: \",)\"|\"b\")", "x=\",)\"|\"b\";");
+    has_parts("x", "no");
+    has_parts("(x", "no");
+    has_parts("(x) y", "no");
+    has_parts("(x):", "no");
+    has_parts("(a: A, b: A, c: A, d: A, e: A, f: A, g: A, h: A, i: A)", "no");
+}
