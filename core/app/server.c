@@ -6,9 +6,9 @@
  * whatever was open is closed again in reverse order and the reason told; a
  * configuration that cannot be read leaves the old one at work (I11).
  */
-#include "app/channels/channels.h"
 #include "app/server.h"
 #include "app/api/api.h"
+#include "app/channels/channels.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -107,7 +107,10 @@ static void on_files(void *arg, const char *const *paths, size_t n)
 
 static int open_scripts(struct server *s, struct err *e)
 {
-    char folder[CONFIG_TEXT + 16], path[4096];
+    static const char *const names[] = {"scripts", "channels"};
+    char folder[CONFIG_TEXT + 16], path[2][4096];
+    const char *folders[2];
+    size_t count = 0;
     struct stat st;
     struct script_conf conf = ports_script_conf(s);
     int r = script_open(&conf, e, &s->script);
@@ -120,15 +123,20 @@ static int open_scripts(struct server *s, struct err *e)
         return err_set(e, r, "the scripts below %s could not be read",
                        s->conf.home);
     }
-    snprintf(folder, sizeof folder, "%s/scripts", s->conf.home);
-    if (stat(folder, &st) || !realpath(folder, path)) {
-        log_warn("app", "there is no folder %s; no rules will run", folder);
-        return 0;
+    server_kinds_changed(s);
+    for (int i = 0; i < 2; i++) {
+        snprintf(folder, sizeof folder, "%s/%s", s->conf.home, names[i]);
+        if (stat(folder, &st) == 0 && realpath(folder, path[count])) {
+            folders[count] = path[count];
+            count++;
+        } else {
+            log_warn("app", "there is no folder %s", folder);
+        }
     }
-    const char *const folders[] = {path};
-    r = watch_open(s->loop, folders, 1, on_files, s, &s->watch);
+    r = count ? watch_open(s->loop, folders, count, on_files, s, &s->watch) : 0;
     if (r) { /* scripts run all the same, only not hot */
-        log_warn("app", "%s cannot be watched; changes need a restart", folder);
+        log_warn("app", "%s cannot be watched; changes need a restart",
+                 s->conf.home);
     }
     return 0;
 }

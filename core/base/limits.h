@@ -40,6 +40,7 @@
 #define LIMIT_SCRIPT_CPU_MS 50 /* between awaits (setting) */
 #define LIMIT_SCRIPT_LOAD_MS 500
 #define LIMIT_SCRIPT_WALL_MS 30000
+#define LIMIT_WEBHOOK_WALL_MS 4000
 #define LIMIT_SCRIPT_MEMORY (32 * 1024 * 1024) /* (setting) */
 #define LIMIT_SCRIPT_HTTP 50                   /* calls of one event */
 #define LIMIT_TASKS 10000                      /* suspended, per unit */

@@ -7,6 +7,7 @@
  */
 #include "script/args.h"
 #include "base/clock.h"
+#include "script/adapter.h"
 #include "script/bind.h"
 #include "script/unit.h"
 
@@ -101,6 +102,8 @@ int args_push(struct task *t)
 {
     struct job *job = t->job;
     lua_State *co = t->co;
+    if (job->call)
+        return adapter_args(t);
     if (job->conv.id)
         bind_push_conv(co, t);
     else

@@ -40,6 +40,7 @@ static void check_one(void *arg, struct slice name)
     struct check *c = arg;
     struct loader l;
     loader_init(&l, read_file, c, LIMIT_SCRIPT_MEMORY);
+    l.home = c->home;
     struct version *v = load_version(&l, name);
     if (v) {
         for (const struct source *p = v->sources; p && !c->failed; p = p->next)

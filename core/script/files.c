@@ -18,6 +18,7 @@
 
 #define DEPTH 4 /* of sub-folders */
 #define PATH_BYTES 4096
+#define CHANNELS "channels/"
 
 struct walk {
     const char *home;
@@ -99,15 +100,6 @@ static void walk_folder(struct walk *w, const char *folder, int depth)
     closedir(d);
 }
 
-int files_each(const char *home, void (*fn)(void *arg, struct slice name),
-               void *arg)
-{
-    struct walk w = {.home = home, .fn = fn, .arg = arg};
-    walk_folder(&w, "rules", 0);
-    walk_folder(&w, "flows", 0);
-    return w.failed;
-}
-
 static int read_all(int fd, struct arena *a, struct slice *out, struct err *e)
 {
     struct stat st;
@@ -133,22 +125,42 @@ static int read_all(int fd, struct arena *a, struct slice *out, struct err *e)
     return 0;
 }
 
+/* Below home: "scripts/rules/20-refund.lua", "channels/echo.lua" or
+ * "channels/echo/adapter.lua", whichever is there. */
+void files_below(const char *home, struct slice name, char *out, size_t size)
+{
+    char path[PATH_BYTES];
+    if (!slice_starts(name, CHANNELS)) {
+        snprintf(out, size, "scripts/%.*s.lua", SLICE_FMT(name));
+        return;
+    }
+    snprintf(out, size, "%.*s/adapter.lua", SLICE_FMT(name));
+    int n = home ? snprintf(path, sizeof path, "%s/%s", home, out) : -1;
+    if (n < 0 || n >= (int)sizeof path || access(path, F_OK) != 0)
+        snprintf(out, size, "%.*s.lua", SLICE_FMT(name));
+}
+
+static bool full_path(const char *home, struct slice name, char *out,
+                      size_t size)
+{
+    char below[UNIT_NAME + 64];
+    files_below(home, name, below, sizeof below);
+    return snprintf(out, size, "%s/%s", home, below) < (int)size;
+}
+
 int files_read(const char *home, struct slice name, struct arena *a,
                struct slice *out, struct err *e)
 {
     char path[PATH_BYTES];
     *out = SLICE("");
-    int n = snprintf(path, sizeof path, "%s/scripts/%.*s.lua", home,
-                     SLICE_FMT(name));
-    if (n >= (int)sizeof path)
+    if (!full_path(home, name, path, sizeof path))
         return err_set(e, ERR_TOOBIG, "the path is too long");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_set(e,
                        errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND
                                                            : ERR_UNAVAILABLE,
-                       "scripts/%.*s.lua: %s", SLICE_FMT(name),
-                       strerror(errno));
+                       "%s: %s", path + strlen(home) + 1, strerror(errno));
     int got = read_all(fd, a, out, e);
     close(fd);
     return got;
@@ -157,7 +169,67 @@ int files_read(const char *home, struct slice name, struct arena *a,
 bool files_is_there(const char *home, struct slice name)
 {
     char path[PATH_BYTES];
-    int n = snprintf(path, sizeof path, "%s/scripts/%.*s.lua", home,
-                     SLICE_FMT(name));
-    return n < (int)sizeof path && access(path, R_OK) == 0;
+    return full_path(home, name, path, sizeof path) && access(path, R_OK) == 0;
+}
+
+/* --- adapters ------------------------------------------------------------- */
+
+bool files_adapter(struct slice path, struct slice *name)
+{
+    struct slice rest = path;
+    if (!slice_starts(path, CHANNELS) || !ends(path, ".lua"))
+        return false;
+    rest.at += strlen(CHANNELS);
+    rest.len -= strlen(CHANNELS);
+    const char *slash = memchr(rest.at, '/', rest.len);
+    size_t n = slash ? (size_t)(slash - rest.at) : rest.len - 4;
+    if (slash && !slice_is((struct slice){slash, rest.len - n}, "/adapter.lua"))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        char c = rest.at[i];
+        bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                    (i > 0 && (c == '_' || c == '-'));
+        if (!good)
+            return false;
+    }
+    if (ends((struct slice){rest.at, n}, "_test") || n == 0 || n > 32)
+        return false;
+    *name = (struct slice){path.at, strlen(CHANNELS) + n};
+    return true;
+}
+
+/* Each once, by file or by folder. */
+static void walk_channels(struct walk *w)
+{
+    char path[PATH_BYTES];
+    struct dirent *entry;
+    snprintf(path, sizeof path, "%s/channels", w->home);
+    DIR *d = opendir(path);
+    if (!d) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            w->failed = ERR_UNAVAILABLE;
+        return;
+    }
+    while ((entry = readdir(d)) != NULL) {
+        struct slice name;
+        bool file = ends(slice_of(entry->d_name), ".lua");
+        snprintf(path, sizeof path, CHANNELS "%s%s", entry->d_name,
+                 file ? "" : "/adapter.lua");
+        if (!files_adapter(slice_of(path), &name) ||
+            !files_is_there(w->home, name))
+            continue;
+        if (w->count++ < LIMIT_SCRIPTS)
+            w->fn(w->arg, name);
+    }
+    closedir(d);
+}
+
+int files_each(const char *home, void (*fn)(void *arg, struct slice name),
+               void *arg)
+{
+    struct walk w = {.home = home, .fn = fn, .arg = arg};
+    walk_folder(&w, "rules", 0);
+    walk_folder(&w, "flows", 0);
+    walk_channels(&w);
+    return w.failed;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* files.h - the files below home/scripts: which units there are, their text.
+/* files.h - the files below home/scripts and home/channels: which units there
+ * are, their text.
  *
  * Thread: any; blocking.
  */
@@ -7,8 +8,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Calls fn for each unit's name below scripts/rules and scripts/flows, in no
- * order. Names nobody can load (quotes, control characters, overlong) and
+/* Calls fn for each unit's name below scripts/rules, scripts/flows and
+ * channels, in no order. Names nobody can load (quotes, control characters, overlong) and
  * *_test.lua are passed over. ERR_UNAVAILABLE: a folder could not be read, so
  * not all was seen. */
 int files_each(const char *home, void (*fn)(void *arg, struct slice name),
@@ -19,3 +20,7 @@ int files_read(const char *home, struct slice name, struct arena *a,
 bool files_is_there(const char *home, struct slice name);
 /* "rules/20-refund" from "rules/20-refund.lua"; false if it is no script. */
 bool files_name(struct slice path, struct slice *name);
+/* Where a unit's or lib's file lies below home (NULL = by its name alone). */
+void files_below(const char *home, struct slice name, char *out, size_t size);
+/* "channels/echo" from "channels/echo.lua" or "channels/echo/adapter.lua". */
+bool files_adapter(struct slice path, struct slice *name);

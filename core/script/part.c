@@ -93,7 +93,8 @@ static bool may_give(const struct task *t)
 {
     enum hook h = t->job->hook;
     return t->worker->conf.conf->on_part && h != HOOK_FLOW &&
-           h != HOOK_INBOUND && h != HOOK_SEND && t->job->count > t->mark.count;
+           h != HOOK_INBOUND && h != HOOK_SEND && !t->job->call &&
+           t->job->count > t->mark.count;
 }
 
 bool part_give(struct task *t)

@@ -216,6 +216,7 @@ static struct outcome_of *load_it(struct scan *s, struct known *k,
     struct loader l;
     struct batch *batch = s->batch;
     loader_init(&l, read_once, r, s->builder->conf.memory_bytes);
+    l.home = s->builder->home;
     struct version *v = load_version(&l, k->name);
     remember(k, r, &l);
     struct outcome_of *o = outcome(batch, k->name, CHANGE_LOADED);
@@ -398,22 +399,18 @@ struct batch *builder_load_all(struct builder *b, const struct history *h)
 
 /* --- orders --------------------------------------------------------------- */
 
-/* The path below scripts/; false: it is somewhere else. */
-static bool below_scripts(const struct builder *b, struct slice path,
-                          struct slice *rest)
+/* The path without the home, if it is below it; else it stays. */
+static bool below_home(const struct builder *b, struct slice *path)
 {
     const char *homes[] = {b->home, b->conf.home};
-    for (int i = 0; i < 2 && path.len && path.at[0] == '/'; i++) {
+    for (int i = 0; i < 2 && path->len && path->at[0] == '/'; i++) {
         size_t n = strlen(homes[i]);
-        if (slice_starts(path, homes[i]) && path.at[n] == '/') {
-            path.at += n + 1;
-            path.len -= n + 1;
+        if (slice_starts(*path, homes[i]) && path->at[n] == '/') {
+            path->at += n + 1;
+            path->len -= n + 1;
         }
     }
-    if (!slice_starts(path, "scripts/"))
-        return false;
-    *rest = (struct slice){path.at + 8, path.len - 8};
-    return true;
+    return path->len && path->at[0] != '/';
 }
 
 static void make_dependents(struct scan *s, struct slice lib)
@@ -447,8 +444,15 @@ static void make_tested(struct scan *s, struct slice path)
 static bool make_path(struct scan *s, struct slice path)
 {
     struct slice rest, name;
-    if (!below_scripts(s->builder, path, &rest))
+    if (!below_home(s->builder, &path))
         return false;
+    if (files_adapter(path, &name)) {
+        tell(s->batch, make(s, name, is_again(s->order, name)));
+        return true;
+    }
+    if (!slice_starts(path, "scripts/"))
+        return false;
+    rest = (struct slice){path.at + 8, path.len - 8};
     bool is_lib = slice_starts(rest, "lib/");
     if (!is_lib && !slice_starts(rest, "rules/") &&
         !slice_starts(rest, "flows/"))

@@ -26,7 +26,7 @@ struct screen {
 static bool is_wanted(const struct run *run)
 {
     enum hook h = run->job->hook;
-    if (h == HOOK_SEND || h == HOOK_INBOUND)
+    if (h == HOOK_SEND || h == HOOK_INBOUND || run->job->call)
         return false;
     if (!(run->plan->hooks & 1u << HOOK_SEND))
         return false;
