@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* play.c - a flow's log: read, replayed, grown, cut.
+/* play.c - a flow's log is played.
  *
- * Happy path: play_begin parses the log; the calls consume its entries, then
- * the job's outcome closes the open one and everything is new from there;
- * play_park and play_end write the log back. Failure modes: an entry that does
- * not fit the script, a log past its limits: FAILED with a sentence; an error
- * of the script: READY again a while later, FAILED at the sixth.
+ * Happy path: play_begin reads the log (play_log.h); the calls consume its
+ * entries, then the job's outcome closes the open one and everything is new
+ * from there; play_park ends the run, play_end stores what has become of it.
+ * Failure modes: an entry that does not fit the script, a log past its limits:
+ * FAILED with a sentence; an error of the script: READY again a while later,
+ * FAILED at the sixth.
  */
 #include "script/play.h"
-#include "base/clock.h"
 #include "base/limits.h"
+#include "script/play_log.h"
 #include "script/play_view.h"
 #include "script/report.h"
 #include "script/worker.h"
@@ -20,7 +21,6 @@
 static const int64_t again_ms[] = {1000, 5000, 30000, 120000, 600000};
 #define AGAIN (sizeof again_ms / sizeof again_ms[0])
 #define ERROR_BYTES 500
-#define TEXT_BYTES 4000 /* of a reply, as the flow sees and keeps it */
 
 /* --- the effects ---------------------------------------------------------- */
 
@@ -50,56 +50,14 @@ static void set_safe(struct play *p)
         .len = p->log.len, .step = p->step, .open = p->open};
 }
 
-static void go_live(struct play *p)
+void play_go_live(struct play *p)
 {
     replayed(p);
     p->live = true;
     set_safe(p);
 }
 
-/* --- reading -------------------------------------------------------------- */
-
-static bool is_open(const struct json *e)
-{
-    return !json_is(json_get(e, "v"), JSON_ARRAY);
-}
-
-static void read_open(struct play *p, const struct json *e)
-{
-    p->open = (struct play_open){.is = true,
-                                 .kind = json_text(e, "k"),
-                                 .name = json_text(e, "n"),
-                                 .due_at = json_int(e, "due", 0),
-                                 .tries = (uint32_t)json_int(e, "t", 0)};
-}
-
-/* Copies the closed entries to p->log. */
-static int read_entries(struct play *p, const struct json *list)
-{
-    struct jsonw w = jsonw_on(&p->log);
-    const struct json *e = list->first;
-    jsonw_open(&w, '[');
-    for (; e && !is_open(e); e = e->next) {
-        jsonw_value(&w, e);
-        if (!p->step++)
-            p->first_len = p->log.len;
-    }
-    p->next = p->step ? list->first : NULL;
-    if (e)
-        read_open(p, e);
-    return w.failed || (e && (e->next || !p->step)) ? ERR_UNPROCESSABLE : 0;
-}
-
-static int read_log(struct play *p)
-{
-    struct job *job = p->task->job;
-    struct slice text = p->flow->log.len ? p->flow->log : SLICE("[]");
-    struct json *list;
-    if (json_parse(job->arena, text, NULL, &list) < 0 ||
-        !json_is(list, JSON_ARRAY))
-        return ERR_UNPROCESSABLE;
-    return read_entries(p, list);
-}
+/* --- begin -------------------------------------------------------------- */
 
 /* The first run writes "start", all others read it. */
 static bool start(struct play *p)
@@ -111,7 +69,7 @@ static bool start(struct play *p)
         p->at = json_int(e, "at", 0);
         p->next = e->next;
         if (!p->next && !p->open.is)
-            go_live(p);
+            play_go_live(p);
         return slice_is(json_text(e, "k"), "start");
     }
     p->live = true;
@@ -137,7 +95,7 @@ int play_begin(struct task *t)
     p->count = job->count;
     p->effects = t->effects;
     buf_init(&p->log, LIMIT_FLOW_LOG - 1);
-    if (read_log(p) == 0) {
+    if (play_log_read(p) == 0) {
         set_safe(p);
         if (start(p) && !p->stopped)
             return 0;
@@ -153,113 +111,6 @@ void play_free(struct task *t)
     if (t->play)
         buf_fini(&t->play->log);
     t->play = NULL;
-}
-
-/* --- writing -------------------------------------------------------------- */
-
-static void write_entry(struct jsonw *w, const char *kind, const char *name,
-                        uint32_t tries)
-{
-    jsonw_open(w, '{');
-    jsonw_put_text(w, "k", slice_of(kind));
-    jsonw_put_text(w, "n", slice_of(name));
-    if (tries)
-        jsonw_put_int(w, "t", tries);
-}
-
-static bool too_long(struct play *p, const char *kind, const char *name)
-{
-    if (p->step >= LIMIT_FLOW_STEPS)
-        play_break(p, "the flow has more than %d steps", LIMIT_FLOW_STEPS);
-    else
-        play_break(p,
-                   "the flow's log grows over %d KB with %s '%s'; let steps "
-                   "return only what the flow needs",
-                   LIMIT_FLOW_LOG / 1024, kind, name);
-    return false;
-}
-
-bool play_close(struct play *p, const char *kind, const char *name,
-                uint32_t tries, struct slice values, const struct json **out)
-{
-    struct json *j;
-    struct jsonw w = jsonw_on(&p->log);
-    if (!p->log.len)
-        jsonw_open(&w, '[');
-    w.comma = p->step > 0;
-    write_entry(&w, kind, name, tries);
-    p->at = play_wall(p);
-    p->drawn = 0;
-    jsonw_put_int(&w, "at", p->at);
-    jsonw_put_raw(&w, "v", values);
-    jsonw_close(&w, '}');
-    if (w.failed || p->step >= LIMIT_FLOW_STEPS)
-        return too_long(p, kind, name);
-    p->step++;
-    p->open.is = false;
-    must(json_parse(p->task->job->arena, values, NULL, &j) == 0);
-    *out = j;
-    if (!p->live)
-        go_live(p);
-    return true;
-}
-
-void play_wait(struct play *p, const char *kind, const char *name,
-               int64_t due_at, uint32_t tries)
-{
-    struct arena *a = p->task->job->arena;
-    p->open = (struct play_open){.is = true,
-                                 .kind = slice_dup(a, slice_of(kind)),
-                                 .name = slice_dup(a, slice_of(name)),
-                                 .due_at = due_at,
-                                 .tries = tries};
-}
-
-void play_forget(struct play *p)
-{
-    if (!p->safe.text.at)
-        p->safe.text = slice_dup(p->task->job->arena,
-                                 (struct slice){p->log.data, p->safe.len});
-    p->log.len = p->first_len;
-    p->step = 1;
-}
-
-static struct slice log_text(struct play *p, const struct play_point *to)
-{
-    struct buf out;
-    struct arena *a = p->task->job->arena;
-    buf_init(&out, LIMIT_FLOW_LOG + 1024);
-    struct jsonw w = jsonw_on(&out);
-    if (to->len)
-        jsonw_raw(&w, to->text.at ? to->text
-                                  : (struct slice){p->log.data, to->len});
-    else
-        jsonw_open(&w, '[');
-    if (to->open.is) {
-        w.comma = to->step > 0;
-        jsonw_open(&w, '{');
-        jsonw_put_text(&w, "k", to->open.kind);
-        jsonw_put_text(&w, "n", to->open.name);
-        if (to->open.due_at)
-            jsonw_put_int(&w, "due", to->open.due_at);
-        if (to->open.tries)
-            jsonw_put_int(&w, "t", to->open.tries);
-        jsonw_close(&w, '}');
-    }
-    jsonw_close(&w, ']');
-    must(!w.failed);
-    struct slice text = slice_dup(a, buf_slice(&out));
-    buf_fini(&out);
-    return text;
-}
-
-static void store(struct play *p, const struct play_point *to)
-{
-    struct flow *f = p->flow;
-    f->log = log_text(p, to);
-    f->step = to->step;
-    f->version =
-        slice_dup(p->task->job->arena, slice_of(p->task->version->text));
 }
 
 /* --- playing -------------------------------------------------------------- */
@@ -321,7 +172,7 @@ static uint32_t number_of(const struct play *p, const struct json *e)
 {
     uint32_t left = 0;
     for (; e; e = e->next)
-        left += !is_open(e);
+        left += !play_log_is_open(e);
     return p->step - left;
 }
 
@@ -329,7 +180,7 @@ enum play_next play_next(struct play *p, const char *kind, const char *name,
                          const struct json **out)
 {
     const struct json *e = p->next;
-    if (e && !is_open(e)) {
+    if (e && !play_log_is_open(e)) {
         struct slice k = json_text(e, "k"), n = json_text(e, "n");
         if (!fits(k, n, kind, name))
             return unfit(p, kind, name, k, n, number_of(p, e));
@@ -338,7 +189,7 @@ enum play_next play_next(struct play *p, const char *kind, const char *name,
         p->next = e->next;
         replayed(p);
         if (!p->next)
-            go_live(p);
+            play_go_live(p);
         *out = e;
         return PLAY_KEPT;
     }
@@ -350,86 +201,6 @@ enum play_next play_next(struct play *p, const char *kind, const char *name,
     return PLAY_OPEN;
 }
 
-/* --- what woke it --------------------------------------------------------- */
-
-/* At most max bytes of s, whole characters. */
-static struct slice head_of(struct slice s, size_t max)
-{
-    if (s.len <= max)
-        return s;
-    while (max && ((unsigned char)s.at[max] & 0xc0) == 0x80)
-        max--;
-    return (struct slice){s.at, max};
-}
-
-/* The message, as on_message sees it, but with a head of a long text. */
-static void write_message(struct jsonw *w, struct job *job)
-{
-    char id[ID_TEXT];
-    struct json *body = NULL;
-    if (json_parse(job->arena, job->event.body, NULL, &body) < 0)
-        body = NULL;
-    jsonw_open(w, '{');
-    for (const struct json *c = json_is(body, JSON_OBJECT) ? body->first : NULL;
-         c; c = c->next) {
-        if (slice_is(c->key, "text") || slice_is(c->key, "kind"))
-            continue;
-        jsonw_key(w, c->key.at);
-        jsonw_value(w, c);
-    }
-    jsonw_put_text(w, "id", id_text(id, ID_MESSAGE, job->event.pos));
-    jsonw_put_int(w, "seq", job->event.seq);
-    jsonw_put_int(w, "at", job->event.at);
-    jsonw_put_text(w, "kind", job->kind.len ? job->kind : SLICE("text"));
-    struct slice text = job->text.len ? job->text : SLICE("");
-    jsonw_put_text(w, "text", head_of(text, TEXT_BYTES));
-    if (text.len > TEXT_BYTES)
-        jsonw_put_bool(w, "cut", true);
-    jsonw_close(w, '}');
-}
-
-static struct slice reply_values(struct job *job)
-{
-    struct buf out;
-    struct slice text = SLICE("[{\"kind\":\"other\",\"text\":\"\"}]");
-    buf_init(&out, LIMIT_FLOW_LOG / 4);
-    struct jsonw w = jsonw_on(&out);
-    jsonw_open(&w, '[');
-    write_message(&w, job);
-    jsonw_close(&w, ']');
-    if (!w.failed)
-        text = slice_dup(job->arena, buf_slice(&out));
-    buf_fini(&out);
-    return text;
-}
-
-/* False: it still waits. */
-static bool outcome(struct play *p, struct slice *out)
-{
-    struct job *job = p->task->job;
-    bool reply = slice_is(p->open.kind, "reply");
-    bool due = p->open.due_at && p->open.due_at <= play_wall(p);
-    if (reply && slice_is(job->what, "reply"))
-        *out = reply_values(job);
-    else if (reply && slice_is(job->what, "taken"))
-        *out = SLICE("[null,\"taken\"]");
-    else if (reply && slice_is(job->what, "closed"))
-        *out = SLICE("[null,\"closed\"]");
-    else if (due || slice_is(job->what, "timer"))
-        *out = reply ? SLICE("[null,\"timeout\"]") : SLICE("[true]");
-    else
-        return false;
-    return true;
-}
-
-bool play_outcome(struct play *p, struct slice *out)
-{
-    if (p->brought || !outcome(p, out))
-        return false;
-    p->brought = true;
-    return true;
-}
-
 /* --- steps ---------------------------------------------------------------- */
 
 void play_step_begin(struct play *p)
@@ -437,7 +208,7 @@ void play_step_begin(struct play *p)
     struct task *t = p->task;
     const struct job *job = t->job;
     if (!p->live)
-        go_live(p);
+        play_go_live(p);
     p->in_step = true;
     p->generation = t->generation;
     p->mark_effects = t->effects;
@@ -484,13 +255,13 @@ void play_break(struct play *p, const char *fmt, ...)
     int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     struct slice s = {text, n < 0 ? 0 : (size_t)n};
-    p->error = slice_dup(p->task->job->arena, head_of(s, sizeof text - 1));
+    p->error = slice_dup(p->task->job->arena, play_head(s, sizeof text - 1));
     play_park(p, FLOW_FAILED, 0, "");
 }
 
 void play_stuck(struct play *p, struct slice why)
 {
-    p->stuck = slice_dup(p->task->job->arena, head_of(why, ERROR_BYTES));
+    p->stuck = slice_dup(p->task->job->arena, play_head(why, ERROR_BYTES));
     play_park(p, FLOW_FAILED, 0, "");
 }
 
@@ -507,7 +278,7 @@ static void tell(struct play *p, struct slice why)
 static bool broke(struct play *p)
 {
     forget_effects(p, p->last, p->count, p->effects);
-    store(p, &p->safe);
+    play_log_store(p, &p->safe);
     p->flow->state = FLOW_FAILED;
     p->flow->due_at = 0;
     tell(p, p->error);
@@ -537,7 +308,7 @@ bool play_end(struct task *t, bool parked)
         p->open.is = false;
     struct play_point all = {
         .len = p->log.len, .step = p->step, .open = p->open};
-    store(p, &all);
+    play_log_store(p, &all);
     f->view = play_view(p);
     f->state = p->stopped ? p->end : FLOW_DONE;
     f->due_at = p->stopped ? p->due_at : 0;
@@ -560,8 +331,8 @@ void play_fail(struct task *t, const char *why)
     }
     if (line)
         text.len = (size_t)(line - text.at);
-    store(p, &p->safe);
-    f->error = slice_dup(t->job->arena, head_of(text, ERROR_BYTES));
+    play_log_store(p, &p->safe);
+    f->error = slice_dup(t->job->arena, play_head(text, ERROR_BYTES));
     f->due_at = f->attempts < AGAIN ? play_wall(p) + again_ms[f->attempts] : 0;
     f->state = f->attempts < AGAIN ? FLOW_READY : FLOW_FAILED;
     f->attempts++;

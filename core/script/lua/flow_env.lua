@@ -23,6 +23,12 @@ function env.math.random(...)
   return random(...)
 end
 
+local clock = env.os.clock
+function env.os.clock()
+  if native.flow_runs() then error("in a flow put os.clock into flow.step(name, function() ... end)", 2) end
+  return clock()
+end
+
 -- By order of keys: a table's own order is another one in each process.
 local rank = { number = 1, string = 2, boolean = 3 }
 local function before(a, b)
