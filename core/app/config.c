@@ -31,7 +31,13 @@ static int64_t *number_at(const struct setting *s, struct config *c)
 
 static bool is_text(const struct setting *s)
 {
-    return s->type == SETTING_TEXT || s->type == SETTING_CHOICE;
+    return s->type == SETTING_TEXT || s->type == SETTING_CHOICE ||
+           s->type == SETTING_TABLE;
+}
+
+static size_t text_room(const struct setting *s)
+{
+    return s->type == SETTING_TABLE ? CONFIG_SECRETS : CONFIG_TEXT;
 }
 
 const struct setting *setting_find(struct slice name)
@@ -65,7 +71,9 @@ void setting_show(const struct setting *s, const struct config *c,
                   struct buf *out)
 {
     struct config *at = (struct config *)(uintptr_t)c; /* only read */
-    if (s->flags & SETTING_SECRET) {
+    if (s->type == SETTING_TABLE) {
+        config_secrets_show(c, out);
+    } else if (s->flags & SETTING_SECRET) {
         (void)buf_add_text(out, *text_at(s, at) ? "***" : "");
     } else if (is_text(s)) {
         (void)buf_add_text(out, text_at(s, at));
@@ -135,11 +143,11 @@ static int set_value(struct config *c, const struct setting *s,
                      struct slice value, enum setting_origin from,
                      struct err *e)
 {
-    if (!is_text(s)) {
-        int r = set_number(c, s, value, from, e);
-        if (r) {
-            return r;
-        }
+    int r = 0;
+    if (s->type == SETTING_TABLE) {
+        r = config_secrets_read(c, value, e);
+    } else if (!is_text(s)) {
+        r = set_number(c, s, value, from, e);
     } else {
         if (value.len >= CONFIG_TEXT || memchr(value.at, 0, value.len)) {
             return refuse(s, from, e, "is too long");
@@ -151,6 +159,9 @@ static int set_value(struct config *c, const struct setting *s,
         }
         memcpy(text_at(s, c), value.at, value.len);
         text_at(s, c)[value.len] = 0;
+    }
+    if (r) {
+        return r;
     }
     c->origin[s - settings] = (unsigned char)from;
     return 0;
@@ -189,6 +200,11 @@ static int apply_one(struct config *c, const struct json *v, struct err *e)
     if (s && (s->flags & SETTING_NO_FILE)) {
         return refuse(s, ORIGIN_FILE, e,
                       "can be set by the environment or a flag only");
+    }
+    if (s && s->type == SETTING_TABLE) {
+        int r = config_secrets_set(c, v, e);
+        c->origin[s - settings] = ORIGIN_FILE;
+        return r;
     }
     if (s && v->type == JSON_STRING && is_text(s)) {
         return config_set(c, v->key, v->text, ORIGIN_FILE, e);
@@ -288,7 +304,7 @@ static int apply_env(struct config *c, struct err *e)
             return r;
         }
     }
-    return 0;
+    return config_secrets_env(c, e);
 }
 
 static void apply_given(struct config *c, const struct config *given)
@@ -300,7 +316,7 @@ static void apply_given(struct config *c, const struct config *given)
         if (is_text(&settings[i])) {
             struct config *from = (struct config *)(uintptr_t)given;
             memcpy(text_at(&settings[i], c), text_at(&settings[i], from),
-                   CONFIG_TEXT);
+                   text_room(&settings[i]));
         }
         c->origin[i] = ORIGIN_COMMAND;
     }
@@ -388,7 +404,7 @@ int config_adopt(struct config *now, const struct config *next)
             continue;
         }
         if (is_text(s)) {
-            memcpy(text_at(s, now), text_at(s, from), CONFIG_TEXT);
+            memcpy(text_at(s, now), text_at(s, from), text_room(s));
         } else {
             *number_at(s, now) = *number_at(s, from);
         }

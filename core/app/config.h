@@ -15,8 +15,15 @@
 
 #define CONFIG_TEXT 256 /* longest text value, with NUL */
 #define CONFIG_COUNT_MAX 64
+#define CONFIG_SECRETS (16 * 1024) /* all of them, as JSON */
 
-enum setting_type { SETTING_TEXT, SETTING_INT, SETTING_BOOL, SETTING_CHOICE };
+enum setting_type {
+    SETTING_TEXT,
+    SETTING_INT,
+    SETTING_BOOL,
+    SETTING_CHOICE,
+    SETTING_TABLE /* only `secrets` */
+};
 enum setting_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENV, ORIGIN_COMMAND };
 enum {
     SETTING_RELOADS = 1, /* a changed file takes effect without a restart */
@@ -37,6 +44,7 @@ struct config {
     int64_t refs, readers, drain_ms;
     int64_t script_threads, script_cpu_ms, script_memory_bytes;
     int64_t script_failures, script_tests, routing_ms, canary_conversations;
+    char secrets[CONFIG_SECRETS]; /* JSON object of name and text, or "" */
     unsigned char origin[CONFIG_COUNT_MAX]; /* enum setting_origin */
 };
 
@@ -57,7 +65,7 @@ const struct setting *setting_find(struct slice name);
 #define SETTING_ENV 64
 const char *setting_env(const struct setting *s, char out[SETTING_ENV]);
 const char *setting_origin_name(enum setting_origin o);
-/* The value as text; secrets as ***. */
+/* The value as text; secrets as ***, of the table of them the names. */
 void setting_show(const struct setting *s, const struct config *c,
                   struct buf *out);
 bool setting_is_same(const struct setting *s, const struct config *a,
@@ -80,3 +88,11 @@ int config_load(const struct config *given, struct config *out, struct err *e);
 /* Takes over from `next` what may change while running; counts what changed,
  * logs it, and warns of what needs a restart. */
 int config_adopt(struct config *now, const struct config *next);
+
+/* secrets.c */
+int config_secrets_set(struct config *c, const struct json *table,
+                       struct err *e);
+int config_secrets_read(struct config *c, struct slice json, struct err *e);
+/* YUELAI_SECRET_NAME, each over what there is. */
+int config_secrets_env(struct config *c, struct err *e);
+void config_secrets_show(const struct config *c, struct buf *out);

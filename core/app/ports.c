@@ -303,6 +303,7 @@ struct script_conf ports_script_conf(struct server *s)
         .threads = (int)s->conf.script_threads,
         .cpu_ms = s->conf.script_cpu_ms,
         .memory_bytes = s->conf.script_memory_bytes,
+        .secrets = slice_of(s->conf.secrets),
         .failures = s->conf.script_failures,
         .routing_ms = s->conf.routing_ms,
         .canary_conversations = s->conf.canary_conversations,

@@ -260,6 +260,7 @@ static void reload_done(struct mail *m)
         net_adjust(s->net, &nc);
         net_set_credits(s->net, s->conf.credits);
         desk_adjust(s->desk, &dc);
+        script_set_secrets(s->script, slice_of(s->conf.secrets));
         log_info("config", "read again, %d settings changed", n);
     }
     kinds_free(r->kinds);

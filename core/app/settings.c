@@ -92,6 +92,12 @@ const struct setting settings[] = {
         "the rules' time to place a conversation, then the default does"),
     INT(canary_conversations, "200", 1, 20000, 0,
         "conversations that decide about a canary which says no number"),
+    {.name = AT(secrets),
+     .type = SETTING_TABLE,
+     .otherwise = "",
+     .flags = LIVE | SETTING_SECRET,
+     .help = "keys for scripts (secret.get); each also as "
+             "YUELAI_SECRET_NAME"},
 };
 const size_t settings_count = sizeof settings / sizeof settings[0];
 _Static_assert(sizeof settings / sizeof settings[0] <= CONFIG_COUNT_MAX,

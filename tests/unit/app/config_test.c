@@ -161,10 +161,106 @@ TEST("secrets are not shown")
     buf_fini(&out);
 }
 
+static const char *shown(const struct config *c, struct buf *out)
+{
+    buf_clear(out);
+    setting_show(setting_find(SLICE("secrets")), c, out);
+    CHECK(buf_add_char(out, 0) == 0);
+    return out->data;
+}
+
+TEST("secrets for scripts come from the file and, one by one, the environment")
+{
+    struct config given, c;
+    struct err e = {0};
+    struct buf out;
+    const char *file = test_path("c.lua");
+    config_init(&given);
+    buf_init(&out, 256);
+    CHECK_EQ_INT(
+        config_set(&given, SLICE("config"), slice_of(file), ORIGIN_COMMAND, &e),
+        0);
+    test_write_file(file, "return { secrets = { openai = 'sk-\\n1', b = 'two' "
+                          "} }");
+    setenv("YUELAI_SECRET_WX_TOKEN", "t\"ok", 1);
+    setenv("YUELAI_SECRET_B", "three", 1);
+    CHECK_EQ_INT(config_load(&given, &c, &e), 0);
+    CHECK(strstr(shown(&c, &out), "openai") != NULL);
+    CHECK(strstr(out.data, "wx_token") != NULL);
+    CHECK(strstr(out.data, "sk-") == NULL);
+    CHECK(strstr(c.secrets, "\"openai\":\"sk-\\n1\"") != NULL);
+    CHECK(strstr(c.secrets, "\"wx_token\":\"t\\\"ok\"") != NULL);
+    CHECK(strstr(c.secrets, "\"b\":\"three\"") != NULL);
+    CHECK(strstr(c.secrets, "two") == NULL);
+    setenv("YUELAI_SECRETS", "{\"only\":\"this\"}", 1);
+    unsetenv("YUELAI_SECRET_WX_TOKEN");
+    unsetenv("YUELAI_SECRET_B");
+    CHECK_EQ_INT(config_load(&given, &c, &e), 0);
+    CHECK_EQ_STR(shown(&c, &out), "only");
+    unsetenv("YUELAI_SECRETS");
+    buf_fini(&out);
+}
+
+TEST("a secret that cannot be one is refused by name, its text is not told")
+{
+    static const char *const files[] = {
+        "return { secrets = 'hunter22' }",
+        "return { secrets = { ['A B'] = 'hunter22' } }",
+        "return { secrets = { a = { 'hunter22' } } }",
+        "return { secrets = { a = '' } }",
+        "return { secrets = { 'hunter22' } }",
+        "return { secrets = { a = 7 } }"};
+    struct config given, c;
+    struct err e = {0};
+    const char *file = test_path("c.lua");
+    config_init(&given);
+    CHECK_EQ_INT(
+        config_set(&given, SLICE("config"), slice_of(file), ORIGIN_COMMAND, &e),
+        0);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        test_note("%s", files[i]);
+        test_write_file(file, files[i]);
+        CHECK_EQ_INT(config_load(&given, &c, &e), ERR_UNPROCESSABLE);
+        CHECK(strstr(e.text, "secrets") != NULL);
+        CHECK(strstr(e.text, "hunter22") == NULL);
+    }
+    test_write_file(file, "return {}");
+    setenv("YUELAI_SECRETS", "{\"a\":\"hunter22", 1);
+    CHECK_EQ_INT(config_load(&given, &c, &e), ERR_UNPROCESSABLE);
+    CHECK(strstr(e.text, "hunter22") == NULL);
+    unsetenv("YUELAI_SECRETS");
+    setenv("YUELAI_SECRET_A-B", "hunter22", 1);
+    CHECK_EQ_INT(config_load(&given, &c, &e), ERR_UNPROCESSABLE);
+    CHECK(strstr(e.text, "hunter22") == NULL);
+    unsetenv("YUELAI_SECRET_A-B");
+}
+
+TEST("all secrets together have a maximum, and changed ones are taken over")
+{
+    struct config now, next;
+    struct err e = {0};
+    char *big = malloc(CONFIG_SECRETS + 40);
+    config_init(&now);
+    memset(big, 'x', CONFIG_SECRETS + 40);
+    memcpy(big, "{\"a\":\"", 6);
+    memcpy(big + CONFIG_SECRETS + 30, "\"}", 3);
+    CHECK_EQ_INT(
+        config_set(&now, SLICE("secrets"), slice_of(big), ORIGIN_ENV, &e),
+        ERR_UNPROCESSABLE);
+    free(big);
+    next = now;
+    CHECK_EQ_INT(config_set(&next, SLICE("secrets"), SLICE("{\"a\":\"b\"}"),
+                            ORIGIN_ENV, &e),
+                 0);
+    CHECK_EQ_INT(config_adopt(&now, &next), 1);
+    CHECK_EQ_STR(now.secrets, "{\"a\":\"b\"}");
+}
+
 /* The row of docs/operator/settings.md. */
 static void row_of(const struct setting *s, struct buf *out)
 {
-    static const char *const types[] = {"text", "number", "true/false", ""};
+    static const char *const types[] = {"text", "number", "true/false", "",
+                                        "table"};
     char env[SETTING_ENV];
     const char *type = s->type == SETTING_CHOICE ? s->choices : types[s->type];
     buf_clear(out);
