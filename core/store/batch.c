@@ -53,10 +53,10 @@ static bool own_fault(int code)
            code == ERR_BAD_REQUEST;
 }
 
-/* Traces point at events: they are put when these have their positions. */
-static struct put *next_put(struct put *p, bool trace)
+/* Some rows point at events: they are put when these have their positions. */
+static struct put *next_put(struct put *p, bool behind)
 {
-    while (p && (p->kind == PUT_TRACE) != trace)
+    while (p && (p->kind == PUT_TRACE || p->kind == PUT_OUTBOX) != behind)
         p = p->next;
     return p;
 }
@@ -100,9 +100,9 @@ static int apply(struct writer *w, struct tx *tx)
     }
     for (struct event *ev = tx->first; ev && r == 0; ev = ev->next)
         r = journal_append(&w->journal, ev);
-    struct put *trace = next_put(tx->puts, true);
-    for (; trace && r == 0; trace = next_put(trace->next, true))
-        r = record_put(&w->records, trace, w->journal.now, &tx->err);
+    struct put *behind = next_put(tx->puts, true);
+    for (; behind && r == 0; behind = next_put(behind->next, true))
+        r = record_put(&w->records, behind, w->journal.now, &tx->err);
     return r;
 }
 

@@ -14,6 +14,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "store/inner.h"
+#include "store/record_outbox.h"
 #include <pthread.h>
 #include <stdio.h>
 
@@ -90,6 +91,8 @@ static const struct question {
     [QUERY_VERSIONS] = {"versions", list_versions},
     [QUERY_VERSION] = {"version", find_version},
     [QUERY_AUDIT] = {"audit", list_audit},
+    [QUERY_OUTBOX] = {"outbox", find_outbox},
+    [QUERY_OUTBOXES] = {"outboxes", list_outboxes},
 };
 #define QUESTIONS (sizeof questions / sizeof questions[0])
 

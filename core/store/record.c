@@ -8,6 +8,7 @@
  */
 #include "store/record.h"
 #include "base/limits.h"
+#include "store/record_outbox.h"
 #include "store/record_scripts.h"
 #include <ctype.h>
 
@@ -237,6 +238,7 @@ void record_writer_fini(struct record_writer *w)
 {
     for (int i = 0; i <= PUT_ANSWER; i++)
         stmt_close(&w->by_kind[i]);
+    stmt_close(&w->outbox_put);
     for (int i = 0; i < RECORD_SCRIPT_STMTS; i++)
         stmt_close(&w->scripts[i]);
 }
@@ -421,6 +423,8 @@ static int conflict(enum put_kind kind, struct err *e)
 int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
                struct err *e)
 {
+    if (record_is_outbox(p->kind))
+        return record_put_outbox(w, p, e);
     if (record_is_scripts(p->kind))
         return record_put_scripts(w, p, now_ms, e);
     must(p->kind <= PUT_ANSWER);
@@ -470,5 +474,8 @@ int record_purge(struct record_writer *w, int64_t now_ms)
     if (kvs < 0)
         return kvs;
     int scripts = record_purge_scripts(w, now_ms);
-    return scripts < 0 ? scripts : answers || kvs || scripts;
+    if (scripts < 0)
+        return scripts;
+    int outbox = record_purge_outbox(w, now_ms);
+    return outbox < 0 ? outbox : answers || kvs || scripts || outbox;
 }

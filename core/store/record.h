@@ -55,6 +55,7 @@ struct record_writer {
     struct db *db;
     struct stmt by_kind[PUT_ANSWER + 1];      /* opened when first wanted */
     struct stmt scripts[RECORD_SCRIPT_STMTS]; /* so too: record_scripts.c */
+    struct stmt outbox_put;
     int64_t trace_ms; /* how long traces and ended flows are kept */
     uint32_t deads;   /* put since their number was last looked at */
 };

@@ -10,6 +10,7 @@
  * Failure modes: the first error ends the visit; main does not start then.
  */
 #include "store/inner.h"
+#include "store/record_outbox.h"
 #include "store/record_scripts.h"
 #include <stdlib.h>
 
@@ -53,6 +54,13 @@ static void see_alarm(struct visit *x, struct stmt *s)
     struct alarm a;
     record_alarm(s, NULL, &a);
     x->v->alarm(x->v->arg, &a);
+}
+
+static void see_outbox(struct visit *x, struct stmt *s)
+{
+    struct outbox o;
+    record_outbox(s, NULL, &o);
+    x->v->outbox(x->v->arg, &o);
 }
 
 static void see_flow(struct visit *x, struct stmt *s)
@@ -191,6 +199,11 @@ int store_visit(struct store *s, const struct store_visit *v, struct err *e)
                  "SELECT " FLOW_HEAD ", '' FROM flow WHERE state < 3 "
                  "ORDER BY id",
                  see_flow);
+    if (r == 0 && v->outbox) /* 0 is OUTBOX_WAITING */
+        r = each(&x,
+                 "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE state = 0 "
+                 "ORDER BY id",
+                 see_outbox);
     if (r == 0 && v->version) /* 3 is VERSION_OLD */
         r = each(&x,
                  "SELECT " VERSION_COLUMNS " FROM version WHERE state <> 3 "
