@@ -42,6 +42,7 @@ struct server {
     struct net *net;
     struct desk *desk;
     struct store *store;
+    const char *look; /* NULL, or: no store; reads look at this folder */
     struct script *script;
     struct kinds *kinds_base; /* types of channels by file; swapped by a
                                  reload */
