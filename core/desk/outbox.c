@@ -514,7 +514,7 @@ static void settle(struct desk *d, struct out_conv *q, struct job *job,
         it->attempts++;
     }
     if (v->state == OUTBOX_WAITING) {
-        int64_t own = back_off(it->attempts);
+        int64_t own = back_off(it->attempts ? it->attempts - 1 : 0);
         it->due_at = now + (v->retry_ms > own ? v->retry_ms : own);
         if (now - it->created_at > GIVE_UP_MS) {
             v->state = OUTBOX_DEAD;
