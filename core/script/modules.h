@@ -14,6 +14,10 @@
     X(globals)                                                                 \
     X(rule)                                                                    \
     X(match)                                                                   \
+    X(sent)                                                                    \
+    X(canary)                                                                  \
+    X(flow_file)                                                               \
+    X(channel)                                                                 \
     X(limits)                                                                  \
     X(conversation)                                                            \
     X(message)                                                                 \

@@ -49,10 +49,13 @@ static const char luacheck_head[] =
 
 static const char luacheck_tail[] =
     "}\n\n"
-    "local tests = { read_globals = { \"describe\", \"it\", \"before\", "
-    "\"after\", \"test\" } }\n"
+    "local tests = { read_globals = { \"describe\", \"it\", \"pending\", "
+    "\"before_each\",\n"
+    "  \"after_each\", assert = { other_fields = true } } }\n"
     "files[\"**/*_test.lua\"] = tests\n"
-    "files[\"tests/lua\"] = tests\n";
+    "files[\"tests/lua\"] = tests\n"
+    "files[\"**/flows/*.lua\"] = { read_globals = { \"ask\", \"choose\", "
+    "\"wait_reply\" } }\n";
 
 /* --- LuaLS ---------------------------------------------------------------- */
 
@@ -158,12 +161,17 @@ static int add_module(struct buf *out, const struct api_module *m)
     return got;
 }
 
+/* The plain names a flow has: lua/flow_env.lua. */
+static const char luals_tail[] =
+    "\n---In a file of scripts/flows: flow.ask, flow.choose, flow.wait_reply.\n"
+    "ask, choose, wait_reply = flow.ask, flow.choose, flow.wait_reply\n";
+
 int reference_luals(struct buf *out)
 {
     int got = buf_add_text(out, luals_head);
     for (const struct api_module *const *m = api_modules; *m && !got; m++)
         got = add_module(out, *m);
-    return got;
+    return got ? got : buf_add_text(out, luals_tail);
 }
 
 /* --- luacheck ------------------------------------------------------------- */

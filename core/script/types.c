@@ -60,7 +60,7 @@ static const struct api_call rule[] = {
           "How long this rule may take to decide before the default places "
           "the conversation; at most \"30s\"."),
     FIELD("limits", "Limits|nil", "Its own limits, below the house's."),
-    FIELD("canary", "integer|nil",
+    FIELD("canary", "integer|Canary|nil",
           "A new version serves this percentage of new conversations first, "
           "and is compared with the old one."),
     FIELD("pin", "boolean|nil",
@@ -71,6 +71,76 @@ const struct api_module rule_module = {
     .doc = "What a file below scripts/rules returns.",
     .calls = rule,
     .is_object = true};
+
+static const struct api_call flow_file[] = {
+    FIELD("api", "1", "Must be there."),
+    FIELD("title", "string|nil", "For people who read the file."),
+    FIELD("run", "nil|fun(conv: Conversation, args: any)",
+          "The flow as straight code; see docs/author/flows.md for what that "
+          "asks."),
+    FIELD("states", "table|nil",
+          "In place of run: what flow.states gave, a machine of states."),
+    FIELD("limits", "Limits|nil", "Its own limits."),
+    END};
+const struct api_module flow_file_module = {
+    .name = "Flow",
+    .doc = "What a file below scripts/flows returns, beside the hooks of a "
+           "Rule.",
+    .calls = flow_file,
+    .is_object = true};
+
+static const struct api_call channel[] = {
+    FIELD("api", "1", "Must be there."),
+    FIELD("title", "string|table<string, string>|nil",
+          "What people call it, by language: { zh = ..., en = ... }."),
+    FIELD("schema", "table<string, any>",
+          "Its settings: { app_id = \"string\", secret = \"secret\" }."),
+    FIELD("capabilities", "table<string, any>|nil",
+          "What the platform can do: { text = 600, image = \"10MB\" }."),
+    FIELD("limits", "Limits|nil", "Its own limits."),
+    FIELD("receive",
+          "nil|fun(req: WebhookRequest, ctx: Context): integer, any, table?",
+          "A webhook has come; gives the answer's status, body, headers."),
+    FIELD("send", "nil|fun(item: OutgoingItem, ctx: Context): Sent",
+          "One message out."),
+    FIELD("poll", "nil|fun(ctx: Context)",
+          "For a platform that must be asked."),
+    FIELD("check", "nil|fun(config: table, ctx: Context): true|nil, string?",
+          "Is this configuration right? true, or nil and why not."),
+    END};
+const struct api_module channel_module = {
+    .name = "Channel",
+    .doc = "What an adapter below channels/ returns.",
+    .calls = channel,
+    .is_object = true};
+
+static const struct api_call sent[] = {
+    FIELD("sent", "string|nil", "It went out; the platform's id of it."),
+    FIELD("retry", "number|nil", "Not now: again after so many seconds."),
+    FIELD("failed", "string|nil", "Never: a code such as \"window_closed\"."),
+    FIELD("why", "string|nil", "A sentence for people, with retry and failed."),
+    END};
+const struct api_module sent_module = {
+    .name = "Sent",
+    .doc = "What became of a message that a channel was to send: sent, retry "
+           "or failed.",
+    .calls = sent,
+    .is_object = true};
+
+static const struct api_call canary[] = {
+    FIELD("share", "integer", "Percent of the new conversations."),
+    FIELD("conversations", "integer|nil", "Decide after so many of them."),
+    FIELD("for_", "Duration|nil", "Decide after that time at the latest."),
+    FIELD("errors", "number|nil",
+          "So many percent points more errors are still good."),
+    FIELD("slower", "number|nil", "A call may take that many times as long."),
+    FIELD("handovers", "number|nil",
+          "Percent points more or less handed over to people."),
+    END};
+const struct api_module canary_module = {.name = "Canary",
+                                         .doc = "How a new version is tried.",
+                                         .calls = canary,
+                                         .is_object = true};
 
 static const struct api_call match[] = {
     FIELD("text", "string|string[]|nil",

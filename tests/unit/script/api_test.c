@@ -194,6 +194,47 @@ TEST("a name that a module does not have raises with the one that was meant")
     says(HOOK_MESSAGE, "return require 'kv' == kv or error 'no'", "true");
 }
 
+/* --- what a file may say -------------------------------------------------- */
+
+/* The names after "known are" in what a file with a wrong field is told. */
+static void known_fields(const char *unit, char *out, size_t max)
+{
+    struct world w;
+    struct arena *a = arena_new();
+    world_init(&w);
+    world_write(&w, unit, "return { api = 1, xyzzy = 1 }");
+    world_open(&w);
+    struct slice said = world_error(&w, a, unit);
+    char text[1000];
+    snprintf(text, sizeof text, "%.*s", SLICE_FMT(said));
+    const char *at = strstr(text, "known are ");
+    snprintf(out, max, " %s", at ? at + 10 : "");
+    arena_free(a);
+    out[strcspn(out, ")")] = '\0';
+    world_close(&w);
+}
+
+TEST("the fields a rule may have are those of the type Rule")
+{
+    char known[1000], *rest = NULL;
+    const struct api_module *rule = api_module_find("Rule");
+    const struct api_module *flow = api_module_find("Flow");
+    REQUIRE(rule && flow);
+    known_fields("rules/10-a", known, sizeof known);
+    for (const struct api_call *c = rule->calls; c->name; c++) {
+        char name[100];
+        snprintf(name, sizeof name, " %s", c->name);
+        test_note("%s in %s", c->name, known);
+        const char *at = strstr(known, name);
+        CHECK(at && strchr(",", at[strlen(name)])); /* or the end */
+    }
+    for (char *name = strtok_r(known, " ,", &rest); name;
+         name = strtok_r(NULL, " ,", &rest)) {
+        test_note("%s", name);
+        CHECK(api_find(rule, name) || api_find(flow, name));
+    }
+}
+
 /* --- what is written of it ------------------------------------------------ */
 
 static void write_as(const char *format, const char *module, struct buf *out)
