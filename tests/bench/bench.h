@@ -55,6 +55,8 @@ struct server {
 /* Starts on an empty data directory and waits for /readyz. */
 void server_start(struct server *s, const char *home);
 void server_stop(struct server *s); /* SIGTERM, waits, removes the data */
+void server_halt(struct server *s); /* keeps the data, for server_again */
+void server_again(struct server *s);
 void server_drain_log(struct server *s);
 int64_t server_cpu_ns(const struct server *s); /* user + system, all threads */
 int64_t server_rss_bytes(const struct server *s);
@@ -190,3 +192,4 @@ void row_reload(void);
 void row_loads(void);
 void row_conversations(void);
 void row_stored(void);
+void row_flows(void);

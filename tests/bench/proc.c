@@ -66,12 +66,10 @@ static int read_port(struct server *s, int64_t until_ns)
     return -1;
 }
 
-void server_start(struct server *s, const char *home)
+void server_again(struct server *s)
 {
     int fds[2];
-    snprintf(s->dir, sizeof(s->dir), "/tmp/yuelai-bench-XXXXXX");
-    snprintf(s->home, sizeof(s->home), "%s", home);
-    if (!mkdtemp(s->dir) || pipe(fds) != 0)
+    if (pipe(fds) != 0)
         die("cannot start: %s", strerror(errno));
     fcntl(fds[0], F_SETFD, FD_CLOEXEC);
     int64_t at = now_ns();
@@ -98,6 +96,15 @@ void server_start(struct server *s, const char *home)
     s->ready_ns = now_ns() - at;
 }
 
+void server_start(struct server *s, const char *home)
+{
+    snprintf(s->dir, sizeof(s->dir), "/tmp/yuelai-bench-XXXXXX");
+    snprintf(s->home, sizeof(s->home), "%s", home);
+    if (!mkdtemp(s->dir))
+        die("cannot start: %s", strerror(errno));
+    server_again(s);
+}
+
 void server_drain_log(struct server *s)
 {
     char b[16384];
@@ -118,7 +125,7 @@ void remove_tree(const char *dir)
     nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-void server_stop(struct server *s)
+void server_halt(struct server *s)
 {
     int status = 0;
     int64_t until = now_ns() + STOP_MS * 1000000LL;
@@ -137,6 +144,11 @@ void server_stop(struct server *s)
         wrong("the server ended with status %#x", (unsigned)status);
     server_drain_log(s);
     close(s->log_fd);
+}
+
+void server_stop(struct server *s)
+{
+    server_halt(s);
     remove_tree(s->dir);
 }
 

@@ -15,6 +15,7 @@ const struct row rows[] = {
     {"loads", row_loads, 0},
     {"conversations", row_conversations, 1},
     {"stored", row_stored, 1},
+    {"flows", row_flows, 1},
 };
 const size_t rows_count = sizeof(rows) / sizeof(rows[0]);
 
