@@ -10,42 +10,15 @@
 #include "script/reload.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/map.h"
-#include "loop/loop.h"
-#include "loop/mailbox.h"
+#include "script/builder.h"
 #include "script/command.h"
 #include "script/files.h"
 #include "script/inside.h"
-#include "script/load.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #define AGAIN_US 2000000
-#define TEST_BYTES (64 * 1024) /* of a failing test's output */
-
-/* What the builder remembers of a unit: what it was last made of. */
-struct known {
-    struct arena *arena; /* of deps, renewed at each load */
-    struct source *deps; /* names only */
-    char hash[VERSION_TEXT];
-    bool seen;   /* in the scan under way */
-    bool unread; /* its file could not be read */
-    bool failed; /* its tests */
-    struct slice name;
-    char text[];
-};
-
-struct builder {
-    struct builder_conf conf;
-    char *home;
-    struct map known;
-    struct mailbox *box;
-    struct thread *thread; /* NULL: not started */
-    atomic_bool quit;
-    bool unread; /* something could not be read: look again soon */
-};
 
 struct order {
     struct mail mail;
@@ -54,14 +27,6 @@ struct order {
     struct slice *paths, *again;
     size_t count, again_count;
     struct command *command; /* or NULL */
-};
-
-/* What is looked at in one go. */
-struct scan {
-    struct builder *builder;
-    struct batch *batch;
-    const struct order *order;     /* or NULL */
-    const struct history *history; /* at the start */
 };
 
 /* --- batches -------------------------------------------------------------- */
@@ -89,268 +54,6 @@ void batch_free(struct batch *b)
     script_unref(s);
 }
 
-static struct outcome_of *outcome(struct batch *batch, struct slice name,
-                                  enum change change)
-{
-    struct outcome_of *o = arena_one(batch->arena, struct outcome_of);
-    o->name = slice_dup(batch->arena, name);
-    o->change = change;
-    return o;
-}
-
-/* NULL: nothing to tell. */
-static void tell(struct batch *batch, struct outcome_of *o)
-{
-    if (!o)
-        return;
-    if (batch->last)
-        batch->last->next = o;
-    else
-        batch->first = o;
-    batch->last = o;
-}
-
-/* --- one unit ------------------------------------------------------------- */
-
-static struct known *known_new(struct builder *b, struct slice name)
-{
-    struct known *k = mem_alloc(sizeof *k + name.len + 1);
-    memcpy(k->text, name.at, name.len);
-    k->name = (struct slice){k->text, name.len};
-    map_put_text(&b->known, k->name, k);
-    return k;
-}
-
-static void known_free(struct builder *b, struct known *k)
-{
-    map_take_text(&b->known, k->name);
-    arena_free(k->arena);
-    mem_free(k);
-}
-
-struct reading {
-    struct builder *builder;
-    struct source unit; /* read already */
-};
-
-static int read_once(void *arg, struct slice name, struct arena *a,
-                     struct slice *out, struct err *e)
-{
-    struct reading *r = arg;
-    if (!slice_eq(name, r->unit.name))
-        return files_read(r->builder->home, name, a, out, e);
-    *out = slice_dup(a, r->unit.text);
-    return 0;
-}
-
-/* The hash as it would be now, with the libs of the last time. */
-static void hash_now(struct builder *b, struct reading *r,
-                     const struct known *k, char out[VERSION_TEXT])
-{
-    struct arena *a = arena_new();
-    struct source *last = &r->unit;
-    for (const struct source *d = k->deps; d; d = d->next) {
-        struct source *s = arena_one(a, struct source);
-        s->name = d->name;
-        files_read(b->home, s->name, a, &s->text, NULL); /* "" if it is gone */
-        last = last->next = s;
-    }
-    source_hash(&r->unit, out);
-    r->unit.next = NULL;
-    arena_free(a);
-}
-
-static void remember(struct known *k, struct reading *r, const struct loader *l)
-{
-    arena_free(k->arena);
-    k->arena = arena_new();
-    k->deps = NULL;
-    struct source **at = &k->deps;
-    for (const struct source *s = l->libs; s; s = s->next) {
-        *at = arena_one(k->arena, struct source);
-        (*at)->name = slice_dup(k->arena, s->name);
-        at = &(*at)->next;
-    }
-    r->unit.next = l->libs;
-    source_hash(&r->unit, k->hash);
-    r->unit.next = NULL;
-}
-
-/* At the start what is known is not tested again, and of a script that nobody
- * knows there is nothing to protect. */
-static bool needs_test(const struct scan *s, const struct version *v)
-{
-    char name[UNIT_NAME + 8];
-    const struct builder *b = s->builder;
-    if (!b->conf.run_test || v->name.len > UNIT_NAME)
-        return false;
-    if (s->history) {
-        const struct past *rows = history_of(s->history, v->name);
-        if (!rows || past_as(rows, v->text))
-            return false;
-    }
-    int n = snprintf(name, sizeof name, "%.*s_test", SLICE_FMT(v->name));
-    return files_is_there(b->home, (struct slice){name, (size_t)n});
-}
-
-static bool passes(const struct scan *s, const struct version *v,
-                   struct outcome_of *o)
-{
-    struct buf out;
-    const struct builder *b = s->builder;
-    if (!needs_test(s, v))
-        return true;
-    buf_init(&out, TEST_BYTES);
-    int got = b->conf.run_test(b->conf.arg, v->name, &out);
-    if (got < 0) {
-        o->phase = PHASE_TEST;
-        o->trouble = slice_dup(s->batch->arena, buf_slice(&out));
-    }
-    buf_fini(&out);
-    return got == 0;
-}
-
-static struct outcome_of *load_it(struct scan *s, struct known *k,
-                                  struct reading *r)
-{
-    struct loader l;
-    struct batch *batch = s->batch;
-    loader_init(&l, read_once, r, s->builder->conf.memory_bytes);
-    l.home = s->builder->home;
-    struct version *v = load_version(&l, k->name);
-    remember(k, r, &l);
-    struct outcome_of *o = outcome(batch, k->name, CHANGE_LOADED);
-    o->phase = PHASE_LOAD;
-    k->failed = v && !passes(s, v, o);
-    if (!v)
-        o->trouble = slice_dup(batch->arena, buf_slice(&l.trouble));
-    if (k->failed)
-        version_unref(v);
-    if (!v || k->failed)
-        o->change = CHANGE_BROKEN;
-    else
-        o->version = v;
-    loader_fini(&l);
-    return o;
-}
-
-static struct outcome_of *unreadable(struct scan *s, struct known *k,
-                                     const struct err *e)
-{
-    struct outcome_of *o = outcome(s->batch, k->name, CHANGE_BROKEN);
-    o->phase = PHASE_LOAD;
-    o->trouble = slice_dup(s->batch->arena, slice_of(e->text));
-    k->hash[0] = '\0';
-    return o;
-}
-
-/* Returns what became of it, NULL = nothing new. */
-static struct outcome_of *make(struct scan *s, struct slice name, bool again)
-{
-    struct builder *b = s->builder;
-    struct known *k = map_get_text(&b->known, name);
-    struct reading r = {.builder = b};
-    struct outcome_of *o = NULL;
-    struct err e = {0};
-    char hash[VERSION_TEXT];
-    struct arena *a = arena_new();
-    int got = files_read(b->home, name, a, &r.unit.text, &e);
-    if (got == ERR_NOT_FOUND) {
-        if (k) {
-            o = outcome(s->batch, name, CHANGE_GONE);
-            known_free(b, k);
-        }
-        arena_free(a);
-        return o;
-    }
-    if (!k)
-        k = known_new(b, name);
-    k->seen = true;
-    r.unit.name = k->name;
-    b->unread |= got == ERR_UNAVAILABLE;
-    if (got < 0 && (again || !k->unread)) /* told once, however often tried */
-        o = unreadable(s, k, &e);
-    k->unread = got < 0;
-    if (got == 0) {
-        hash_now(b, &r, k, hash);
-        if (again || strcmp(hash, k->hash) != 0)
-            o = load_it(s, k, &r);
-    }
-    arena_free(a);
-    return o;
-}
-
-/* --- at the start: what was -------------------------------------------------
- */
-
-/* o: the file's; its version is the row's if it is the same. Gives the row's
- * version, or NULL if it does not load any more. */
-static struct version *take_version(struct scan *s, struct outcome_of *o,
-                                    const struct script_version *row)
-{
-    if (o->version && slice_is(row->version, o->version->text)) {
-        struct version *v = o->version;
-        o->version = NULL; /* it serves already: the file has no news */
-        return v;
-    }
-    return history_load(row, s->builder->conf.memory_bytes, NULL);
-}
-
-static bool tell_row(struct scan *s, struct outcome_of *of,
-                     const struct script_version *row)
-{
-    struct version *v = NULL;
-    if (row->state != VERSION_REFUSED && !(v = take_version(s, of, row)))
-        return false;
-    struct outcome_of *o = outcome(s->batch, of->name, CHANGE_KEPT);
-    o->version = v;
-    o->kept = row->state;
-    o->since_at = row->since_at;
-    o->until_at = row->until_at;
-    o->note = slice_dup(s->batch->arena, row->note);
-    snprintf(o->text, sizeof o->text, "%.*s", SLICE_FMT(row->version));
-    tell(s->batch, o);
-    return true;
-}
-
-/* Newest first, so that the last four are those that stay. */
-static void tell_pinned(struct scan *s, struct outcome_of *of,
-                        const struct past *rows)
-{
-    const struct script_version *at[PINNED_MAX];
-    size_t n = 0;
-    for (const struct past *k = rows; k; k = k->next) {
-        if (k->row->state != VERSION_PINNED)
-            continue;
-        size_t i = n;
-        if (n == PINNED_MAX && k->row->until_at <= at[n - 1]->until_at)
-            continue;
-        if (n == PINNED_MAX)
-            i = --n;
-        for (; i > 0 && at[i - 1]->until_at < k->row->until_at; i--)
-            at[i] = at[i - 1];
-        at[i] = k->row;
-        n++;
-    }
-    while (n > 0)
-        tell_row(s, of, at[--n]);
-}
-
-static void tell_history(struct scan *s, struct outcome_of *of,
-                         const struct past *rows)
-{
-    const struct script_version *serving = past_in(rows, VERSION_SERVING);
-    const struct script_version *canary = past_in(rows, VERSION_CANARY);
-    for (const struct past *k = rows; k; k = k->next)
-        if (k->row->state == VERSION_REFUSED)
-            tell_row(s, of, k->row);
-    if (!serving || !tell_row(s, of, serving))
-        return;
-    tell_pinned(s, of, rows);
-    if (canary)
-        tell_row(s, of, canary);
-}
-
 /* --- all of them ---------------------------------------------------------- */
 
 static bool is_again(const struct order *order, struct slice name)
@@ -366,9 +69,9 @@ static void on_found(void *arg, struct slice name)
     struct scan *s = arg;
     struct outcome_of *o = make(s, name, is_again(s->order, name));
     if (o && s->history)
-        tell_history(s, o, history_of(s->history, name));
+        tell_past(s, o);
     if (o && (o->change != CHANGE_LOADED || o->version))
-        tell(s->batch, o);
+        outcome_tell(s->batch, o);
 }
 
 static void look_at_all(struct scan *s)
@@ -384,7 +87,7 @@ static void look_at_all(struct scan *s)
     for (size_t i = 0; (k = map_next(&b->known, &i)) != NULL;) {
         if (k->seen)
             continue;
-        tell(s->batch, outcome(s->batch, k->name, CHANGE_GONE));
+        outcome_tell(s->batch, outcome(s->batch, k->name, CHANGE_GONE));
         known_free(b, k);
     }
 }
@@ -421,7 +124,7 @@ static void make_dependents(struct scan *s, struct slice lib)
         for (const struct source *d = k->deps; d; d = d->next) {
             if (!slice_eq(d->name, lib))
                 continue;
-            tell(s->batch, make(s, k->name, false));
+            outcome_tell(s->batch, make(s, k->name, false));
             break;
         }
     }
@@ -437,7 +140,7 @@ static void make_tested(struct scan *s, struct slice path)
     path.len -= n;
     const struct known *k = map_get_text(&s->builder->known, path);
     if (k && k->failed)
-        tell(s->batch, make(s, k->name, true));
+        outcome_tell(s->batch, make(s, k->name, true));
 }
 
 /* False: this path says only that something has changed. */
@@ -447,7 +150,7 @@ static bool make_path(struct scan *s, struct slice path)
     if (!below_home(s->builder, &path))
         return false;
     if (files_adapter(path, &name)) {
-        tell(s->batch, make(s, name, is_again(s->order, name)));
+        outcome_tell(s->batch, make(s, name, is_again(s->order, name)));
         return true;
     }
     if (!slice_starts(path, "scripts/"))
@@ -464,7 +167,7 @@ static bool make_path(struct scan *s, struct slice path)
     if (is_lib)
         make_dependents(s, name);
     else
-        tell(s->batch, make(s, name, is_again(s->order, name)));
+        outcome_tell(s->batch, make(s, name, is_again(s->order, name)));
     return true;
 }
 
@@ -480,7 +183,7 @@ static void choose(struct scan *s, struct command *c)
         struct outcome_of *o = outcome(s->batch, c->unit, CHANGE_CHOSEN);
         o->version = v;
         memcpy(o->text, k ? k->hash : "", k ? sizeof o->text : 1);
-        tell(s->batch, o);
+        outcome_tell(s->batch, o);
     } else {
         c->result = err_set(&c->err, ERR_UNPROCESSABLE, "%.*s",
                             SLICE_FMT(buf_slice(&trouble)));
@@ -500,7 +203,7 @@ static void obey(struct scan *s, struct command *c)
         c->result =
             err_set(&c->err, ERR_NOT_FOUND, "there is no file scripts/%.*s.lua",
                     SLICE_FMT(c->unit));
-    tell(s->batch, o);
+    outcome_tell(s->batch, o);
 }
 
 static void on_order(struct mail *m)

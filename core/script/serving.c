@@ -17,7 +17,6 @@
 
 #define LOOK_AGAIN_MS (3600 * 1000)
 
-METER(units_now, METER_GAUGE, "yuelai_scripts", "Scripts that serve.");
 METER(canaries_now, METER_GAUGE, "yuelai_script_canaries",
       "New versions that are being tried.");
 METER(rollbacks, METER_COUNTER, "yuelai_script_rollbacks_total",
@@ -147,37 +146,6 @@ static void install(struct script *s, struct unit *u, struct version *v,
     start_every(s, u);
 }
 
-/* --- what is refused ------------------------------------------------------ */
-
-static bool is_refused(const struct unit *u, const char *text)
-{
-    for (size_t i = 0; i < u->refused_count; i++)
-        if (strcmp(u->refused[i], text) == 0)
-            return true;
-    return false;
-}
-
-static void forgive(struct unit *u, const char *text)
-{
-    for (size_t i = 0; i < u->refused_count; i++) {
-        if (strcmp(u->refused[i], text) != 0)
-            continue;
-        u->refused_count--;
-        memmove(u->refused[i], u->refused[i + 1],
-                (u->refused_count - i) * VERSION_TEXT);
-        return;
-    }
-}
-
-static void refuse(struct unit *u, const char *text)
-{
-    if (!text[0] || is_refused(u, text))
-        return;
-    if (u->refused_count == LIMIT_VERSIONS)
-        forgive(u, u->refused[0]); /* the oldest; the store forgets it too */
-    snprintf(u->refused[u->refused_count++], VERSION_TEXT, "%s", text);
-}
-
 /* --- ends ----------------------------------------------------------------- */
 
 /* Old, but there are conversations that stay on it. */
@@ -200,7 +168,7 @@ static void end_serving(struct script *s, struct unit *u, struct version *v,
 {
     int64_t now = clock_ms();
     if (refused) {
-        refuse(u, v->text);
+        unit_refuse(u, v->text);
         meter_add(&rollbacks, 1);
         history_keep(s, v, VERSION_REFUSED, u->since_at, now, slice_of(why));
     } else if (v->pin) {
@@ -232,7 +200,8 @@ static int64_t take_from_pinned(struct unit *u, const struct version *v,
     return otherwise;
 }
 
-/* v serves; takes its ref. refused: so is who served until now. */
+/* v serves; takes its ref. refused: so is who served until now. why: NULL = the
+ * note stays, for the same version loaded anew. */
 static void replace(struct script *s, struct unit *u, struct version *v,
                     bool refused, const char *why)
 {
@@ -247,7 +216,8 @@ static void replace(struct script *s, struct unit *u, struct version *v,
     }
     u->tried.share = 0;
     install(s, u, v, since_at);
-    snprintf(u->note, sizeof u->note, "%s", why);
+    if (why)
+        snprintf(u->note, sizeof u->note, "%s", why);
     if (!again)
         keep_serving(s, u);
     log_info("script", "%s serves as version %s", u->name, u->text);
@@ -261,7 +231,7 @@ static void drop_canary(struct script *s, struct unit *u, bool refused,
     struct version *v = canary_end(s, u);
     meter_add(&canaries_now, -1);
     if (refused) {
-        refuse(u, v->text);
+        unit_refuse(u, v->text);
         meter_add(&rollbacks, 1);
     }
     history_keep(s, v, refused ? VERSION_REFUSED : VERSION_OLD, since_at,
@@ -277,7 +247,7 @@ void serving_restore(struct script *s, struct unit *u, struct outcome_of *o)
     struct version *v = o->version;
     o->version = NULL;
     if (o->kept == VERSION_REFUSED) {
-        refuse(u, o->text);
+        unit_refuse(u, o->text);
         return;
     }
     adopt(s, u, v);
@@ -325,7 +295,7 @@ void serving_load(struct script *s, struct unit *u, struct version *v)
     adopt(s, u, v);
     unit_forget_troubles(u, true);
     u->broken = u->is_back = false;
-    if (is_refused(u, v->text)) {
+    if (unit_is_refused(u, v->text)) {
         load_refused(u, v);
         return;
     }
@@ -353,16 +323,25 @@ void serving_break(struct unit *u, struct slice trouble, enum phase phase)
     settle(u);
 }
 
+static void mend(struct script *s, struct unit *u, struct version *v)
+{
+    if (same(u->version, v)) {
+        replace(s, u, v, false, NULL);
+        settle(u);
+    } else {
+        version_unref(v); /* another one serves meanwhile */
+    }
+}
+
 void serving_choose(struct script *s, struct unit *u, struct version *v,
                     const char *file_text, bool is_mending)
 {
     bool is_file = strcmp(v->text, file_text) == 0;
     adopt(s, u, v);
     unit_forget_troubles(u, false);
-    forgive(u, v->text);
+    unit_forgive(u, v->text);
     if (is_mending) { /* the same again, with a clean slate */
-        replace(s, u, v, false, u->note);
-        settle(u);
+        mend(s, u, v);
         return;
     }
     if (u->canary)
@@ -371,7 +350,7 @@ void serving_choose(struct script *s, struct unit *u, struct version *v,
     bool refused =
         u->version && !is_file && strcmp(u->version->text, file_text) == 0;
     if (!is_file)
-        refuse(u, file_text);
+        unit_refuse(u, file_text);
     replace(s, u, v, refused, "chosen by command");
     u->broken = false;
     u->is_back = !is_file;
@@ -466,42 +445,4 @@ void serving_unpin(struct script *s, struct unit *u, int64_t oldest)
     }
     if (was != u->pinned_count)
         tell(s);
-}
-
-/* --- the plan ------------------------------------------------------------- */
-
-static struct choice choice_for(const struct unit *u)
-{
-    struct choice c = {.salt = choice_salt(slice_of(u->name)),
-                       .serving = u->version};
-    if (u->canary) {
-        c.canary = u->canary->version;
-        c.share = c.canary->canary.share;
-        c.canary_since = u->canary->since_at;
-    } else if (u->tried.share && u->pinned_count) {
-        c.canary = u->version;
-        c.share = u->tried.share;
-        c.canary_since = u->tried.since_at;
-        c.canary_until = u->tried.until_at;
-    }
-    for (size_t i = 0; i < u->pinned_count; i++)
-        c.terms[c.count++] = u->pinned[i];
-    if (c.count)
-        c.terms[c.count++] = (struct term){u->version, u->since_at, 0};
-    return c;
-}
-
-void script_publish(struct script *s)
-{
-    struct unit *u;
-    size_t n = 0;
-    struct choice *list = mem_alloc((s->units.count + 1) * sizeof *list);
-    for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
-        if (serving_is_on(u))
-            list[n++] = choice_for(u);
-    struct plan *old = s->plan;
-    s->plan = plan_new(list, n);
-    plan_unref(old);
-    mem_free(list);
-    meter_set(&units_now, (int64_t)n);
 }

@@ -11,6 +11,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *unit_state_name(enum unit_state s)
 {
@@ -81,6 +82,38 @@ void unit_free(struct unit *u)
         trouble_free(container_of(n, struct trouble, link));
     meter_set(u->meters.memory, 0);
     mem_free(u);
+}
+
+/* --- what is refused ------------------------------------------------------ */
+
+bool unit_is_refused(const struct unit *u, const char *text)
+{
+    for (size_t i = 0; i < u->refused_count; i++)
+        if (strcmp(u->refused[i], text) == 0)
+            return true;
+    return false;
+}
+
+void unit_forgive(struct unit *u, const char *text)
+{
+    for (size_t i = 0; i < u->refused_count; i++) {
+        if (strcmp(u->refused[i], text) != 0)
+            continue;
+        u->refused_count--;
+        memmove(u->refused[i], u->refused[i + 1],
+                (u->refused_count - i) * VERSION_TEXT);
+        return;
+    }
+}
+
+void unit_refuse(struct unit *u, const char *text)
+{
+    if (!text[0] || unit_is_refused(u, text))
+        return;
+    if (u->refused_count == LIMIT_VERSIONS)
+        unit_forgive(u,
+                     u->refused[0]); /* the oldest; the store forgets it too */
+    snprintf(u->refused[u->refused_count++], VERSION_TEXT, "%s", text);
 }
 
 /* --- versions ------------------------------------------------------------- */

@@ -88,6 +88,10 @@ struct unit {
 struct unit *unit_new(struct script *s, struct slice name);
 void unit_ref(struct unit *u);
 void unit_free(struct unit *u); /* drops one ref */
+/* Versions that are not loaded from the file: it was rolled back from them. */
+bool unit_is_refused(const struct unit *u, const char *version);
+void unit_refuse(struct unit *u, const char *version); /* "" = none */
+void unit_forgive(struct unit *u, const char *version);
 
 /* A piece of source that a version was made of. */
 struct source {
@@ -116,22 +120,22 @@ struct version {
     char text[VERSION_TEXT];
     struct match match;
     int32_t priority;
-    int64_t every_ms;    /* 0 = none */
+    int64_t every_ms;      /* 0 = none */
     struct period *period; /* cron; NULL = none */
-    int64_t deadline_ms; /* script_patience; 0 = the house's */
-    uint32_t hooks;      /* bits of enum hook */
-    uint32_t events;     /* on_event: bits of event_bit */
+    int64_t deadline_ms;   /* script_patience; 0 = the house's */
+    uint32_t hooks;        /* bits of enum hook */
+    uint32_t events;       /* on_event: bits of event_bit */
     struct limits limits;
     bool pin; /* running conversations stay on it */
     struct canary_conf canary;
-    atomic_bool on_trial;   /* calls are counted: canary.h; any thread */
-    int hook[HOOK_COUNT];   /* registry, LUA_NOREF = has none */
-    int conv, enter;        /* likewise: conv's metatable, what makes msg */
-    const void *conv_meta;  /* the metatable's address */
-    struct slice hop_head;  /* hops_head */
-    struct slice adapter;   /* of a channel: JSON for script_channels */
+    atomic_bool on_trial;  /* calls are counted: canary.h; any thread */
+    int hook[HOOK_COUNT];  /* registry, LUA_NOREF = has none */
+    int conv, enter;       /* likewise: conv's metatable, what makes msg */
+    const void *conv_meta; /* the metatable's address */
+    struct slice hop_head; /* hops_head */
+    struct slice adapter;  /* of a channel: JSON for script_channels */
     struct adapter_data *adapter_data; /* while loading; adapter.c */
-    struct source *sources; /* its own first, then its libs */
+    struct source *sources;            /* its own first, then its libs */
     /* whoever has the state */
     lua_State *L;
     struct budget budget;
