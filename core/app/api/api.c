@@ -24,6 +24,7 @@ const struct route *const all_routes[] = {
     routes_scripts,
     routes_flows,
     routes_deads,
+    routes_outbox,
     routes_traces,
     routes_audit,
     routes_changes,

@@ -7,6 +7,7 @@
  * unknown type is 422 with the list of those known, a wrong setting 422 with
  * its name.
  */
+#include "app/channels/channels.h"
 #include "app/api/api.h"
 #include "app/kinds.h"
 #include "app/sign.h"
@@ -181,6 +182,8 @@ static void applied(struct call *c, struct tx *tx)
     } else {
         desk_del_channel(c->s->desk, tx->puts->id);
     }
+    polls_look(c->s);
+    desk_faces_changed(c->s->desk);
 }
 
 static struct channel *channel_copy(struct arena *a, const struct channel *from)
