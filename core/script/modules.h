@@ -26,6 +26,7 @@
     X(card)                                                                    \
     X(button)                                                                  \
     X(contact)                                                                 \
+    X(contact_change)                                                          \
     X(assignment)                                                              \
     X(conversations)                                                           \
     X(conversation_record)                                                     \

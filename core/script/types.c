@@ -262,6 +262,21 @@ const struct api_module contact_module = {
     .calls = contact,
     .is_object = true};
 
+static const struct api_call contact_change[] = {
+    FIELD("name", "string|nil", "What they are called."),
+    FIELD("email", "string|nil", "Their e-mail address."),
+    FIELD("phone", "string|nil", "Their telephone number."),
+    FIELD("tier", "string|nil", "E.g. \"vip\"."),
+    FIELD("tags", "string[]|nil", "The whole list."),
+    FIELD("attributes", "table<string, any>|nil",
+          "Merged with what is there; json.null takes one away."),
+    END};
+const struct api_module contact_change_module = {
+    .name = "ContactChange",
+    .doc = "What conv:set_contact changes.",
+    .calls = contact_change,
+    .is_object = true};
+
 static const struct api_call agent[] = {
     FIELD("id", "string", "\"ag_...\"."),
     FIELD("name", "string", "As visitors see it."),

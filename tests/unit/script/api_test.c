@@ -58,6 +58,49 @@ TEST("no name is taken twice")
     each_call(is_once);
 }
 
+/* Words that begin with a capital and stand for themselves, outside of
+ * quotes. */
+static bool next_type(const char **at, struct slice *out)
+{
+    bool quoted = false;
+    for (const char *p = *at; *p; p++) {
+        quoted ^= *p == '"';
+        if (quoted || *p < 'A' || *p > 'Z')
+            continue;
+        *out = (struct slice){p, 0};
+        while ((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z'))
+            p++;
+        out->len = (size_t)(p - out->at);
+        *at = p;
+        return true;
+    }
+    return false;
+}
+
+static void is_of_known_types(const struct api_module *m,
+                              const struct api_call *c)
+{
+    static const char *const aliases[] = {"Decision", "Duration", "Kind",
+                                          "State", "T"};
+    struct slice type;
+    (void)m;
+    for (const char *at = c->signature; next_type(&at, &type);) {
+        char name[100];
+        bool known = false;
+        snprintf(name, sizeof name, "%.*s", SLICE_FMT(type));
+        for (size_t i = 0; i < sizeof aliases / sizeof aliases[0]; i++)
+            known |= strcmp(name, aliases[i]) == 0;
+        const struct api_module *of = api_module_find(name);
+        if (!known && !(of && of->is_object))
+            FAIL("nobody says what a %s is", name);
+    }
+}
+
+TEST("every type that a signature names is described")
+{
+    each_call(is_of_known_types);
+}
+
 /* --- what is really there ------------------------------------------------- */
 
 static lua_State *state;
