@@ -63,7 +63,9 @@ void fakes_give(struct fakes *f, struct script_ask *ask)
 
 static int code_of(struct slice name)
 {
-    for (int code = ERR_CANCELLED; code < 0; code++)
+    if (slice_is(name, "cancelled"))
+        return ERR_CANCELLED; /* its code is "unavailable" too */
+    for (int code = -1; code > ERR_CANCELLED; code--)
         if (slice_is(name, err_code(code)))
             return code;
     return ERR_UNAVAILABLE;

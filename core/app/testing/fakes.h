@@ -80,7 +80,7 @@ int step_http_calls(struct stage *st, const struct json *in, struct jsonw *out,
 int step_http_fixtures(struct stage *st, const struct json *in,
                        struct jsonw *out, struct err *e);
 /* The URL without what is secret in it, as fixtures have it. */
-struct slice fixture_url(struct arena *a, struct slice url);
+struct slice fixture_url(struct stage *st, struct arena *a, struct slice url);
 /* Makes the call for real, when --record was said and fixtures are on. */
 bool record_take(struct fakes *f, struct script_ask *ask);
 void record_end(struct fakes *f);

@@ -177,7 +177,7 @@ static void unmatched(struct fakes *f, struct script_ask *ask)
 void fake_http(struct fakes *f, struct script_ask *ask)
 {
     struct slice request = fake_request(ask->arena, ask->http);
-    struct slice url = fixture_url(ask->arena, ask->http->url);
+    struct slice url = fixture_url(f->stage, ask->arena, ask->http->url);
     remember(f, request);
     for (struct fake *fake = f->http; fake; fake = fake->next) {
         if (meets(fake, ask->http, url)) {

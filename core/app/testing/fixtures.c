@@ -46,8 +46,35 @@ static bool is_secret(struct slice name)
     return strcmp(low, "key") == 0 || strcmp(low, "code") == 0;
 }
 
-struct slice fixture_url(struct arena *a, struct slice url)
+static struct slice without_secrets(struct stage *st, struct arena *a,
+                                    struct slice text)
 {
+    struct json *values = NULL;
+    if (!st->secrets.len || json_parse(a, st->secrets, NULL, &values))
+        return text;
+    for (const struct json *v = values->first; v; v = v->next) {
+        struct buf out;
+        if (v->type != JSON_STRING || v->text.len < 4)
+            continue;
+        buf_init(&out, STAGE_STEP_BYTES);
+        for (const char *hit; (hit = memmem(text.at, text.len, v->text.at,
+                                            v->text.len)) != NULL;) {
+            size_t n = (size_t)(hit - text.at);
+            (void)buf_add(&out, text.at, n); /* shorter than it was */
+            (void)buf_add_text(&out, HIDDEN);
+            text.at += n + v->text.len;
+            text.len -= n + v->text.len;
+        }
+        (void)buf_add_slice(&out, text);
+        text = slice_dup(a, buf_slice(&out));
+        buf_fini(&out);
+    }
+    return text;
+}
+
+struct slice fixture_url(struct stage *st, struct arena *a, struct slice url)
+{
+    url = without_secrets(st, a, url);
     const char *mark = memchr(url.at, '?', url.len);
     struct buf out;
     buf_init(&out, STAGE_STEP_BYTES);
@@ -234,9 +261,9 @@ static void put_answer(struct jsonw *w, struct arena *a,
     jsonw_close(w, '}');
 }
 
-static void keep(struct recording *rec, struct arena *a,
-                 const struct httpc_call *c)
+static void keep(struct fakes *f, struct arena *a, const struct httpc_call *c)
 {
+    struct recording *rec = f->recording;
     struct json *body = NULL;
     struct jsonw w;
     if (rec->count++)
@@ -246,7 +273,7 @@ static void keep(struct recording *rec, struct arena *a,
     jsonw_key(&w, "request");
     jsonw_open(&w, '{');
     jsonw_put_text(&w, "method", c->method);
-    jsonw_put_text(&w, "url", fixture_url(a, c->url));
+    jsonw_put_text(&w, "url", fixture_url(f->stage, a, c->url));
     if (c->body.len && json_parse(a, c->body, NULL, &body) == 0) {
         jsonw_key(&w, "json");
         put_hidden(&w, body, false);
@@ -266,7 +293,7 @@ static void on_real(struct httpc_call *c)
     ask->http->answer_headers = c->answer_headers;
     ask->http->answer = c->answer;
     if (c->result == 0 && r->fakes->recording)
-        keep(r->fakes->recording, ask->arena, c);
+        keep(r->fakes, ask->arena, c);
     if (c->result)
         fakes_fail(r->fakes, "a recorded call failed", slice_of(c->err.text),
                    NULL);
@@ -299,30 +326,20 @@ bool record_take(struct fakes *f, struct script_ask *ask)
     return true;
 }
 
-static struct slice without_secrets(struct stage *st, struct arena *a,
-                                    struct slice text)
+/* What another test of this run has recorded there, without its end. */
+static struct slice written_before(struct stage *st, const char *path,
+                                   struct arena *a)
 {
-    struct json *values = NULL;
-    if (!st->secrets.len || json_parse(a, st->secrets, NULL, &values))
-        return text;
-    for (const struct json *v = values->first; v; v = v->next) {
-        struct buf out;
-        if (v->type != JSON_STRING || v->text.len < 4)
-            continue;
-        buf_init(&out, STAGE_STEP_BYTES);
-        for (const char *hit; (hit = memmem(text.at, text.len, v->text.at,
-                                            v->text.len)) != NULL;) {
-            size_t n = (size_t)(hit - text.at);
-            (void)buf_add(&out, text.at, n); /* shorter than it was */
-            (void)buf_add_text(&out, HIDDEN);
-            text.at += n + v->text.len;
-            text.len -= n + v->text.len;
+    struct slice text = {"", 0};
+    for (int i = 0; i < st->recorded_count; i++)
+        if (strcmp(st->recorded[i], path) == 0 &&
+            file_read(path, a, &text, NULL) == 0 && text.len > 3) {
+            text.len -= 3; /* "\n]\n" but for its first */
+            return text;
         }
-        (void)buf_add_slice(&out, text);
-        text = slice_dup(a, buf_slice(&out));
-        buf_fini(&out);
-    }
-    return text;
+    if (st->recorded_count < (int)(sizeof st->recorded / sizeof(char *)))
+        st->recorded[st->recorded_count++] = mem_strdup(path);
+    return SLICE("");
 }
 
 static void write_file(struct fakes *f, const struct recording *rec)
@@ -330,19 +347,25 @@ static void write_file(struct fakes *f, const struct recording *rec)
     struct err e = {0};
     struct buf out;
     char dir[PATH_BYTES];
+    struct slice before = written_before(f->stage, rec->path, f->arena);
     struct slice text =
         without_secrets(f->stage, f->arena, buf_slice(&rec->out));
     buf_init(&out, STAGE_STEP_BYTES * 2);
-    int r = buf_add_text(&out, "[\n");
+    int r = before.len ? buf_add_slice(&out, before) : buf_add_char(&out, '[');
+    r = r ? r : buf_add_text(&out, before.len ? ",\n" : "\n");
     r = r ? r : buf_add_slice(&out, text);
     r = r ? r : buf_add_text(&out, "\n]\n");
+    if (r)
+        (void)err_set(&e, r, "the fixture is too large");
     snprintf(dir, sizeof dir, "%s", rec->path);
     *strrchr(dir, '/') = '\0';
-    if (mkdir(dir, 0777) && errno != EEXIST)
+    if (r == 0 && mkdir(dir, 0777) && errno != EEXIST)
         r = err_set(&e, ERR_UNAVAILABLE, "%s cannot be made", dir);
     r = r ? r : file_write(rec->path, buf_slice(&out), &e);
-    fprintf(stderr, r ? "not recorded: %s %s\n" : "recorded %s%s\n",
-            r ? e.text : rec->path, "");
+    if (r)
+        fprintf(stderr, "not recorded: %s\n", e.text);
+    else
+        fprintf(stderr, "recorded %s\n", rec->path);
     buf_fini(&out);
 }
 

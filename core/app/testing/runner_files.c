@@ -91,7 +91,8 @@ static int by_path(const void *a, const void *b)
 void found_sort(struct found *f)
 {
     size_t n = 0;
-    qsort(f->at, f->count, f->count ? sizeof *f->at : 1, by_path);
+    if (f->count)
+        qsort(f->at, f->count, sizeof *f->at, by_path);
     for (size_t i = 0; i < f->count; i++) {
         if (n && strcmp(f->at[n - 1], f->at[i]) == 0)
             mem_free(f->at[i]);

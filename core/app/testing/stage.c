@@ -374,6 +374,8 @@ static void close_server(struct stage *st)
 
 void stage_fini(struct stage *st)
 {
+    for (int i = 0; i < st->recorded_count; i++)
+        mem_free(st->recorded[i]);
     fakes_free(st->fakes);
 }
 

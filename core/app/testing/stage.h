@@ -53,6 +53,8 @@ struct stage {
     const char *test_file; /* fixtures are beside it */
     const char *only_unit, *only_source;
     bool record;
+    char *recorded[64]; /* fixtures written in this run */
+    int recorded_count;
     /* of a house */
     bool is_open;
     char dir[STAGE_PATH];

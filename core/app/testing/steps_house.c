@@ -392,14 +392,21 @@ struct slice stage_errors_left(struct stage *st, struct arena *a)
     jsonw_put_text(&w, "message",
                    SLICE("a script failed (t.errors() takes it, if that is "
                          "meant)"));
-    jsonw_put_text(&w, "actual",
-                   json_text(last, "traceback").len
-                       ? json_text(last, "traceback")
-                       : json_text(last, "message"));
+    struct buf text;
+    struct slice trace = json_text(last, "traceback");
+    buf_init(&text, STAGE_STEP_BYTES);
+    (void)buf_addf(&text, "%.*s:%lld: %.*s", SLICE_FMT(json_text(last, "file")),
+                   (long long)json_int(last, "line", 0),
+                   SLICE_FMT(json_text(last, "message"))); /* bounded by the
+                                                              script wing */
+    if (trace.len)
+        (void)buf_addf(&text, "\n%.*s", SLICE_FMT(trace));
+    jsonw_put_text(&w, "actual", buf_slice(&text));
+    buf_fini(&text);
     jsonw_close(&w, '}');
-    struct slice text = slice_dup(a, buf_slice(&out));
+    struct slice json = slice_dup(a, buf_slice(&out));
     buf_fini(&out);
-    return text;
+    return json;
 }
 
 static int step_source(struct stage *st, const struct json *in,
