@@ -21,6 +21,7 @@
 static const int64_t again_ms[] = {1000, 5000, 30000, 120000, 600000};
 #define AGAIN (sizeof again_ms / sizeof again_ms[0])
 #define ERROR_BYTES 500
+#define OPEN_BYTES 1024 /* left for the entry that is open */
 
 /* --- the effects ---------------------------------------------------------- */
 
@@ -94,7 +95,7 @@ int play_begin(struct task *t)
     p->last = job->last;
     p->count = job->count;
     p->effects = t->effects;
-    buf_init(&p->log, LIMIT_FLOW_LOG - 1);
+    buf_init(&p->log, LIMIT_FLOW_LOG - OPEN_BYTES);
     if (play_log_read(p) == 0) {
         set_safe(p);
         if (start(p) && !p->stopped)

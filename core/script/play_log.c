@@ -25,6 +25,24 @@ struct slice play_head(struct slice s, size_t max)
 
 /* --- reading -------------------------------------------------------------- */
 
+static int depth_of(const struct json *j)
+{
+    int most = 0;
+    if (!json_is(j, JSON_ARRAY) && !json_is(j, JSON_OBJECT))
+        return 0;
+    for (const struct json *c = j->first; c; c = c->next) {
+        int d = depth_of(c);
+        most = d > most ? d : most;
+    }
+    return most + 1;
+}
+
+int play_depth(struct arena *a, struct slice json)
+{
+    struct json *j = NULL;
+    return json_parse(a, json, NULL, &j) < 0 ? 0 : depth_of(j);
+}
+
 bool play_log_is_open(const struct json *e)
 {
     return !json_is(json_get(e, "v"), JSON_ARRAY);
@@ -96,6 +114,12 @@ bool play_close(struct play *p, const char *kind, const char *name,
 {
     struct json *j;
     struct jsonw w = jsonw_on(&p->log);
+    if (json_parse(p->task->job->arena, values, NULL, &j) < 0 ||
+        depth_of(j) > PLAY_DEPTH) {
+        play_break(p, "%s '%s': its result is nested too deep to be kept", kind,
+                   name);
+        return false;
+    }
     if (!p->log.len)
         jsonw_open(&w, '[');
     w.comma = p->step > 0;
@@ -109,7 +133,6 @@ bool play_close(struct play *p, const char *kind, const char *name,
         return too_long(p, kind, name);
     p->step++;
     p->open.is = false;
-    must(json_parse(p->task->job->arena, values, NULL, &j) == 0);
     *out = j;
     if (!p->live)
         play_go_live(p);
@@ -140,7 +163,7 @@ static struct slice log_text(struct play *p, const struct play_point *to)
 {
     struct buf out;
     struct arena *a = p->task->job->arena;
-    buf_init(&out, LIMIT_FLOW_LOG + 1024);
+    buf_init(&out, LIMIT_FLOW_LOG);
     struct jsonw w = jsonw_on(&out);
     if (to->len)
         jsonw_raw(&w, to->text.at ? to->text
@@ -176,43 +199,44 @@ void play_log_store(struct play *p, const struct play_point *to)
 
 /* --- what woke it --------------------------------------------------------- */
 
-/* The message, as on_message sees it, but with a head of a long text. */
-static void write_message(struct jsonw *w, struct job *job)
+/* The rest of the body, if it has a size and depth that fit. */
+static void write_rest(struct jsonw *w, struct job *job)
 {
-    char id[ID_TEXT];
     struct json *body = NULL;
-    if (json_parse(job->arena, job->event.body, NULL, &body) < 0)
-        body = NULL;
-    jsonw_open(w, '{');
-    for (const struct json *c = json_is(body, JSON_OBJECT) ? body->first : NULL;
-         c; c = c->next) {
+    if (job->event.body.len > LIMIT_FLOW_LOG / 4 ||
+        json_parse(job->arena, job->event.body, NULL, &body) < 0 ||
+        !json_is(body, JSON_OBJECT) || depth_of(body) >= PLAY_DEPTH)
+        return;
+    for (const struct json *c = body->first; c; c = c->next) {
         if (slice_is(c->key, "text") || slice_is(c->key, "kind"))
             continue;
         jsonw_key(w, c->key.at);
         jsonw_value(w, c);
     }
-    jsonw_put_text(w, "id", id_text(id, ID_MESSAGE, job->event.pos));
-    jsonw_put_int(w, "seq", job->event.seq);
-    jsonw_put_int(w, "at", job->event.at);
-    jsonw_put_text(w, "kind", job->kind.len ? job->kind : SLICE("text"));
-    struct slice text = job->text.len ? job->text : SLICE("");
-    jsonw_put_text(w, "text", play_head(text, TEXT_BYTES));
-    if (text.len > TEXT_BYTES)
-        jsonw_put_bool(w, "cut", true);
-    jsonw_close(w, '}');
 }
 
+/* The message, as on_message sees it, but with a head of a long text. */
 static struct slice reply_values(struct job *job)
 {
+    char id[ID_TEXT];
     struct buf out;
-    struct slice text = SLICE("[{\"kind\":\"other\",\"text\":\"\"}]");
-    buf_init(&out, LIMIT_FLOW_LOG / 4);
+    struct slice text = job->text.len ? job->text : SLICE("");
+    buf_init(&out, LIMIT_FLOW_LOG);
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '[');
-    write_message(&w, job);
+    jsonw_open(&w, '{');
+    write_rest(&w, job);
+    jsonw_put_text(&w, "id", id_text(id, ID_MESSAGE, job->event.pos));
+    jsonw_put_int(&w, "seq", job->event.seq);
+    jsonw_put_int(&w, "at", job->event.at);
+    jsonw_put_text(&w, "kind", job->kind.len ? job->kind : SLICE("text"));
+    jsonw_put_text(&w, "text", play_head(text, TEXT_BYTES));
+    if (text.len > TEXT_BYTES)
+        jsonw_put_bool(&w, "cut", true);
+    jsonw_close(&w, '}');
     jsonw_close(&w, ']');
-    if (!w.failed)
-        text = slice_dup(job->arena, buf_slice(&out));
+    must(!w.failed); /* a body of LIMIT_FLOW_LOG / 4, written as it was */
+    text = slice_dup(job->arena, buf_slice(&out));
     buf_fini(&out);
     return text;
 }

@@ -6,15 +6,19 @@
  */
 #include "script/play_view.h"
 #include "base/limits.h"
+#include "script/play_log.h"
 #include <stdio.h>
 
-static void put_small(struct jsonw *w, const char *key, struct slice json)
+static void put_small(struct jsonw *w, struct arena *a, const char *key,
+                      struct slice json)
 {
-    if (json.len && json.len <= VIEW_BYTES)
+    if (json.len && json.len <= VIEW_BYTES &&
+        play_depth(a, json) < PLAY_DEPTH - 3)
         jsonw_put_raw(w, key, json);
 }
 
-static void put_contact(struct jsonw *w, const struct contact *c)
+static void put_contact(struct jsonw *w, struct arena *a,
+                        const struct contact *c)
 {
     jsonw_key(w, "contact");
     jsonw_open(w, '{');
@@ -24,8 +28,8 @@ static void put_contact(struct jsonw *w, const struct contact *c)
     jsonw_put_text(w, "email", c->email);
     jsonw_put_text(w, "phone", c->phone);
     jsonw_put_text(w, "tier", c->tier);
-    put_small(w, "tags", c->tags);
-    put_small(w, "attributes", c->attributes);
+    put_small(w, a, "tags", c->tags);
+    put_small(w, a, "attributes", c->attributes);
     jsonw_close(w, '}');
 }
 
@@ -45,9 +49,9 @@ struct slice play_view_write(struct job *job)
     jsonw_put_int(&w, "priority", c->priority);
     jsonw_put_int(&w, "last_seq", c->last_seq);
     jsonw_put_int(&w, "unread", c->unread);
-    put_small(&w, "tags", c->tags);
-    put_small(&w, "attributes", c->attributes);
-    put_contact(&w, &job->contact);
+    put_small(&w, job->arena, "tags", c->tags);
+    put_small(&w, job->arena, "attributes", c->attributes);
+    put_contact(&w, job->arena, &job->contact);
     jsonw_close(&w, '}');
     jsonw_close(&w, ']');
     must(!w.failed); /* names and small things only */

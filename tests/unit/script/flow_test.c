@@ -425,6 +425,44 @@ TEST("a long text of a visitor is cut in the log")
     flowing_close(&f);
 }
 
+static struct slice nested(struct arena *a, int depth, const char *key)
+{
+    struct buf b;
+    buf_init(&b, 1024);
+    for (int i = 0; i < depth; i++)
+        CHECK_EQ_INT(buf_add_text(&b, "["), 0);
+    for (int i = 0; i < depth; i++)
+        CHECK_EQ_INT(buf_add_text(&b, "]"), 0);
+    char *text = arena_text(a, 1200);
+    int n = snprintf(text, 1200, "{\"%s\":%.*s}", key, (int)b.len, b.data);
+    buf_fini(&b);
+    return (struct slice){text, (size_t)n};
+}
+
+TEST("what is nested deep does no harm: in a result, a message, an attribute")
+{
+    struct flowing f;
+    flowing_with(&f, "local m = ask 'x' conv:reply(m.text)\n"
+                     "conv:reply(tostring(m.deep) .. tostring(m.flat))\n"
+                     "local t = {} for i = 1, 27 do t = { t } end\n"
+                     "flow.step('deep', function() return t end)");
+    struct job *job = flowing_job(&f, "start", NULL);
+    job->conv.attributes = nested(job->arena, 29, "deep");
+    flowing_commit(&f, world_run(&f.w, job));
+    job_free(job);
+    CHECK_STATE(&f, FLOW_WAITING);
+    CHECK(!contains(f.row.log, "deep"));
+    job = flowing_job(&f, "reply", "hi");
+    job->event.body = nested(job->arena, 30, "deep");
+    flowing_commit(&f, world_run(&f.w, job));
+    job_free(job);
+    CHECK_STATE(&f, FLOW_FAILED);
+    CHECK(contains(f.row.error, "step 'deep': its result is nested too deep"));
+    CHECK(contains(f.row.log, "\"text\":\"hi\"")); /* is not lost */
+    CHECK_SAID(&f, "x|");
+    flowing_close(&f);
+}
+
 TEST("a killed run is a failed one; waits in callbacks are refused")
 {
     struct flowing f;
