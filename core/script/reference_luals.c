@@ -59,9 +59,7 @@ static const char luacheck_tail[] =
     "files[\"**/flows/*.lua\"] = { read_globals = { \"ask\", \"choose\", "
     "\"wait_reply\" } }\n"
     "files[\"**/*_test.lua\"] = tests\n"
-    "files[\"tests/lua\"] = tests\n"
-    "files[\"**/flows/*.lua\"] = { read_globals = { \"ask\", \"choose\", "
-    "\"wait_reply\" } }\n";
+    "files[\"tests/lua\"] = tests\n";
 
 /* --- LuaLS ---------------------------------------------------------------- */
 
@@ -166,11 +164,6 @@ static int add_module(struct buf *out, const struct api_module *m)
             got = add_function(out, m, c);
     return got;
 }
-
-/* The plain names a flow has: lua/flow_env.lua. */
-static const char luals_tail[] =
-    "\n---In a file of scripts/flows: flow.ask, flow.choose, flow.wait_reply.\n"
-    "ask, choose, wait_reply = flow.ask, flow.choose, flow.wait_reply\n";
 
 int reference_luals(struct buf *out)
 {
