@@ -66,6 +66,13 @@ static bool port_wants(void *arg, const struct job *job)
     return (s->wants && after) || (s->hooks & 1u << job->hook);
 }
 
+static void port_face(void *arg, const struct channel *c,
+                      struct channel_face *out)
+{
+    (void)c;
+    *out = ((struct stage *)arg)->face;
+}
+
 static int64_t port_patience(void *arg, const struct job *job)
 {
     (void)job;
@@ -153,6 +160,7 @@ void stage_open(struct stage *s)
                                        .read = port_read,
                                        .wants = port_wants,
                                        .patience = port_patience,
+                                       .face = port_face,
                                        .send = port_send,
                                        .accept = port_accept,
                                        .close = port_close,
@@ -223,9 +231,29 @@ static void put_flow(struct stage *s, const struct flow *f)
     s->flows[i].view = s->flows[i].version = SLICE("");
 }
 
+static void put_outbox(struct stage *s, struct outbox *o)
+{
+    size_t i = 0;
+    while (i < s->outbox_count && s->outbox[i].id != o->id)
+        i++;
+    must(i < sizeof s->outbox / sizeof s->outbox[0]);
+    s->outbox_count += i == s->outbox_count;
+    s->outbox[i] = *o;
+    s->outbox[i].of = NULL;
+    if (o->of) {
+        s->outbox[i].pos = o->of->pos;
+        s->outbox[i].seq = o->of->seq;
+    }
+    s->outbox[i].to = slice_dup(s->mem, o->to);
+    s->outbox[i].remote = slice_dup(s->mem, o->remote);
+    s->outbox[i].reason = slice_dup(s->mem, o->reason);
+}
+
 static void put_row(struct stage *s, const struct put *p)
 {
-    if (p->kind == PUT_FLOW) {
+    if (p->kind == PUT_OUTBOX) {
+        put_outbox(s, p->outbox);
+    } else if (p->kind == PUT_FLOW) {
         put_flow(s, p->flow);
     } else if (p->kind == PUT_DEAD) {
         s->dead = *p->dead;

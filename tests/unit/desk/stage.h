@@ -19,10 +19,11 @@ struct stage {
     struct mail *txs, *txs_last, *queries, *queries_last;
     struct job *jobs[64];
     size_t job_count;
-    bool wants;        /* the hooks of what happened, for anything */
-    unsigned hooks;    /* and these: bits of enum hook */
-    int64_t patience;  /* of all rules */
-    struct arena *mem; /* of the journal */
+    bool wants;               /* the hooks of what happened, for anything */
+    unsigned hooks;           /* and these: bits of enum hook */
+    int64_t patience;         /* of all rules */
+    struct channel_face face; /* of the channel's adapter */
+    struct arena *mem;        /* of the journal */
     struct event journal[STAGE_LINES];
     uint64_t pos;
     uint32_t seqs[64];       /* by conversation id - 1000 */
@@ -30,7 +31,9 @@ struct stage {
     size_t told_count;
     struct flow flows[8]; /* rows as they were put last, by id */
     size_t flow_count;
-    struct dead dead; /* the last letter put; id 0 = none there */
+    struct dead dead;         /* the last letter put; id 0 = none there */
+    struct outbox outbox[16]; /* rows as they were put last, by id */
+    size_t outbox_count;
     int traces;       /* rows put */
     char trace[4096]; /* the last one */
     int64_t credits;
