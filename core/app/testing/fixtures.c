@@ -72,9 +72,8 @@ static struct slice without_secrets(struct stage *st, struct arena *a,
     return text;
 }
 
-struct slice fixture_url(struct stage *st, struct arena *a, struct slice url)
+static struct slice hidden_query(struct arena *a, struct slice url)
 {
-    url = without_secrets(st, a, url);
     const char *mark = memchr(url.at, '?', url.len);
     struct buf out;
     buf_init(&out, STAGE_STEP_BYTES);
@@ -96,6 +95,11 @@ struct slice fixture_url(struct stage *st, struct arena *a, struct slice url)
     struct slice text = slice_dup(a, buf_slice(&out));
     buf_fini(&out);
     return text;
+}
+
+struct slice fixture_url(struct stage *st, struct arena *a, struct slice url)
+{
+    return hidden_query(a, without_secrets(st, a, url));
 }
 
 static void put_hidden(struct jsonw *w, const struct json *j, bool hide)
