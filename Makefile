@@ -37,7 +37,7 @@ endef
 NINJA := $(shell [ -t 2 ] || echo -- --quiet)
 
 .PHONY: help run test check check-all bench fmt lint layers tsan cover docs \
-  longest hooks deps deps-test release dev web clean
+  reference longest hooks deps deps-test release dev web clean
 
 help: ## this list
 	@grep -hE '^[a-z][a-z%-]*:.*##' $(MAKEFILE_LIST) | \
@@ -126,6 +126,9 @@ cover: deps-test ## lines covered by unit, sim and it, per file
 
 docs: ## every link in the documents leads somewhere
 	@tests/docs
+
+reference: dev ## write docs/author/api, scripts/types, .luacheckrc anew
+	@build/dev/yuelai api --out .
 
 longest: ## the longest functions and files
 	@tests/layers --longest 20
