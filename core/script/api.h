@@ -25,6 +25,9 @@
 #define API_RULES (API_HANDLERS & ~API_ADAPTERS)
 /* A conversation's handlers: all but those that may have none. */
 #define API_CONV (API_RULES & ~API_IN(HOOK_EVENT))
+/* What is called with a message: handler(conv, msg). */
+#define API_MESSAGES                                                           \
+    (API_IN(HOOK_MESSAGE) | API_IN(HOOK_INBOUND) | API_IN(HOOK_SEND))
 /* Before a message is stored nothing else may be said or moved. */
 #define API_ACTS (API_CONV & ~(API_IN(HOOK_INBOUND) | API_IN(HOOK_SEND)))
 

@@ -8,6 +8,7 @@
 #include "script/args.h"
 #include "base/clock.h"
 #include "script/adapter.h"
+#include "script/api.h"
 #include "script/bind.h"
 #include "script/unit.h"
 
@@ -104,6 +105,8 @@ int args_push(struct task *t)
     lua_State *co = t->co;
     if (job->call)
         return adapter_args(t);
+    if (API_IN(job->hook) & API_MESSAGES)
+        return bind_push_message(co, t);
     if (job->conv.id)
         bind_push_conv(co, t);
     else
@@ -112,7 +115,7 @@ int args_push(struct task *t)
     case HOOK_MESSAGE:
     case HOOK_INBOUND:
     case HOOK_SEND:
-        return bind_push_message(co, t);
+        break; /* above */
     case HOOK_CONVERSATION:
         value_push_slice(co, job->what);
         return 2;

@@ -70,12 +70,14 @@ int64_t bind_now(lua_State *L);
 /* Pushes the conversation, the message (as tables and objects of a task), an
  * agent as agents.find gives it. */
 void bind_push_conv(lua_State *L, struct task *t);
-/* The handler and conv lie on top: makes of them a call with the message; how
- * many arguments there are. */
-int bind_push_message(lua_State *L, struct task *t);
+/* Makes of the handler on top what is called with these: the conversation and
+ * the message, both made on the other side. How many arguments there are. */
+void bind_entry(lua_State *L);
+int bind_push_message(lua_State *L, const struct task *t);
 /* A message that has not all its fields yet gets them; anything else at idx
  * stays as it is. */
 void bind_complete(lua_State *L, int idx);
+bool bind_is_conv(lua_State *L, int idx); /* any state */
 void bind_push_agent(lua_State *L, const struct agent_view *a);
 /* The people of the running job; of nobody if it has none. */
 const struct roster *bind_roster(lua_State *L, const char *what);

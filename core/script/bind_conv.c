@@ -12,61 +12,73 @@
 #include "script/worker.h"
 #include <string.h>
 
-/* The object: whose it is, and whether its environment has fields. */
-struct conv_object {
-    uint64_t id; /* the task's */
-    bool has_fields;
-};
+/* The object is a table: whose it is, and the fields made so far (false until
+ * there are some). Nothing else is ever in it, so that every other name goes
+ * through its metatable. */
+enum slot { SLOT_ID = 1, SLOT_MADE };
 
 /* --- whose conv ----------------------------------------------------------- */
 
 struct task *conv_task(lua_State *L)
 {
-    const struct conv_object *o = lua_touserdata(L, 1);
     const struct version *v = bind_version(L);
     bool is_conv = false;
-    if (o && lua_getmetatable(L, 1)) {
+    if (lua_istable(L, 1) && lua_getmetatable(L, 1)) {
         is_conv = lua_topointer(L, -1) == v->conv_meta;
         lua_pop(L, 1);
     }
     if (!is_conv)
         bind_raise(L, "call it with a colon: conv:name(...)");
     struct task *t = v->running ? v->running : bind_task(L, "conv");
-    if (t->id != o->id)
+    lua_rawgeti(L, 1, SLOT_ID);
+    bool is_now = lua_tonumber(L, -1) == (lua_Number)t->id;
+    lua_pop(L, 1);
+    if (!is_now)
         bind_raise(L, "this conv belongs to an event that is over");
     return t;
 }
 
+bool bind_is_conv(lua_State *L, int idx)
+{
+    if (!lua_getmetatable(L, idx))
+        return false;
+    lua_pushliteral(L, "__metatable");
+    lua_rawget(L, -2);
+    bool is = lua_type(L, -1) == LUA_TSTRING &&
+              strcmp(lua_tostring(L, -1), "conv") == 0;
+    lua_pop(L, 2);
+    return is;
+}
+
+/* bind_msg.c makes the same in Lua. */
 void bind_push_conv(lua_State *L, struct task *t)
 {
-    struct conv_object *o = lua_newuserdata(L, sizeof *o);
-    *o = (struct conv_object){.id = t->id};
+    lua_createtable(L, 2, 0);
+    lua_pushnumber(L, (lua_Number)t->id);
+    lua_rawseti(L, -2, SLOT_ID);
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->version->conv);
     lua_setmetatable(L, -2);
 }
 
-/* Pushes the table of the fields made so far; nil: there are none. */
+/* Pushes the table of the fields made so far, or what is none. */
 static void push_made(lua_State *L)
 {
-    const struct conv_object *o = lua_touserdata(L, 1);
-    if (o->has_fields)
-        lua_getfenv(L, 1);
-    else
-        lua_pushnil(L);
+    lua_rawgeti(L, 1, SLOT_MADE);
 }
 
 /* Keeps the value on top as the field of that name. */
 static void keep_made(lua_State *L, const char *field)
 {
-    struct conv_object *o = lua_touserdata(L, 1);
-    if (!o->has_fields) {
+    push_made(L);
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
         lua_newtable(L);
-        lua_setfenv(L, 1);
-        o->has_fields = true;
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, 1, SLOT_MADE);
     }
-    lua_getfenv(L, 1);
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -2, field);
+    lua_pushstring(L, field);
+    lua_pushvalue(L, -3);
+    lua_rawset(L, -3); /* a script may have put its own table there */
     lua_pop(L, 1);
 }
 
@@ -74,8 +86,9 @@ void conv_forget(lua_State *L, const char *field)
 {
     push_made(L);
     if (lua_istable(L, -1)) {
+        lua_pushstring(L, field);
         lua_pushnil(L);
-        lua_setfield(L, -2, field);
+        lua_rawset(L, -3);
     }
     lua_pop(L, 1);
 }
@@ -262,7 +275,7 @@ void bind_conv(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, conv_newindex);
     lua_setfield(L, -2, "__newindex");
-    lua_pushboolean(L, 0);
+    lua_pushliteral(L, "conv");
     lua_setfield(L, -2, "__metatable");
     v->conv = luaL_ref(L, LUA_REGISTRYINDEX);
 }

@@ -1,29 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bind_msg.c - msg: the message a handler is called with.
+/* bind_msg.c - msg: the message a handler is called with, and how it is called.
  *
- * A plain table to the author, made in two goes: text, kind, seq and at at
- * once, the rest when it is first asked for, since most rules look at the text
- * and pass. Until then the table keeps its body as JSON text, so that it is
- * whole also when a script has kept it beyond its event. Whatever sees all
- * fields (pairs, next, JSON) completes it first.
+ * A plain table to the author, made in two goes: text and kind at once, the
+ * rest when it is first asked for, since most rules look at the text and pass.
+ * Until then the table keeps its body as JSON text, so that it is whole also
+ * when a script has kept it beyond its event. Whatever sees all fields (pairs,
+ * next, JSON) completes it first.
+ *
+ * A handler of messages is called through a Lua closure that makes conv and
+ * msg: two tables of one shape are copied there in less time than the C calls
+ * for their first field take.
  *
  * Failure modes: a body that is not JSON has no further fields.
  */
 #include "base/clock.h"
+#include "base/limits.h"
 #include "script/bind_conv.h"
 #include "script/worker.h"
 
+#define EXACT 9007199254740992.0 /* 2^53 */
 #define META "message" /* what getmetatable says of one that is not whole */
 
 static const char meta_key = 0; /* its address: the metatable */
 
+/* The places of what a message is completed from. */
+enum part { PART_BODY = 1, PART_POS, PART_ROLE, PART_SEQ, PART_AT, PARTS };
+
 /* The handler is called in tail position: tracebacks begin with it. */
 static const char enter_source[] =
-    "local setmetatable, meta = ...\n"
-    "return function(handler, conv, text, kind, seq, at, body, pos, role)\n"
-    "  return handler(conv, setmetatable({ text = text, kind = kind,\n"
-    "    seq = seq, at = at, ['(body)'] = body, ['(pos)'] = pos,\n"
-    "    ['(role)'] = role }, meta))\n"
+    "local setmetatable, conv, message = ...\n"
+    "return function(handler)\n"
+    "  return function(id, text, kind, body, pos, role, seq, at)\n"
+    "    return handler(id and setmetatable({ id, false }, conv),\n"
+    "      setmetatable({ body, pos, role, seq, at, text = text,\n"
+    "        kind = kind }, message))\n"
+    "  end\n"
     "end\n";
 
 /* The body as a tree, parsed for the first rule and kept with the job. */
@@ -38,23 +49,15 @@ const struct json *bind_body(struct job *job)
 
 /* --- completing ----------------------------------------------------------- */
 
-static struct slice take_text(lua_State *L, int idx, const char *name)
-{
-    struct slice s = {"", 0};
-    lua_pushstring(L, name);
-    lua_rawget(L, idx);
-    if (lua_type(L, -1) == LUA_TSTRING)
-        s.at = lua_tolstring(L, -1, &s.len);
-    return s; /* left on the stack, so that it stays */
-}
-
 static const struct json *tree_of(lua_State *L, struct slice body)
 {
     const struct task *t = bind_version(L)->running;
     struct json *tree = NULL;
     if (t && slice_eq(t->job->event.body, body))
         return bind_body(t->job);
-    if (json_parse(bind_arena(L), body, NULL, &tree) < 0)
+    /* A script may have put its own text there. */
+    if (body.len > LIMIT_FRAME_BYTES ||
+        json_parse(bind_arena(L), body, NULL, &tree) < 0)
         return NULL;
     return tree;
 }
@@ -75,38 +78,55 @@ static void set_missing(lua_State *L, int idx, const char *name)
     lua_rawset(L, idx);
 }
 
-static void forget(lua_State *L, int idx, const char *name)
+static void set_number(lua_State *L, int idx, const char *name, enum part n)
 {
-    lua_pushstring(L, name);
-    lua_pushnil(L);
-    lua_rawset(L, idx);
+    lua_rawgeti(L, idx, n);
+    set_missing(L, idx, name);
+}
+
+/* A whole number below most, else 0: a script may have put anything there. */
+static uint64_t number_at(lua_State *L, int idx, enum part part, double most)
+{
+    lua_rawgeti(L, idx, part);
+    lua_Number n = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return n >= 0 && n < most ? (uint64_t)n : 0;
+}
+
+static void set_sender(lua_State *L, int idx)
+{
+    uint64_t role = number_at(L, idx, PART_ROLE, ROLE_BOT + 1);
+    lua_createtable(L, 0, 1); /* a body that does not say who is the bot's */
+    lua_pushstring(L, role_name((enum role)role));
+    lua_setfield(L, -2, "role");
+    set_missing(L, idx, "sender");
 }
 
 static void complete(lua_State *L, int idx)
 {
     char id[ID_TEXT];
-    struct slice body = take_text(L, idx, "(body)");
-    struct slice role = take_text(L, idx, "(role)");
+    struct slice body = {"", 0};
+    lua_rawgeti(L, idx, PART_BODY); /* stays on the stack */
+    if (lua_type(L, -1) == LUA_TSTRING)
+        body.at = lua_tolstring(L, -1, &body.len);
     const struct json *tree = tree_of(L, body);
     for (const struct json *c = json_is(tree, JSON_OBJECT) ? tree->first : NULL;
          c; c = c->next) {
         value_push(L, c);
         set_missing(L, idx, c->key.at);
     }
-    lua_pushliteral(L, "(pos)");
-    lua_rawget(L, idx);
-    uint64_t pos = (uint64_t)lua_tonumber(L, -1);
+    uint64_t pos = number_at(L, idx, PART_POS, EXACT);
     if (pos) { /* it is stored */
         value_push_slice(L, id_text(id, ID_MESSAGE, pos));
         set_missing(L, idx, "id");
+        set_number(L, idx, "seq", PART_SEQ);
     }
-    lua_createtable(L, 0, 1); /* a body that does not say who is the bot's */
-    value_push_slice(L, role);
-    lua_setfield(L, -2, "role");
-    set_missing(L, idx, "sender");
-    forget(L, idx, "(body)");
-    forget(L, idx, "(pos)");
-    forget(L, idx, "(role)");
+    set_number(L, idx, "at", PART_AT);
+    set_sender(L, idx);
+    for (int i = PART_BODY; i < PARTS; i++) {
+        lua_pushnil(L);
+        lua_rawseti(L, idx, i);
+    }
     lua_pushnil(L);
     lua_setmetatable(L, idx);
 }
@@ -142,24 +162,29 @@ static int on_index(lua_State *L)
 
 /* --- calling -------------------------------------------------------------- */
 
-/* Stack: handler, conv. */
-int bind_push_message(lua_State *L, struct task *t)
+void bind_entry(lua_State *L)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, bind_version(L)->enter);
+    lua_insert(L, -2);
+    lua_call(L, 1, 1);
+}
+
+int bind_push_message(lua_State *L, const struct task *t)
 {
     const struct job *job = t->job;
     const struct event *ev = &job->event;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->version->enter);
-    lua_insert(L, -3);
-    value_push_slice(L, job->text); /* "" where there is none: msg.text:find */
-    value_push_slice(L, job->kind);
-    if (ev->pos)
-        lua_pushinteger(L, ev->seq);
+    if (job->conv.id)
+        lua_pushnumber(L, (lua_Number)t->id);
     else
         lua_pushnil(L);
-    lua_pushnumber(L, (lua_Number)ev->at);
+    value_push_slice(L, job->text); /* "" where there is none: msg.text:find */
+    value_push_slice(L, job->kind);
     value_push_slice(L, ev->body);
     lua_pushnumber(L, (lua_Number)ev->pos);
-    lua_pushstring(L, role_name(ev->role));
-    return 9;
+    lua_pushinteger(L, (lua_Integer)ev->role);
+    lua_pushinteger(L, (lua_Integer)ev->seq);
+    lua_pushnumber(L, (lua_Number)ev->at);
+    return 8;
 }
 
 /* Stack: env, native. */
@@ -171,6 +196,7 @@ void bind_msg(lua_State *L)
     if (luaL_loadbuffer(L, enter_source, sizeof enter_source - 1, "=sandbox"))
         must_fail(__FILE__, __LINE__, lua_tostring(L, -1));
     lua_getglobal(L, "setmetatable");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, v->conv);
     lua_newtable(L);
     lua_pushcfunction(L, on_index);
     lua_setfield(L, -2, "__index");
@@ -179,6 +205,6 @@ void bind_msg(lua_State *L)
     lua_pushlightuserdata(L, (void *)&meta_key);
     lua_pushvalue(L, -2);
     lua_rawset(L, LUA_REGISTRYINDEX);
-    lua_call(L, 2, 1);
+    lua_call(L, 3, 1);
     v->enter = luaL_ref(L, LUA_REGISTRYINDEX);
 }

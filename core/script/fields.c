@@ -8,6 +8,7 @@
  */
 #include "script/fields.h"
 #include "base/json.h"
+#include "script/api.h"
 #include "script/bind.h"
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,8 @@ static int read_hook(struct version *v, enum hook h, struct err *e)
     if (v->hook[h] != LUA_NOREF)
         return refuse(e, "states", "a flow has either run or states");
     lua_pushvalue(L, -1);
+    if (API_IN(h) & API_MESSAGES)
+        bind_entry(L);
     v->hook[h] = luaL_ref(L, LUA_REGISTRYINDEX);
     v->hooks |= 1u << h;
     return 1;

@@ -233,6 +233,8 @@ static bool write_table(struct writer *w, int idx, int depth)
         return refuse(w, "a table is nested too deep (or contains itself)");
     if (!lua_checkstack(w->L, 16))
         return refuse(w, "nested too deep");
+    if (bind_is_conv(w->L, idx))
+        return refuse(w, "functions and objects have no JSON form");
     bind_complete(w->L, idx);
     long n = array_length(w->L, idx);
     return n >= 0 ? write_array(w, idx, depth, n) : write_object(w, idx, depth);
