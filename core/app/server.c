@@ -335,7 +335,8 @@ static int open_store(struct server *s, struct err *e)
     const struct store_conf conf = {.dir = s->conf.data,
                                     .home = s->loop,
                                     .readers = (int)s->conf.readers,
-                                    .refs_max = s->conf.refs};
+                                    .refs_max = s->conf.refs,
+                                    .trace_days = s->conf.trace_days};
     int r = store_open(&conf, e, &s->store);
     if (r) {
         return r;

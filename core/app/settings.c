@@ -76,6 +76,8 @@ const struct setting settings[] = {
          "accept X-Signature: <key itself> also over plain HTTP from afar"),
     INT(refs, STR(LIMIT_REFS), 1000, 100000000, 0,
         "refs remembered against double sends"),
+    INT(trace_days, STR(LIMIT_TRACE_DAYS), 1, DAY_MAX, 0,
+        "days that traces and flows that have ended are kept"),
     INT(readers, "2", 1, 16, 0, "threads that read the database"),
     INT(drain_ms, "8000", 100, 9000, LIVE,
         "how long a stop waits for clients and messages on their way"),

@@ -362,6 +362,7 @@ int replay_main(int argc, char **argv)
     if (!flags_config(&f, &conf)) {
         return 1;
     }
+    r.conf = &conf;
     r.data = conf.data;
     r.home = conf.home;
     r.file = f.value[1];

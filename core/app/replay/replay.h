@@ -65,6 +65,7 @@ struct moment {          /* the message whose traces are being collected */
 struct past;
 struct shadow;
 struct replay {
+    const struct config *conf;
     const char *data, *home, *file, *fixtures;
     int64_t since;
     uint64_t only; /* this message alone, 0 = all */

@@ -11,8 +11,8 @@
  */
 #include "app/asks.h"
 #include "app/replay/replay.h"
-#include "base/limits.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "store/store.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 #define RUN_REAL_MS 30000
 #define NAP_MS 2
 #define FIXTURES_MOST 1000
+#define FAILURES_MOST 1000000000 /* every failure is to be seen */
 
 struct cell {         /* a value that a replayed job wrote */
     struct slice key; /* unit, NUL, key; owned */
@@ -125,10 +126,10 @@ static void swap(struct shadow *s, struct script_ask *ask)
 
 /* --- other servers -------------------------------------------------------- */
 
-static const struct fixture *find_fixture(const struct shadow *s,
+static const struct fixture *find_fixture(struct shadow *s,
                                           const struct script_ask *ask)
 {
-    struct slice url = fixture_url(ask->arena, ask->http->url);
+    struct slice url = fixture_url(&s->stage, ask->arena, ask->http->url);
     for (size_t i = 0; i < s->fixture_count; i++) {
         const struct fixture *f = &s->fixtures[i];
         if (slice_eq(f->method, ask->http->method) && slice_eq(f->url, url)) {
@@ -346,6 +347,10 @@ static int open_scripts(struct shadow *s, const struct replay *r, struct err *e)
     struct script_conf conf = {.home = r->home,
                                .home_loop = s->loop,
                                .threads = 1,
+                               .cpu_ms = r->conf->script_cpu_ms,
+                               .memory_bytes = r->conf->script_memory_bytes,
+                               .secrets = slice_of(r->conf->secrets),
+                               .failures = FAILURES_MOST,
                                .on_ask = on_ask,
                                .on_change = on_change,
                                .now = held_now,
@@ -383,6 +388,7 @@ int shadow_open(struct replay *r, struct err *e, struct shadow **out)
     s->server->loop = s->loop;
     s->stage.server = s->server;
     s->stage.loop = s->loop;
+    s->stage.secrets = slice_of(r->conf->secrets);
     s->stage.fakes = fakes_new(&s->stage);
     rc = r->fixtures ? read_fixtures(s, r->fixtures, e) : 0;
     return rc ? rc : open_scripts(s, r, e);
