@@ -432,6 +432,13 @@ static const struct api_call calls[] = {
         "Sets an alarm that is kept on disk: on_timer(conv, name, data) runs "
         "then, also after a restart. At most 400 days."
         "\n\nconv:after(\"2d\", \"survey\")"),
+    {"is_open_hours", NULL, API_RULES, API_LUA | API_METHOD,
+     "(at?: integer): boolean",
+     "Is the house open, now or at that moment? Asks scripts/lib/hours.lua, "
+     "which returns a time.business_hours."
+     "\n\nif not conv:is_open_hours() then conv:reply \"We are back at 9:00.\" "
+     "end",
+     "1"},
     {"messages", NULL, API_RULES, API_LUA | API_WAITS | API_METHOD,
      "(options?: { limit?: integer, before?: integer }): Message[]|nil, "
      "string?, string?",

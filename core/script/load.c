@@ -12,8 +12,8 @@
 #include "script/bind.h"
 #include "script/bind_test.h"
 #include "script/fields.h"
-#include "script/hops.h"
 #include "script/files.h"
+#include "script/hops.h"
 #include "script/period.h"
 #include "script/sandbox.h"
 #include <stdio.h>
@@ -325,18 +325,45 @@ void source_hash(const struct source *first, char out[VERSION_TEXT])
     buf_fini(&hex);
 }
 
+static bool raised(struct loader *l)
+{
+    lua_State *L = l->version->L;
+    struct slice text = SLICE("the error is not a text");
+    if (lua_type(L, -1) == LUA_TSTRING)
+        text.at = lua_tolstring(L, -1, &text.len);
+    return trouble(l, text);
+}
+
+/* conv:is_open_hours() asks scripts/lib/hours.lua, which is then a lib of this
+ * file as if it had required it. */
+static bool load_hours(struct loader *l)
+{
+    static const char name[] = "is_open_hours";
+    static const char chunk[] = "require 'lib.hours'";
+    struct version *v = l->version;
+    struct slice text = v->sources->text;
+    bool killed;
+    if (!text.len || !memmem(text.at, text.len, name, sizeof name - 1))
+        return true;
+    must(luaL_loadbufferx(v->L, chunk, sizeof chunk - 1, "=hours", "t") == 0);
+    sandbox_push(v->L);
+    lua_setfenv(v->L, -2);
+    if (budget_pcall(v->L, 0, 0, LIMIT_SCRIPT_LOAD_MS, &killed) == 0)
+        return true;
+    return raised(l);
+}
+
 /* Runs the top level; its value is on top of the stack then. */
 static bool run_top(struct loader *l)
 {
     struct version *v = l->version;
     bool killed;
+    if (!load_hours(l))
+        return false;
     if (compile(v->L, v->arena, v->sources, v->file) &&
         budget_pcall(v->L, 0, 1, LIMIT_SCRIPT_LOAD_MS, &killed) == 0)
         return true;
-    struct slice text = SLICE("the error is not a text");
-    if (lua_type(v->L, -1) == LUA_TSTRING)
-        text.at = lua_tolstring(v->L, -1, &text.len);
-    return trouble(l, text);
+    return raised(l);
 }
 
 /* A test file has told what it has to tell while it ran. */

@@ -201,6 +201,13 @@ function Conversation:get(name) end
 ---@param data? any
 function Conversation:after(time, name, data) end
 
+---Is the house open, now or at that moment? Asks scripts/lib/hours.lua, which returns a time.business_hours.
+---
+---if not conv:is_open_hours() then conv:reply "We are back at 9:00." end
+---@param at? integer
+---@return boolean
+function Conversation:is_open_hours(at) end
+
 ---Waits.
 ---What was said so far, oldest first: the last 20, or limit (at most 100) of them, or those before that seq. Private notes are among them (private = true).
 ---

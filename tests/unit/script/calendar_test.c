@@ -160,3 +160,50 @@ TEST("hours made at the top of a file serve its handlers")
     job_free(job);
     world_close(&w);
 }
+
+static void answers(const char *lib, const char *what)
+{
+    struct world w;
+    struct err e = {0};
+    world_init(&w);
+    world_write(&w, "lib/hours", lib);
+    world_write(&w, "rules/10-a",
+                "return { api = 1, on_message = function(conv) "
+                "conv:reply(tostring(conv:is_open_hours())) end }");
+    world_open(&w);
+    if (!script_is_well(w.script, &e)) {
+        if (!strstr(e.text, what))
+            FAIL("it said: %s", e.text);
+    } else {
+        struct job *job = world_say(&w, "x");
+        CHECK_SLICE(effect_text(job, EFFECT_REPLY), what);
+        job_free(job);
+    }
+    world_close(&w);
+}
+
+TEST("conv:is_open_hours asks the house's hours")
+{
+    answers("return time.business_hours { every_day = '0:00-24:00' }", "true");
+    answers("return time.business_hours {}", "false");
+    answers("return time.business_hours { mon = 5 }",
+            "hours are a text such as");
+    answers(NULL, "lib.hours");
+}
+
+TEST("changed hours reload the rules that ask for them")
+{
+    struct world w;
+    world_init(&w);
+    world_write(&w, "lib/hours", "return time.business_hours {}");
+    world_write(&w, "rules/10-a",
+                "return { api = 1, on_message = function(conv) "
+                "conv:reply(tostring(conv:is_open_hours())) end }");
+    world_open(&w);
+    world_rewrite(&w, "lib/hours",
+                  "return time.business_hours { every_day = '0:00-24:00' }");
+    struct job *job = world_say(&w, "x");
+    CHECK_SLICE(effect_text(job, EFFECT_REPLY), "true");
+    job_free(job);
+    world_close(&w);
+}
