@@ -51,12 +51,12 @@ end
 
 local kv, space = methods.kv, methods.Space
 
--- change(old) gives what to keep, nil to leave it, kv.DELETE; and whether ttl
--- counts, or the end it has is kept.
-local function swap(name, where, key, change, ttl)
+-- change(old) gives what to keep, nil to leave it, kv.DELETE; and true if the
+-- end it has is kept whatever ttl says.
+local function swap(name, where, key, change, ttl, tries)
   local raw, expires, old = calls.kv_there(where, key)
   if raw == nil then return nil, expires, old end -- nil, code, detail
-  for _ = 1, TRIES do
+  for _ = 1, tries do
     local new, keep = change(old)
     if new == nil then return old end
     local value, span = new, ttl
@@ -67,12 +67,12 @@ local function swap(name, where, key, change, ttl)
     if done == nil then return nil, raw2, expires2 end
     raw, expires, old = raw2, expires2, old2
   end
-  return nil, "conflict", name .. ": others were faster " .. TRIES .. " times"
+  return nil, "conflict", name .. ": others were faster " .. tries .. " times"
 end
 
 local function update(name, where, key, change, ttl)
   check(name, change)
-  return swap(name, where, key, function(old) return (change(old)) end, ttl)
+  return swap(name, where, key, function(old) return (change(old)) end, ttl, TRIES)
 end
 
 local function incr(name, where, key, n, ttl)
@@ -85,7 +85,7 @@ local function incr(name, where, key, n, ttl)
       error(name .. ": the value of '" .. key .. "' is not a number", 0)
     end
     return old + n, true
-  end, ttl)
+  end, ttl, env.math.huge) -- each round someone gets on; the handler's time ends it
 end
 
 local function add(name, where, key, value, ttl)

@@ -88,19 +88,19 @@ static void shoot(struct shot *s)
 
 /* --- one answer ----------------------------------------------------------- */
 
-static void serve_200(struct line *l)
+static void serve_200(struct peer_line *l)
 {
     line_say(l, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
                 "Connection: close\r\n\r\nok");
 }
 
-static void serve_500(struct line *l)
+static void serve_500(struct peer_line *l)
 {
     line_say(l, "HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n"
                 "Connection: close\r\n\r\nno");
 }
 
-static void serve_by_gate(struct line *l)
+static void serve_by_gate(struct peer_line *l)
 {
     if (atomic_load(&l->peer->gate))
         serve_200(l);
@@ -108,17 +108,17 @@ static void serve_by_gate(struct line *l)
         serve_500(l);
 }
 
-static void serve_cut(struct line *l)
+static void serve_cut(struct peer_line *l)
 {
     line_say(l, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
 }
 
-static void serve_junk(struct line *l)
+static void serve_junk(struct peer_line *l)
 {
     line_say(l, "\x01\x02 this is not HTTP at all \r\n\r\n");
 }
 
-static void serve_long_head(struct line *l)
+static void serve_long_head(struct peer_line *l)
 {
     line_say(l, "HTTP/1.1 200 OK\r\n");
     for (int i = 0; i < 1000; i++)
@@ -129,14 +129,14 @@ static void serve_long_head(struct line *l)
     line_wait_gone(l);
 }
 
-static void serve_silence(struct line *l)
+static void serve_silence(struct peer_line *l)
 {
     line_wait_gone(l);
 }
 
 TEST("a cut answer and one that is no HTTP are unavailable")
 {
-    static void (*const serve[])(struct line *) = {serve_cut, serve_junk};
+    static void (*const serve[])(struct peer_line *) = {serve_cut, serve_junk};
     for (int i = 0; i < 2; i++) {
         struct house h = {0};
         struct peer p = {0};
@@ -243,7 +243,7 @@ TEST("answers of 5xx open the breaker, a probe that is well closes it")
     peer_stop(&p);
 }
 
-static void serve_404(struct line *l)
+static void serve_404(struct peer_line *l)
 {
     line_say(l, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n"
                 "Connection: close\r\n\r\n");
@@ -268,7 +268,7 @@ TEST("answers of 4xx are the caller's fault and open nothing")
 /* --- redirects ------------------------------------------------------------ */
 
 /* /3 -> /2 -> /1 -> /0, which tells the method */
-static void serve_moves(struct line *l)
+static void serve_moves(struct peer_line *l)
 {
     char text[300];
     const char *slash = strchr(l->head, '/');
@@ -327,7 +327,7 @@ TEST("redirects are followed only as far as asked for")
 
 /* --- streams -------------------------------------------------------------- */
 
-static void serve_words(struct line *l)
+static void serve_words(struct peer_line *l)
 {
     line_say(l, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                 "Connection: close\r\n\r\n");
@@ -368,7 +368,7 @@ TEST("a stream is read as it comes")
 
 #define FLOOD (32 << 20)
 
-static void serve_flood(struct line *l)
+static void serve_flood(struct peer_line *l)
 {
     static char piece[65536];
     memset(piece, 'x', sizeof(piece));
@@ -418,7 +418,7 @@ TEST("nobody reads: the peer is held back, and goes on when one does")
     peer_stop(&p);
 }
 
-static void serve_head_only(struct line *l)
+static void serve_head_only(struct peer_line *l)
 {
     line_say(l, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
     line_wait_gone(l);
@@ -426,8 +426,8 @@ static void serve_head_only(struct line *l)
 
 TEST("a stream whose first byte does not come is given up, head or not")
 {
-    static void (*const serve[])(struct line *) = {serve_silence,
-                                                   serve_head_only};
+    static void (*const serve[])(struct peer_line *) = {serve_silence,
+                                                        serve_head_only};
     for (int i = 0; i < 2; i++) {
         struct house h = {0};
         struct peer p = {0};

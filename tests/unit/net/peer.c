@@ -11,12 +11,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static ssize_t get(struct line *l, void *to, size_t n)
+static ssize_t receive(struct peer_line *l, void *to, size_t n)
 {
     return l->ssl ? SSL_read(l->ssl, to, (int)n) : recv(l->fd, to, n, 0);
 }
 
-bool line_write(struct line *l, const void *at, size_t n)
+bool line_write(struct peer_line *l, const void *at, size_t n)
 {
     const char *p = at;
     while (n) {
@@ -31,23 +31,23 @@ bool line_write(struct line *l, const void *at, size_t n)
     return true;
 }
 
-bool line_say(struct line *l, const char *text)
+bool line_say(struct peer_line *l, const char *text)
 {
     return line_write(l, text, strlen(text));
 }
 
-void line_wait_gone(struct line *l)
+void line_wait_gone(struct peer_line *l)
 {
     char waste[512];
-    while (get(l, waste, sizeof(waste)) > 0)
+    while (receive(l, waste, sizeof(waste)) > 0)
         ;
 }
 
-static bool read_head(struct line *l)
+static bool read_head(struct peer_line *l)
 {
     size_t len = 0;
     while (!strstr(l->head, "\r\n\r\n") && len < sizeof(l->head) - 1) {
-        ssize_t n = get(l, l->head + len, sizeof(l->head) - 1 - len);
+        ssize_t n = receive(l, l->head + len, sizeof(l->head) - 1 - len);
         if (n <= 0)
             return false;
         len += (size_t)n;
@@ -58,7 +58,7 @@ static bool read_head(struct line *l)
 
 static void run_line(void *arg)
 {
-    struct line *l = arg;
+    struct peer_line *l = arg;
     struct peer *p = l->peer;
     bool ok = true;
     if (p->tls) {
@@ -80,7 +80,7 @@ static void run(void *arg)
     struct peer *p = arg;
     int fd;
     while ((fd = accept(p->listener, NULL, NULL)) >= 0) {
-        struct line *l = calloc(1, sizeof(*l));
+        struct peer_line *l = calloc(1, sizeof(*l));
         int i = atomic_fetch_add(&p->count, 1);
         if (i >= 256) {
             FAIL("too many connections");
@@ -95,7 +95,7 @@ static void run(void *arg)
     }
 }
 
-bool peer_start(struct peer *p, void (*serve)(struct line *l))
+bool peer_start(struct peer *p, void (*serve)(struct peer_line *l))
 {
     struct sockaddr_in a = {.sin_family = AF_INET};
     socklen_t n = sizeof(a);
@@ -132,7 +132,7 @@ static bool make_certificates(const char *name)
     return system(text) == 0;
 }
 
-bool peer_start_tls(struct peer *p, void (*serve)(struct line *l),
+bool peer_start_tls(struct peer *p, void (*serve)(struct peer_line *l),
                     const char *name, const char **ca)
 {
     if (!CHECK(make_certificates(name)))

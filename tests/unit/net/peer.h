@@ -8,7 +8,7 @@
 struct thread;
 struct ssl_ctx_st;
 struct peer;
-struct line { /* one connection */
+struct peer_line { /* one connection */
     struct peer *peer;
     int fd;
     void *ssl;
@@ -18,7 +18,7 @@ struct line { /* one connection */
 struct peer {
     /* One request was read (its head is in l->head): answer it as you like.
      * The connection is closed when it returns. */
-    void (*serve)(struct line *l);
+    void (*serve)(struct peer_line *l);
     void *arg;
     int port;
     int listener;
@@ -28,13 +28,13 @@ struct peer {
     atomic_int count, gate; /* gate: for tests to say when it goes on */
     atomic_llong written;
 };
-bool peer_start(struct peer *p, void (*serve)(struct line *l));
+bool peer_start(struct peer *p, void (*serve)(struct peer_line *l));
 /* The same with TLS: name is what the certificate says ("127.0.0.1"), ca gets
  * the path of the authority's file. false also where there is no openssl. */
-bool peer_start_tls(struct peer *p, void (*serve)(struct line *l),
+bool peer_start_tls(struct peer *p, void (*serve)(struct peer_line *l),
                     const char *name, const char **ca);
 void peer_stop(struct peer *p);
-bool line_write(struct line *l, const void *at, size_t n);
-bool line_say(struct line *l, const char *text);
+bool line_write(struct peer_line *l, const void *at, size_t n);
+bool line_say(struct peer_line *l, const char *text);
 /* Until the other side goes away. */
-void line_wait_gone(struct line *l);
+void line_wait_gone(struct peer_line *l);

@@ -61,6 +61,20 @@ TEST("whoever is faster is not overwritten: it is tried again")
     CHECK_EQ_INT(f.kv[0].expires_at, 77); /* the other's end stays */
 }
 
+static void someone_adds_often(struct fake *f)
+{
+    if (f->swaps <= 40)
+        fake_set(f, "rules/10-a", "n", f->swaps % 2 ? SLICE("7") : SLICE("8"),
+                 0);
+}
+
+TEST("incr goes on until it is done, however many others add")
+{
+    struct fake f = {.before_swap = someone_adds_often};
+    gives(&f, "conv:reply(kv.incr('n'))", "9");
+    CHECK_EQ_INT(f.swaps, 41);
+}
+
 static void someone_always_adds(struct fake *f)
 {
     char text[20];
