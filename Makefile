@@ -71,10 +71,10 @@ web: build/web.stamp ## web/dist: widget, chat page, console, demo
 
 # --- for people who change it ------------------------------------------------
 check: deps-test dev ## the developer's minute
-	@tests/run format layers headers docs lint unit lua sim smoke
+	@tests/run format layers headers docs lint unit lua author sim smoke
 
 test: deps-test web release dev build-tsan ## everything
-	@tests/run format layers headers docs lint unit lua sim it fuzz talk \
+	@tests/run format layers headers docs lint unit lua author sim it fuzz talk \
 	  talk_release tsan web e2e e2e_real
 
 check-all: test bench ## everything, and the figures
@@ -129,6 +129,9 @@ docs: ## every link in the documents leads somewhere
 
 reference: dev ## write docs/author/api, scripts/types, .luacheckrc anew
 	@build/dev/yuelai api --out .
+
+new-channel: release ## make new-channel NAME=x: a start of your own channel
+	@build/yuelai new channel $(NAME) --home .
 
 longest: ## the longest functions and files
 	@tests/layers --longest 20

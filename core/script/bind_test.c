@@ -101,7 +101,7 @@ static int place(lua_State *L)
         if (!lua_getinfo(L, "Sl", &d) || d.currentline < 0 ||
             strcmp(d.source, "=test") == 0)
             continue;
-        lua_pushstring(L, d.short_src);
+        lua_pushstring(L, d.source + (*d.source == '@'));
         lua_pushinteger(L, d.currentline);
         return 2;
     }
@@ -144,7 +144,7 @@ static bool zone_east(const char *name, int64_t local, int32_t *east)
     return ok;
 }
 
-/* moment("2030-01-05 22:00 Asia/Shanghai") -> ms, or nil */
+/* moment("2030-01-05 22:00 Asia/Shanghai") -> ms, "Asia/Shanghai"; or nil */
 static int moment(lua_State *L)
 {
     const char *rest;
@@ -153,7 +153,8 @@ static int moment(lua_State *L)
     if (!rest || (*rest && !zone_east(rest, local, &east)))
         return 0;
     lua_pushnumber(L, (lua_Number)(local - east) * 1000);
-    return 1;
+    lua_pushstring(L, rest);
+    return 2;
 }
 
 static int duration(lua_State *L)

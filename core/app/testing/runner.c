@@ -103,7 +103,7 @@ static void begin(struct runner *r, const struct json *in)
     if (only)
         r->stage.only = written(r->stage.arena, only);
     if (at)
-        clock_hold_ms(at);
+        stage_begin_at(at, json_text(in, "zone"));
 }
 
 static void keep_failure(struct runner *r, const struct json *in)
@@ -311,7 +311,7 @@ static void run_test(struct runner *r, const struct test *t, size_t index,
     if (!t->shared || t->shared != shared_before) {
         stage_close(&r->stage);
         clock_hold_ms(0);
-        clock_hold_ms(clock_ms());
+        stage_begin_at(clock_ms(), SLICE("UTC"));
     }
     run_job(r, "run", index);
     judge(r, o);

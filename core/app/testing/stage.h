@@ -84,6 +84,9 @@ void stage_init(struct stage *st, struct loop *loop);
 void stage_fini(struct stage *st);               /* a closed one */
 int stage_open(struct stage *st, struct err *e); /* harmless if it is open */
 void stage_close(struct stage *st);
+/* Held time begins there; a zone by name is the machine's as long as it lasts
+ * ("" = UTC). While no house is open. */
+void stage_begin_at(int64_t at, struct slice zone);
 /* As after a crash: everything but the database is new; who was there comes
  * back with its cursor. */
 int stage_restart(struct stage *st, struct err *e);

@@ -247,7 +247,7 @@ static int step_at(struct stage *st, const struct json *in, struct jsonw *out,
 {
     int64_t at = json_int(in, "at", 0);
     if (!st->is_open) {
-        clock_hold_ms(at);
+        stage_begin_at(at, json_text(in, "zone"));
         return 0;
     }
     if (at < clock_ms())

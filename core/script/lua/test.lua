@@ -94,13 +94,20 @@ local function frames(co)
   return list
 end
 
+-- Lua cuts long paths in front: "...les/01-echo/x_test.lua".
+local function whole(file)
+  local own, rest = tests[1] and tests[1].file or "", file:match "^%.%.%.(.*)$"
+  if rest and own:sub(-#rest) == rest then return own end
+  return file
+end
+
 -- What was raised, as {message, expected, actual, file, line, trace}
 local function failure_of(co, raised)
   local f = type(raised) == "table" and raised.failure and raised or nil
   if not f then
     f = { message = type(raised) == "string" and raised or "an error that is a " .. type(raised) }
     local file, line, rest = f.message:match "^([^:\n]+):(%d+): (.*)$"
-    if file then f.file, f.line, f.message = file, tonumber(line), rest end
+    if file then f.file, f.line, f.message = whole(file), tonumber(line), rest end
   end
   f.failure = nil
   f.trace = frames(co)
@@ -134,7 +141,8 @@ end
 local function run(test)
   fakes = {}
   native.forget()
-  step("begin", { only = inherited(test.group, "only"), at = native.moment_of(inherited(test.group, "at")) })
+  local at, zone = native.moment_of(inherited(test.group, "at"))
+  step("begin", { only = inherited(test.group, "only"), at = at, zone = zone })
   local failed = try(function()
     before(test.group)
     test.body()

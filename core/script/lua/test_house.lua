@@ -203,12 +203,16 @@ end
 
 function native.moment_of(text)
   if text == nil or type(text) == "number" then return text end
-  local ms = native.moment(text)
+  local ms, zone = native.moment(text)
   if not ms then native.fail("t.at wants \"2030-01-05 22:00 Asia/Shanghai\", not " .. show(text)) end
-  return ms
+  return ms, zone
 end
 function t.now() return step("now").now end
-function t.at(text) step("at", { at = native.moment_of(text) }) end
+-- Before the house is used for the first time the zone is the machine's too.
+function t.at(text)
+  local at, zone = native.moment_of(text)
+  step("at", { at = at, zone = zone })
+end
 function t.advance(time)
   step("advance", { ms = type(time) == "number" and time or native.duration(time) })
 end

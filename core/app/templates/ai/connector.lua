@@ -1,5 +1,5 @@
 -- @TITLE@: how a model is asked (ai/README.md).
-local http, json = require "http", require "json"
+local http, json, secret = require "http", require "json", require "secret"
 
 ---@type Assistant
 local M = {
@@ -14,7 +14,7 @@ function M.ask(turn, ctx)
   local stream, err, detail = http.stream {
     ctx.config.base .. "/chat/completions",
     method = "POST",
-    headers = { authorization = "Bearer " .. ctx.config.key },
+    headers = { authorization = secret.join("Bearer ", ctx.config.key) },
     json = { model = ctx.config.model, stream = true, messages = turn.messages },
   }
   if not stream then return nil, err, detail end
