@@ -207,8 +207,13 @@ static void set_rules(struct task *t, struct slice url)
     OPT(MAXREDIRS, (long)follow);
     OPT(SSL_VERIFYPEER, 1L);
     OPT(SSL_VERIFYHOST, 2L);
-    if (t->h->ca_file) /* the folder of the system's stays trusted */
+    /* With a folder of authorities curl reads the system's file for each new
+     * connection (45 ms on the loop, I5), without one it keeps it. The folder
+     * alone is looked up by name, as much as is needed. */
+    if (t->h->ca_file)
         OPT(CAINFO, t->h->ca_file);
+    else
+        OPT(CAPATH, NULL);
     if (t->call->stream)
         OPT(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     else
