@@ -279,7 +279,7 @@ const struct api_module cache_module = {
         name, fn, API_HANDLERS, (flags) | API_METHOD, signature, doc, "1"      \
     }
 static const struct api_call methods[] = {
-    METHOD("get", on_get, 0, "(key: string): any",
+    METHOD("get", on_get, API_VARIES, "(key: string): any",
            "The value, or nil.\n\nlocal price = prices:get(id)"),
     METHOD("set", on_set, 0, "(key: string, value: any, ttl?: Duration)",
            "Keeps what has a JSON form; nil deletes.\n\nprices:set(id, 7.5)"),
@@ -294,7 +294,7 @@ static const struct api_call methods[] = {
            "  local res = http.get(url .. id)\n"
            "  return res and res.ok and res.json.price or nil\n"
            "end)"),
-    METHOD("stats", on_stats, 0,
+    METHOD("stats", on_stats, API_VARIES,
            "(): { hits: integer, misses: integer, ratio: number, entries: "
            "integer, bytes: integer, evictions: integer }",
            "What it has and how well it does."),

@@ -254,19 +254,19 @@ static int metric_observe(lua_State *L)
 }
 
 static const struct api_call calls[] = {
-    {"count", metric_count, API_HANDLERS, 0,
+    {"count", metric_count, API_HANDLERS, API_VARIES,
      "(name: string, n?: integer, labels?: table<string, string>): boolean",
      "Adds n (1) to yuelai_custom_<name>_total{script=...}. A script has at "
      "most 20 series; false for one more. Counts at once, also if the handler "
      "fails later."
      "\n\nmetric.count(\"refunds\", 1, { tier = conv.contact.tier })",
      "1"},
-    {"gauge", metric_gauge, API_HANDLERS, 0,
+    {"gauge", metric_gauge, API_HANDLERS, API_VARIES,
      "(name: string, value: number, labels?: table<string, string>): boolean",
      "Sets yuelai_custom_<name>, to three digits behind the point."
      "\n\nmetric.gauge(\"stock\", 12.5)",
      "1"},
-    {"observe", metric_observe, API_HANDLERS, 0,
+    {"observe", metric_observe, API_HANDLERS, API_VARIES,
      "(name: string, value: number, labels?: table<string, string>): boolean",
      "One observation of the histogram yuelai_custom_<name>_observed; buckets "
      "from 0.001 to 524."
