@@ -52,8 +52,8 @@ static void give(struct child *c)
         return;
     struct tx *tx = tx_new(on_done, c);
     uint64_t n = c->next++, conv = 1 + n % CONVS;
-    world_message(tx, conv, n % 3 ? ROLE_VISITOR : ROLE_AGENT, conv,
-                  (long long)n);
+    world_trace(tx, world_message(tx, conv, n % 3 ? ROLE_VISITOR : ROLE_AGENT,
+                                  conv, (long long)n));
     if (n % 50 == 0)
         world_event(tx, EVENT_MESSAGE_STATUS, conv, ROLE_AGENT,
                     "{\"seq\":1,\"status\":\"read\"}");
@@ -125,6 +125,7 @@ static void verify(const char *dir)
     if (!CHECK_EQ_INT(store_verify(dir, &out, NULL, NULL, &e), 0))
         FAIL("%s: %.*s", e.text, (int)out.len, out.data);
     buf_fini(&out);
+    CHECK(world_traces_fit(dir));
 }
 
 /* Sends everything told of once more: all must be known. */

@@ -40,7 +40,8 @@ static void on_done(struct tx *tx)
 static void give(struct attempt *a, uint64_t n)
 {
     struct tx *tx = tx_new(on_done, a);
-    world_message(tx, 1 + n % 7, ROLE_VISITOR, 1, (long long)n + 1);
+    world_trace(
+        tx, world_message(tx, 1 + n % 7, ROLE_VISITOR, 1, (long long)n + 1));
     if (n % 10 == 0) /* the ways of a batch: events alone, with one put */
         world_conversation(tx, 1 + n % 7, 1);
     tx->token = n;
@@ -93,6 +94,7 @@ static void check_end(struct attempt *a, const char *dir)
     if (!CHECK_EQ_INT(store_verify(dir, &out, NULL, NULL, &e), 0))
         FAIL("%s: %.*s", e.text, (int)out.len, out.data);
     buf_fini(&out);
+    CHECK(world_traces_fit(dir));
 }
 
 static bool run_case(const char *dir, int n, int more, int code)

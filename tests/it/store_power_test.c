@@ -38,7 +38,8 @@ static void give(struct run *r)
 {
     struct tx *tx = tx_new(on_done, r);
     uint64_t n = ++r->given;
-    world_message(tx, 1 + random_u64() % CONVS, ROLE_VISITOR, 1, (long long)n);
+    world_trace(tx, world_message(tx, 1 + random_u64() % CONVS, ROLE_VISITOR, 1,
+                                  (long long)n));
     tx->token = n;
     r->in_flight++;
     store_commit(r->w.store, tx);
@@ -107,6 +108,7 @@ static int look_at_cut(struct run *r, uint64_t seed)
     if (verified < 0 && missing == 0)
         FAIL("%s: %.*s", e.text, (int)out.len, out.data);
     buf_fini(&out);
+    CHECK(missing || !r->acked || world_traces_fit(cut));
     return missing;
 }
 

@@ -163,3 +163,38 @@ static inline struct contact *world_contact(struct tx *tx, uint64_t id,
     tx_put(tx, PUT_CONTACT)->contact = c;
     return c;
 }
+
+/* Why an event of the same transaction went as it did. */
+static inline void world_trace(struct tx *tx, const struct event *of)
+{
+    struct trace *t = arena_one(tx->arena, struct trace);
+    *t = (struct trace){.of = of, .conv = of->conv, .body = SLICE("{}")};
+    tx_put(tx, PUT_TRACE)->trace = t;
+}
+
+/* Every message has its trace, and every trace its message. */
+struct world_traces {
+    uint64_t messages, traces, last;
+};
+static inline int world_count_event(void *arg, const struct event *ev)
+{
+    struct world_traces *n = arg;
+    n->last = ev->pos;
+    n->messages += ev->name == EVENT_MESSAGE_CREATED;
+    return 0;
+}
+static inline int world_count_trace(void *arg, const struct trace *t)
+{
+    struct world_traces *n = arg;
+    n->traces += t->pos == n->last;
+    return 0;
+}
+static inline bool world_traces_fit(const char *dir)
+{
+    struct world_traces n = {0};
+    struct err e = {0};
+    struct store_walk w = {
+        .arg = &n, .event = world_count_event, .trace = world_count_trace};
+    return store_walk(dir, 0, &w, &e) == 0 && n.messages == n.traces &&
+           n.messages > 0;
+}
