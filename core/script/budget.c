@@ -12,6 +12,13 @@
 #include "base/err.h"
 #include <lauxlib.h>
 
+/* Collect when the heap is that many percent of what was left last time. Half
+ * of what a small handler costs is collecting, so a small heap (of a 16th of
+ * its maximum) may grow to four times itself; a large one must not meet its
+ * maximum before it is collected. */
+#define PAUSE_SMALL 400
+#define PAUSE 200 /* LuaJIT's own */
+#define PAUSE_LARGE 120
 #define HOOK_STEP 10000          /* instructions between two looks */
 #define STACK_BYTES (256 * 1024) /* C stack for nested callbacks */
 
@@ -34,6 +41,17 @@ void budget_init(struct budget *b, lua_State *L, size_t max_bytes)
     b->inner = lua_getallocf(L, &b->inner_arg);
     b->used = (size_t)lua_gc(L, LUA_GCCOUNT, 0) * 1024;
     lua_setallocf(L, count, b);
+}
+
+void budget_pace(struct budget *b, lua_State *L)
+{
+    int pause = b->used > b->max / 4    ? PAUSE_LARGE
+                : b->used > b->max / 16 ? PAUSE
+                                        : PAUSE_SMALL;
+    if (pause == b->pause)
+        return;
+    b->pause = pause;
+    lua_gc(L, LUA_GCSETPAUSE, pause);
 }
 
 void budget_fini(struct budget *b, lua_State *L)

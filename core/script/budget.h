@@ -24,6 +24,7 @@ struct budget {
     void *inner_arg;
     size_t used, max; /* bytes */
     uint32_t fails;   /* refusals since budget_enter */
+    int pause;        /* of the collector, as set last */
     bool enforced;
     bool over;         /* loading took too long */
     int64_t until_us;  /* CPU time of this thread, while loading */
@@ -34,6 +35,8 @@ struct budget {
 void budget_init(struct budget *b, lua_State *L, size_t max_bytes);
 void budget_fini(struct budget *b, lua_State *L); /* before lua_close */
 struct budget *budget_of(lua_State *L);
+/* How eager the collector is, by what is used. Before a stretch. */
+void budget_pace(struct budget *b, lua_State *L);
 /* Around every stretch of script code. */
 void budget_enter(struct budget *b);
 void budget_leave(struct budget *b);

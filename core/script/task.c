@@ -308,6 +308,8 @@ static enum outcome finish_play(struct task *t, bool parked)
 {
     bool well = play_end(t, parked);
     note_end(t, well ? HOP_DECIDED : HOP_FAILED);
+    if (well)
+        t->version->failed = 0;
     if (!parked)
         lua_settop(t->co, 0);
     drop(t, !parked);
@@ -414,8 +416,7 @@ static enum outcome go(struct task *t, int nargs)
 {
     struct version *v = t->version;
     struct watch *watch = &t->worker->watch;
-    if (v->budget.used > v->budget.max / 4)
-        lua_gc(v->L, LUA_GCSETPAUSE, 120);
+    budget_pace(&v->budget, v->L);
     int64_t began = t->worker->tick_us;
     t->wait = WAIT_NONE;
     v->running = t;
