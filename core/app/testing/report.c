@@ -172,7 +172,7 @@ static void print_slowest(const struct report *r)
 
 void report_end(struct report *r)
 {
-    int number = 0;
+    int number = 0, all = r->passed + r->failed + r->pending;
     int64_t ms = (clock_mono_us() - r->began_us) / 1000;
     if (r->quiet)
         return;
@@ -180,9 +180,9 @@ void report_end(struct report *r)
         if (o->verdict == VERDICT_FAILED)
             print_failure(r, o, ++number);
     print_slowest(r);
-    printf("\n%s%d tests in %lld.%03lld s%s", paint(r, DIM),
-           r->passed + r->failed + r->pending, (long long)(ms / 1000),
-           (long long)(ms % 1000), paint(r, PLAIN));
+    printf("\n%s%d test%s in %lld.%03lld s%s", paint(r, DIM), all,
+           all == 1 ? "" : "s", (long long)(ms / 1000), (long long)(ms % 1000),
+           paint(r, PLAIN));
     if (r->pending)
         printf(", %d pending", r->pending);
     /* The last line is for machines too. */
