@@ -190,6 +190,25 @@ TEST("who waits in vain for a place is told so at the end of his time")
         arena_free(shots[i].call.arena);
 }
 
+TEST("a host has room for so many that wait, and no more")
+{
+    enum { MANY = HTTPC_PER_HOST + HTTPC_WAITING + 1 };
+    static struct shot shots[MANY];
+    struct house h = {0};
+    struct shot *last = &shots[MANY - 1];
+    REQUIRE(house_start(&h));
+    for (int i = 0; i < MANY; i++) {
+        shot_init(&shots[i], &h, "/api/v1/hold");
+        house_run(&h, start, &shots[i]);
+    }
+    WAIT_UNTIL(atomic_load(&last->done), 8000);
+    CHECK_EQ_INT(last->call.result, ERR_RATE_LIMITED);
+    CHECK(!atomic_load(&shots[MANY - 2].done));
+    house_stop(&h);
+    for (int i = 0; i < MANY; i++)
+        arena_free(shots[i].call.arena);
+}
+
 TEST("many calls to one host wait for each other; closing answers the rest")
 {
     enum { MANY = 30 };
