@@ -328,6 +328,22 @@ TEST("the sixth failure in a row ends the flow; it can be run once more")
     flowing_close(&f);
 }
 
+TEST("failures that are not in a row do not switch a flow off")
+{
+    struct flowing f;
+    flowing_with(&f,
+                 "if flow.attempt() == 1 then error 'once' end wait_reply()");
+    for (int i = 0; i < LIMIT_FAILURES + 2; i++) {
+        f.row.state = FLOW_READY;
+        f.row.attempts = 0;
+        f.row.log = SLICE("[]");
+        flowing_on(&f, "start", NULL);
+        flowing_due(&f);
+    }
+    CHECK_STATE(&f, FLOW_WAITING);
+    flowing_close(&f);
+}
+
 static void rewrite(struct flowing *f, const char *body)
 {
     char text[2000];
