@@ -49,8 +49,9 @@ struct slice talk_fmt(struct talk *t, const char *fmt, ...)
 static const struct step *find_step(struct talk *t, const struct line *l,
                                     struct slice args[TALK_ARGS])
 {
-    const struct step *const all[] = {steps_given, steps_say, steps_see};
-    for (size_t i = 0; i < 3; i++)
+    const struct step *const all[] = {steps_given, steps_web, steps_say,
+                                      steps_see};
+    for (size_t i = 0; i < 4; i++)
         for (const struct step *s = all[i]; s->pattern; s++)
             if (read_match(s->pattern, l, t->arena, args))
                 return s;
@@ -119,6 +120,7 @@ static bool play(const char *file, const char *home, bool keep)
     fflush(stdout);
     for (struct actor *a = t.actors; a; a = a->next)
         actor_leave(a, true);
+    talk_webs_close(&t);
     house_forget(&t, keep);
     arena_free(t.arena);
     return !bad;
@@ -126,8 +128,9 @@ static bool play(const char *file, const char *home, bool keep)
 
 static void print_sentences(void)
 {
-    const struct step *const all[] = {steps_given, steps_say, steps_see};
-    for (size_t i = 0; i < 3; i++, printf("\n"))
+    const struct step *const all[] = {steps_given, steps_web, steps_say,
+                                      steps_see};
+    for (size_t i = 0; i < 4; i++, printf("\n"))
         for (const struct step *s = all[i]; s->pattern; s++)
             printf("  %s\n", s->pattern);
 }

@@ -23,6 +23,7 @@ struct net_conf {
     int64_t heartbeat_ms;     /* longest interval between pings */
     const char *http_ca_file; /* trusted beside the system's, for calls to
                                  others; NULL or "" = none */
+    bool all_paths; /* on_request gets every path but /ws; no static files */
     void *arg;
     /* A hello arrived. The handler answers later by peer_welcome or peer_close.
      * a: the frame's arena, taken by the handler. cookie: value of

@@ -291,7 +291,7 @@ static void route(struct exchange *x)
     } else if (is_below(r->path, "/hooks") && net_is_starved(n)) {
         exchange_error(x, 503, "Too much is under way; try again soon.",
                        SLICE("Retry-After: 1\r\n"));
-    } else if (is_for_handler(r->path)) {
+    } else if (n->conf.all_paths || is_for_handler(r->path)) {
         n->conf.on_request(n->conf.arg, r);
     } else {
         files_answer(n->files, x);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* read.c - a .talk file: lines, blocks, patterns, variables. */
 #include "app/talk/talk.h"
+#include "app/talk/web.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -219,6 +220,11 @@ static struct slice variable(struct talk *t, struct slice name,
             return talk_fmt(t, "%lld", (long long)v->integer);
         return SLICE("");
     }
+    struct talk_web *web = talk_web_find(t, name);
+    if (web) /* $shop, $shop.port */
+        return talk_fmt(t,
+                        slice_is(field, "port") ? "%d" : "http://127.0.0.1:%d",
+                        web_port(web->web));
     if (slice_is(name, "admin"))
         return t->admin;
     if (who && slice_is(field, "conversation"))

@@ -9,6 +9,7 @@
  *   read   a file into lines, a line against patterns
  *   house  the server, its folders, REST
  *   actor  people: sockets, what they saw, what they have not yet sent
+ *   web    services of others
  *   steps* one function a sentence
  *
  * Thread: the command's only one. One arena a talk; everything lies in it.
@@ -81,6 +82,14 @@ struct talk {
     int refs;
     int64_t epoch; /* makes refs unique between talks */
     bool twice_is_fine;
+    struct talk_web *webs;
+};
+
+struct web;
+struct talk_web { /* somebody else's service */
+    struct talk_web *next;
+    char name[TALK_NAME];
+    struct web *web;
 };
 
 /* A sentence failed: keeps the reason, returns -1. */
@@ -150,7 +159,9 @@ struct step {
     int variant;
     bool before; /* may be said before the server runs */
 };
-extern const struct step steps_given[], steps_say[], steps_see[];
+extern const struct step steps_given[], steps_say[], steps_see[], steps_web[];
+struct talk_web *talk_web_find(struct talk *t, struct slice name); /* or NULL */
+void talk_webs_close(struct talk *t);
 /* A value at a path ("data.sender.role", or "text" for "data.text"). */
 const struct json *step_field(const struct json *j, struct slice path);
 bool step_compare(struct talk *t, const struct json *value, struct slice op,
