@@ -404,9 +404,9 @@ static const struct api_call calls[] = {
         "decision; or nil, \"not_found\", detail when there is no such "
         "agent or team. pick says how one of several is chosen: \"least_busy\" "
         "(the default) or \"round_robin\"; nobody with room = the queue."
-        "\n\nreturn conv:assign { team = \"vip\", pick = \"round_robin\", note "
-        "= \"third time today\" }\n"
-        "return conv:assign { agent = \"mei@example.com\" }"),
+        "\n\nif conv.contact.tier == \"vip\" then\n  return conv:assign { team "
+        "= \"vip\", pick = \"round_robin\" }\nend\nreturn conv:assign { agent "
+        "= \"mei@example.com\", note = \"third time today\" }"),
     ACT("queue", conv_queue, API_ACTS, "(): Decision",
         "Lets it wait for the first agent with room; the same as conv:assign { "
         "queue = true }."),

@@ -288,7 +288,7 @@ void bind_conv(lua_State *L)
     }
 
 static const struct api_call message_fields[] = {
-    FIELD("id", "string", "\"ms_...\"."),
+    FIELD("id", "string", "\"m_...\"."),
     FIELD("seq", "integer", "Its number in the conversation: 1, 2, 3 ..."),
     FIELD("kind", "Kind", "What it is: \"text\", \"image\" ..."),
     FIELD("text", "string", "The text; \"\" where there is none."),

@@ -377,7 +377,7 @@ static const struct api_call calls[] = {
     {"get", NULL, IN, WAITS, GET_SIGN,
      "The value of a key; nil if there is none or its time is over. Sees what "
      "this handler has set before. nil, code, detail if the store does not "
-     "answer.\n\nlocal seen = kv.get \"seen:\" .. msg.id",
+     "answer.\n\nlocal seen = kv.get(\"seen:\" .. msg.id)",
      "1"},
     {"set", kv_set, IN, 0, SET_SIGN,
      "Keeps a value (what has a JSON form, at most 64 KB), for good or for a "

@@ -223,7 +223,7 @@ static const struct api_call contact_calls[] = {
      "person may be known on several channels. An e-mail address fits in "
      "capitals, too."
      "\n\nlocal known = contacts.find { email = \"anna@example.com\" }\n"
-     "if known and known[1] then ... end",
+     "if known and known[1] then return end",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
 const struct api_module contacts_module = {.name = "contacts",

@@ -295,7 +295,7 @@ static const struct api_call calls[] = {
      "  thu = \"9:00-18:00\", fri = \"9:00-12:00, 13:00-17:00\",\n"
      "  holidays = { \"2026-02-15..2026-02-23\" },\n"
      "  workdays = { \"2026-02-14\", [\"2026-02-28\"] = \"10:00-16:00\" },\n"
-     "}\nif not hours:is_open() then ... end",
+     "}\nif not hours:is_open() then return end",
      "1"},
     {"cron", time_cron, API_ANYWHERE, 0, "(line: string, zone?: string): Cron",
      "A cron line, to be asked when it comes next. Five fields: minute, hour, "

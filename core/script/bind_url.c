@@ -366,7 +366,8 @@ static const struct api_call calls[] = {
         "\"https://shop.example/c\""),
     ANY("encode", on_encode, "(text: string): string",
         "The text as a part of an address: everything but letters, digits and "
-        "- . _ ~ as %XX.\n\n\"https://shop.example/search/\" .. "
+        "- . _ ~ as %XX.\n\nlocal address = \"https://shop.example/search/\" "
+        ".. "
         "url.encode(word)"),
     ANY("decode", on_decode, "(text: string): string",
         "%XX as bytes again; \"+\" stays.\n\nlocal word = "

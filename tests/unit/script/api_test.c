@@ -26,7 +26,7 @@ static void is_well_written(const struct api_module *m,
 {
     struct prototype p;
     CHECK(m->doc && *m->doc);
-    CHECK(c->doc && strlen(c->doc) > 3);
+    CHECK(c->doc && *c->doc);
     CHECK(c->since && *c->since);
     CHECK(c->signature && *c->signature);
     if (c->flags & API_FIELD) {
@@ -99,6 +99,28 @@ static void is_of_known_types(const struct api_module *m,
 TEST("every type that a signature names is described")
 {
     each_call(is_of_known_types);
+}
+
+/* The part behind the empty line is an example. */
+static void has_lua_example(const struct api_module *m,
+                            const struct api_call *c)
+{
+    const char *gap = strstr(c->doc, "\n\n");
+    if (!gap)
+        return;
+    char text[2000];
+    snprintf(text, sizeof text, "%s", gap + 2);
+    for (char *at; (at = strstr(text, " ... ")) != NULL;)
+        memset(at, ' ', 5); /* what is left out */
+    lua_State *L = luaL_newstate();
+    if (luaL_loadstring(L, text) != 0)
+        FAIL("%s.%s: %s", m->name, c->name, lua_tostring(L, -1));
+    lua_close(L);
+}
+
+TEST("every example is Lua")
+{
+    each_call(has_lua_example);
 }
 
 /* --- what is really there ------------------------------------------------- */
