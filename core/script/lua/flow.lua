@@ -1,21 +1,22 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- flow.lua - the Lua half of flow.*: what calls the author's functions, and
--- what is made of other waits. Also the names that a file below scripts/flows
--- has, and those that must give the same whenever the flow is played again.
+-- what is made of other waits: ask, choose, step. (Sagas and machines of states
+-- have files of their own; flow_env.lua is for files below scripts/flows only.)
 local env, native = ...
 local flow = native.modules.flow
 local byte, char = env.string.byte, env.string.char
 local error, next, pcall, rawget, type = env.error, env.next, env.pcall, env.rawget, env.type
 local ipairs, tostring = env.ipairs, env.tostring
 
+-- level: how many functions of ours are between this one and the author.
 local function refuse(text, level) error(text, (level or 1) + 2) end
 
--- The fields of options, all known; at `level` above the caller.
+-- The fields of options, all known.
 local function check(what, options, known)
   if options == nil then return {} end
-  if type(options) ~= "table" then refuse(what .. ": options must be a table") end
+  if type(options) ~= "table" then refuse(what .. ": options must be a table", 2) end
   for name in next, options do
-    if not known[name] then refuse(what .. ": unknown option '" .. tostring(name) .. "'") end
+    if not known[name] then refuse(what .. ": unknown option '" .. tostring(name) .. "'", 2) end
   end
   return options
 end
@@ -34,6 +35,7 @@ local ask_options = { timeout = true, name = true }
 function flow.ask(message, options)
   local o = check("ask", options, ask_options)
   local timeout = ms(o.timeout, "ask: timeout")
+  if type(message) ~= "string" and type(message) ~= "table" then refuse "ask: what to say must be a text or a table" end
   native.flow_conv():reply(message)
   return native.flow_wait(o.name or head(message), timeout)
 end
@@ -107,7 +109,7 @@ end
 
 local function count(n, otherwise, what)
   if n == nil then return otherwise end
-  if type(n) ~= "number" or n < 0 or n > 100 or n % 1 ~= 0 then refuse(what .. ": retry must be 0 to 100", 2) end
+  if type(n) ~= "number" or n < 0 or n > 100 or n % 1 ~= 0 then refuse(what .. ": retry must be 0 to 100", 3) end
   return n
 end
 

@@ -517,6 +517,49 @@ TEST("outside of a flow, and inside of a step, waits are refused")
     flowing_close(&f);
 }
 
+TEST("wrong arguments are told with the author's line")
+{
+    static const char *const rows[][2] = {
+        {"ask()", "a.lua:3: ask: what to say must be"},
+        {"ask('x', { time = 1 })", "a.lua:3: ask: unknown option 'time'"},
+        {"ask('x', '10m')", "a.lua:3: ask: options must be a table"},
+        {"ask('x', { timeout = '10' })", "a.lua:3: ask: timeout must be"},
+        {"wait_reply(5)", "a.lua:3: wait_reply must be a duration"},
+        {"sleep '500d'", "a.lua:3: sleep: at most 400 days"},
+        {"choose {}", "a.lua:3: choose: options must be a list"},
+        {"choose { prompt = 'x', options = { 1 } }",
+         "a.lua:3: choose: option 1 has no label"},
+        {"choose { options = { 'a' } }", "a.lua:3: choose: prompt"},
+        {"flow.step()", "a.lua:3: step: the name must be"},
+        {"flow.step 'x'", "a.lua:3: step 'x': a function is needed"},
+        {"flow.step('x', print, { retry = -1 })", "a.lua:3: step: retry must"},
+        {"flow.step('x', print, { again = 1 })",
+         "a.lua:3: flow.step: unknown option 'again'"},
+        {"flow.saga('x', {})", "a.lua:3: flow.saga: a list of steps"},
+        {"flow.saga('x', { { name = 'a' } })",
+         "a.lua:3: flow.saga 'x': step 1 has no run"},
+        {"flow.random(3, 1)", "a.lua:3: random: the interval is empty"},
+        {"os.clock()", "a.lua:3: in a flow put os.clock"},
+        {"http.get 'http://x'", "a.lua:3: in a flow put http"},
+        {"pairs(nil)", "a.lua:3: pairs: a table is needed"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[400];
+        struct flowing f;
+        snprintf(text, sizeof text,
+                 "local ok, why = pcall(function()\n\n  %s\nend)\n"
+                 "conv:reply(tostring(why))",
+                 rows[i][0]);
+        flowing_with(&f, text);
+        flowing_on(&f, "start", NULL);
+        bool fits = contains(buf_slice(&f.said), rows[i][1]);
+        CHECK(fits);
+        if (!fits)
+            printf("%s -> %.*s %.*s\n", rows[i][0],
+                   SLICE_FMT(buf_slice(&f.said)), SLICE_FMT(f.row.error));
+        flowing_close(&f);
+    }
+}
+
 TEST("flow.start and flow.stop are effects; a flow nobody has is not_found")
 {
     struct world w;
