@@ -37,6 +37,7 @@ read_globals = {
   text = { fields = { segment = {}, similarity = {}, normalize = {}, casefold = {}, simplify = {}, len = {}, sub = {}, trim = {}, split = {}, contains_any = {}, matcher = {}, convert = {}, detect = {} } },
   utf8 = { fields = { len = {}, sub = {}, chars = {}, is_valid = {} } },
   xml = { fields = { decode = {}, parse = {}, encode = {} } },
+  mime = { fields = { parse = {}, build = {} } },
 }
 
 local tests = { read_globals = { "describe", "it", "pending", "before_each",

@@ -143,8 +143,10 @@ function Conversation:note(text) end
 
 ---Gives the conversation to an agent, to a team, or to the queue. A decision; or nil, "not_found", detail when there is no such agent or team. pick says how one of several is chosen: "least_busy" (the default) or "round_robin"; nobody with room = the queue.
 ---
----return conv:assign { team = "vip", pick = "round_robin", note = "third time today" }
----return conv:assign { agent = "mei@example.com" }
+---if conv.contact.tier == "vip" then
+---  return conv:assign { team = "vip", pick = "round_robin" }
+---end
+---return conv:assign { agent = "mei@example.com", note = "third time today" }
 ---@param to Assignment
 ---@return Decision|nil, string?, string?
 function Conversation:assign(to) end
@@ -222,7 +224,7 @@ function Conversation:live() end
 
 ---A message: a plain table with these fields and those of its kind (url, title ...; see Body).
 ---@class Message
----@field id string "ms_...".
+---@field id string "m_...".
 ---@field seq integer Its number in the conversation: 1, 2, 3 ...
 ---@field kind Kind What it is: "text", "image" ...
 ---@field text string The text; "" where there is none.
@@ -387,7 +389,7 @@ function contacts.get(id) end
 ---Everybody to whom all of it applies, newest first, at most 100; the same person may be known on several channels. An e-mail address fits in capitals, too.
 ---
 ---local known = contacts.find { email = "anna@example.com" }
----if known and known[1] then ... end
+---if known and known[1] then return end
 ---@param who { user_id?: string, email?: string, phone?: string, name?: string, channel?: string }
 ---@return Contact[]|nil, string?, string?
 function contacts.find(who) end
@@ -723,7 +725,7 @@ kv = {}
 ---Waits.
 ---The value of a key; nil if there is none or its time is over. Sees what this handler has set before. nil, code, detail if the store does not answer.
 ---
----local seen = kv.get "seen:" .. msg.id
+---local seen = kv.get("seen:" .. msg.id)
 ---@param key string
 ---@return any|nil, string?, string?
 function kv.get(key) end
@@ -1045,7 +1047,7 @@ function time.duration(ms) end
 ---  holidays = { "2026-02-15..2026-02-23" },
 ---  workdays = { "2026-02-14", ["2026-02-28"] = "10:00-16:00" },
 ---}
----if not hours:is_open() then ... end
+---if not hours:is_open() then return end
 ---@param hours HoursTable
 ---@return BusinessHours
 function time.business_hours(hours) end
@@ -1506,7 +1508,7 @@ function url.join(base, ref) end
 
 ---The text as a part of an address: everything but letters, digits and - . _ ~ as %XX.
 ---
----"https://shop.example/search/" .. url.encode(word)
+---local address = "https://shop.example/search/" .. url.encode(word)
 ---@param text string
 ---@return string
 function url.encode(text) end
@@ -1742,6 +1744,73 @@ function xml.encode(value, options) end
 ---@class XmlNode
 ---@field name string The element's name.
 ---@field attr table<string, string> Its attributes.
+
+---Mails: from bytes to tables and back.
+---@class mimelib
+mime = {}
+
+---A mail as a table: its head decoded, the text and the HTML as UTF-8 with "\n" at the ends of lines, everything else as attachments. Broken charsets, encoded words in wrong places and missing ends are read as well as can be. At most 4 MB, 200 parts, else nil, "too_large"; nil, "bad_request" for what has no head.
+---
+---local mail = assert(mime.parse(bytes))
+---ctx.deliver { dedupe = mail.message_id, from = mail.from.address, text = mail.text }
+---@param bytes string
+---@return Mail|nil, string?, string?
+function mime.parse(bytes) end
+
+---The bytes of a mail (CRLF, ASCII) and its message id: { from, to, cc, reply_to, subject, text, html, attachments, in_reply_to, references, message_id, date_at, headers }. An address is a text or { address, name }. nil, "bad_request" for an address that is none or a line break in a head.
+---
+---local bytes, id = mime.build { from = "shop@example.com", to = mail.from, subject = "Re: " .. mail.subject, text = text, in_reply_to = mail.message_id }
+---@param mail MailDraft
+---@return string|nil, string, string?
+function mime.build(mail) end
+
+---What mime.parse gives.
+---@class Mail
+---@field headers table<string, string|string[]> All of the head: names in lower case, values decoded; a name that comes more than once has a list.
+---@field subject string Decoded; "" if there is none.
+---@field from MailAddress? The first sender.
+---@field to MailAddress[] May be empty.
+---@field cc MailAddress[] May be empty.
+---@field reply_to MailAddress[] May be empty.
+---@field date_at integer? Ms since 1970.
+---@field message_id string? Without < and >.
+---@field in_reply_to string? Without < and >.
+---@field references string[] Ids, the oldest first.
+---@field text string? The plain text.
+---@field html string? The HTML as it came: not safe to show.
+---@field attachments MailPart[] All but text and html, with bytes.
+---@field parts MailPart[] All, without bytes.
+
+---What mime.build takes.
+---@class MailDraft
+---@field from string|MailAddress The sender.
+---@field to? string|MailAddress|MailAddress[]|string[] To whom.
+---@field cc? string|MailAddress|MailAddress[]|string[] 
+---@field reply_to? string|MailAddress|MailAddress[]|string[] 
+---@field subject string? 
+---@field text string? UTF-8.
+---@field html string? UTF-8.
+---@field attachments MailPart[]? { name, type, bytes, cid, inline }; inline ones belong to html.
+---@field in_reply_to string? The id it answers.
+---@field references string[]? The ids before.
+---@field message_id string? Made if it is missing.
+---@field date_at integer? Ms; now if it is missing.
+---@field headers table<string, string>? Further ones.
+
+---Somebody in a mail.
+---@class MailAddress
+---@field address string anna@example.com
+---@field name string? Decoded.
+
+---A part of a mail.
+---@class MailPart
+---@field type string "image/png", lower case.
+---@field name string? Safe as a file's name.
+---@field bytes string? Decoded; in attachments.
+---@field size integer? How many bytes.
+---@field inline boolean? Shown inside of the HTML.
+---@field cid string? What HTML calls it by (cid:...).
+---@field charset string? As it is written.
 
 ---In flows these are there without `flow.` in front, too.
 ask, choose, wait_reply = flow.ask, flow.choose, flow.wait_reply
