@@ -81,6 +81,18 @@ static int remove_one(const char *path, const struct stat *st, int kind,
     return remove(path);
 }
 
+/* The adapters and connectors an example has beside its scripts. */
+static int copy_rooms(struct talk *t, struct slice home)
+{
+    static const char *const rooms[] = {"channels", "ai"};
+    for (size_t i = 0; i < 2; i++) {
+        struct slice from = talk_fmt(t, "%.*s/%s", SLICE_FMT(home), rooms[i]);
+        if (is_folder(from.at) && copy(t, from.at, t->home))
+            return -1;
+    }
+    return 0;
+}
+
 /* Another set of scripts: "none", a folder with scripts/ in it, or scripts. */
 int house_scripts(struct talk *t, struct slice from)
 {
@@ -96,6 +108,8 @@ int house_scripts(struct talk *t, struct slice from)
     if (!is_folder(bare.at))
         return talk_fail(t, "there is no folder %s", bare.at);
     if (access(config.at, R_OK) == 0 && copy(t, config.at, t->home))
+        return -1;
+    if (is_folder(dir.at) && copy_rooms(t, bare))
         return -1;
     struct slice all =
         talk_fmt(t, "%s/.", is_folder(dir.at) ? dir.at : bare.at);

@@ -246,7 +246,7 @@ static size_t name_length(struct slice s)
     return n;
 }
 
-struct slice read_variables(struct talk *t, struct slice text)
+static struct slice replace(struct talk *t, struct slice text, bool webs_only)
 {
     struct buf b;
     if (text.len == 0 || !memchr(text.at, '$', text.len))
@@ -255,7 +255,8 @@ struct slice read_variables(struct talk *t, struct slice text)
     for (size_t i = 0; i < text.len;) {
         struct slice rest = {text.at + i + 1, text.len - i - 1};
         size_t n = text.at[i] == '$' ? name_length(rest) : 0;
-        if (n == 0) {
+        if (n == 0 ||
+            (webs_only && !talk_web_find(t, (struct slice){rest.at, n}))) {
             buf_add_char(&b, text.at[i++]);
             continue;
         }
@@ -278,4 +279,14 @@ struct slice read_variables(struct talk *t, struct slice text)
     struct slice out = slice_dup(t->arena, buf_slice(&b));
     buf_fini(&b);
     return out;
+}
+
+struct slice read_variables(struct talk *t, struct slice text)
+{
+    return replace(t, text, false);
+}
+
+struct slice read_webs(struct talk *t, struct slice text)
+{
+    return replace(t, text, true);
 }

@@ -56,15 +56,15 @@ static int given_env(struct talk *t, struct slice *args, int variant)
     (void)variant;
     if (t->env_count == 64)
         return talk_fail(t, "too many settings");
-    t->env[t->env_count++] =
-        talk_fmt(t, "%.*s=%.*s", SLICE_FMT(args[0]), SLICE_FMT(args[1]));
+    t->env[t->env_count++] = talk_fmt(t, "%.*s=%.*s", SLICE_FMT(args[0]),
+                                      SLICE_FMT(read_webs(t, args[1])));
     return 0;
 }
 
 static int given_config(struct talk *t, struct slice *args, int variant)
 {
     (void)variant;
-    return house_write(t, SLICE("config.lua"), args[0]);
+    return house_write(t, SLICE("config.lua"), read_webs(t, args[0]));
 }
 
 /* "max_load 1, role supervisor" -> ,"max_load":1,"role":"supervisor" */
@@ -173,12 +173,14 @@ static int change_file(struct talk *t, struct slice path, struct slice text)
 static int rule_is(struct talk *t, struct slice *args, int removed)
 {
     return change_file(t, talk_fmt(t, "scripts/rules/%.*s", SLICE_FMT(args[0])),
-                       removed ? (struct slice){NULL, 0} : args[1]);
+                       removed ? (struct slice){NULL, 0}
+                               : read_webs(t, args[1]));
 }
 
 static int file_is(struct talk *t, struct slice *args, int removed)
 {
-    return change_file(t, args[0], removed ? (struct slice){NULL, 0} : args[1]);
+    return change_file(
+        t, args[0], removed ? (struct slice){NULL, 0} : read_webs(t, args[1]));
 }
 
 /* script WORD is STATE / script WORD has FIELD OP VALUE */

@@ -111,6 +111,8 @@ bool read_match(const char *pattern, const struct line *l, struct arena *a,
                 struct slice args[TALK_ARGS]);
 /* $anna.conversation, $anna.id, $bo.token, $answer.field, $port */
 struct slice read_variables(struct talk *t, struct slice text);
+/* Only those of services ($shop): files have dollars of their own. */
+struct slice read_webs(struct talk *t, struct slice text);
 
 /* --- house.c --------------------------------------------------------------- */
 int house_make(struct talk *t); /* folders, a copy of the home */
