@@ -11,7 +11,7 @@
 #pragma once
 #include "base/err.h"
 #include "base/mail.h"
-#include "desk/record.h"
+#include "desk/run.h"
 
 enum event_name {
     EVENT_NONE,

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run.h - what scripts do, as plain data: flows, why things went as they did,
+ * what could not go, versions, and what is on its way out (desk words).
+ */
+#pragma once
+#include "desk/record.h"
+
+/* One run of a flow: what it has come to is its log, from which it is played
+ * again (scripting). Survives restart, reload and upgrade. */
+enum flow_state {
+    FLOW_READY,    /* is to be run as soon as may be */
+    FLOW_SLEEPING, /* until due_at */
+    FLOW_WAITING,  /* for the visitor's next message; due_at = at most */
+    FLOW_DONE,
+    FLOW_FAILED, /* error tells */
+    FLOW_CANCELLED
+};
+const char *flow_state_name(enum flow_state s);
+bool flow_state_find(struct slice name, enum flow_state *out);
+struct flow {
+    uint64_t id;
+    struct slice unit;    /* "flows/refund" */
+    struct slice version; /* it last ran on */
+    uint64_t conv, contact;
+    enum flow_state state;
+    int64_t due_at; /* 0 = none */
+    int64_t created_at, updated_at;
+    uint32_t step;     /* entries in log */
+    uint32_t fence;    /* the conversation's, when it last ran (I13) */
+    uint32_t attempts; /* runs that failed since the last step */
+    struct slice args; /* JSON */
+    struct slice log;  /* JSON array, at most LIMIT_FLOW_LOG */
+    struct slice view; /* JSON object for people: {"waits":…,"saga":[…]} */
+    struct slice error;
+};
+
+struct event;
+/* A message on its way out to a platform (I4). Sent ones are kept as long as
+ * receipts may come. */
+enum outbox_state { OUTBOX_WAITING, OUTBOX_SENT, OUTBOX_DEAD };
+const char *outbox_state_name(enum outbox_state s);
+struct outbox {
+    uint64_t id;
+    uint64_t pos, conv, channel, contact; /* pos: of message.created */
+    const struct event *of; /* pos is 0: it is this event's, of the same tx */
+    uint32_t seq;
+    enum outbox_state state;
+    uint32_t attempts;
+    int64_t due_at, created_at, updated_at;
+    struct slice to;     /* the contact's identity on the channel */
+    struct slice remote; /* the platform's id of it, once sent */
+    struct slice reason; /* why it was not sent the last time */
+};
+
+/* Why things went as they did: one row a job of the scripts. */
+struct event;
+struct trace {
+    uint64_t pos;           /* of the event the job was for, 0 = `of` knows */
+    const struct event *of; /* of the same tx: its pos is taken */
+    int hook;               /* enum hook */
+    uint64_t conv;
+    int64_t at;
+    struct slice body; /* JSON object, see docs/author/trace.md */
+};
+
+/* What no rule could place, or no script was there for: can be run again. */
+struct dead {
+    uint64_t id;
+    int64_t at;
+    uint64_t conv, pos; /* pos of the event, 0 = none */
+    int hook;
+    struct slice unit; /* "" = the whole pipeline */
+    struct slice reason;
+    struct slice data; /* JSON: timer's {"name","data"}, flow's {"flow"} */
+    uint32_t runs;     /* how often it was run again */
+};
+
+/* A version of a script that served, or tries to. */
+enum version_state {
+    VERSION_SERVING = 1,
+    VERSION_CANARY,  /* serves its share */
+    VERSION_OLD,     /* served once */
+    VERSION_REFUSED, /* rolled back from: not loaded until the file changes */
+    VERSION_PINNED   /* served; running conversations may still be on it */
+};
+const char *version_state_name(enum version_state s);
+struct script_version {
+    struct slice unit, version; /* "rules/20-refund", 12 hex digits */
+    enum version_state state;
+    int64_t since_at, until_at; /* it served new conversations; 0 = still */
+    struct slice sources; /* JSON [{"name":…,"text":…}], its own first */
+    struct slice note;    /* why, for people */
+};
+
+/* Who did what to the house. */
+struct audit {
+    uint64_t id;
+    int64_t at;
+    uint64_t agent;     /* 0 = the machine's own user, by the local socket */
+    struct slice what;  /* "script.rollback", "console.write" */
+    struct slice about; /* the thing's name or id */
+    struct slice data;  /* JSON */
+};
