@@ -71,7 +71,12 @@
     X(matcher)                                                                 \
     X(utf8)                                                                    \
     X(xml)                                                                     \
-    X(xml_node)
+    X(xml_node)                                                                \
+    X(mime)                                                                    \
+    X(mail)                                                                    \
+    X(mail_draft)                                                              \
+    X(mail_address)                                                            \
+    X(mail_part)
 /* clang-format on */
 
 #define API_EXTERN(name) extern const struct api_module name##_module;
