@@ -142,8 +142,8 @@ static bool read_token(struct slice text, struct arena *a, struct jwt *t)
            json_is(t->head, JSON_OBJECT) && json_is(t->claims, JSON_OBJECT);
 }
 
-static int verify(const struct alg *alg, struct slice key,
-                  const struct jwt *t, bool *good, struct err *e)
+static int verify(const struct alg *alg, struct slice key, const struct jwt *t,
+                  bool *good, struct err *e)
 {
     unsigned char sum[DIGEST_MOST];
     *good = false;
