@@ -7,6 +7,7 @@
  */
 #include "script/bind_flow.h"
 #include "base/limits.h"
+#include "script/chunk.h"
 #include "script/flowcall.h"
 #include "script/lua_source.h"
 #include "script/modules.h"
@@ -46,7 +47,7 @@ static struct effect *effect(lua_State *L, struct task *t,
     return e;
 }
 
-static int flow_start(lua_State *L)
+static int begin(lua_State *L)
 {
     struct task *t = bind_task(L, "flow.start");
     lua_settop(L, 2);
@@ -63,6 +64,11 @@ static int flow_start(lua_State *L)
     effect(L, t, EFFECT_FLOW, unit)->data = args;
     lua_pushboolean(L, 1);
     return 1;
+}
+
+static int flow_start(lua_State *L)
+{
+    return flowcall_once(L, "flow", begin);
 }
 
 static int flow_stop(lua_State *L)
@@ -178,8 +184,7 @@ static void run_source(lua_State *L, const char *name)
     while (s->name && strcmp(s->name, name) != 0)
         s++;
     must(s->name);
-    if (luaL_loadbuffer(L, s->text, strlen(s->text), "=flow") != 0)
-        must_fail(__FILE__, __LINE__, lua_tostring(L, -1));
+    chunk_push(L, s->text, "=flow");
     lua_pushvalue(L, -3);
     lua_pushvalue(L, -3);
     lua_call(L, 2, 0);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "script/bind_conv.h"
+#include "script/chunk.h"
 #include "script/worker.h"
 
 #define EXACT 9007199254740992.0 /* 2^53 */
@@ -193,8 +194,7 @@ void bind_msg(lua_State *L)
     struct version *v = bind_version(L);
     lua_pushcfunction(L, on_complete);
     lua_setfield(L, -2, "complete");
-    if (luaL_loadbuffer(L, enter_source, sizeof enter_source - 1, "=sandbox"))
-        must_fail(__FILE__, __LINE__, lua_tostring(L, -1));
+    chunk_push(L, enter_source, "=sandbox");
     lua_getglobal(L, "setmetatable");
     lua_rawgeti(L, LUA_REGISTRYINDEX, v->conv);
     lua_newtable(L);

@@ -6,6 +6,7 @@
  * machine without memory, which ends the program.
  */
 #include "script/calls.h"
+#include "script/chunk.h"
 #include "script/lua_source.h"
 #include <string.h>
 
@@ -68,8 +69,7 @@ static void run_source(lua_State *L, const char *name)
     while (s->name && strcmp(s->name, name) != 0)
         s++;
     must(s->name);
-    if (luaL_loadbuffer(L, s->text, strlen(s->text), "=calls") != 0)
-        must_fail(__FILE__, __LINE__, lua_tostring(L, -1));
+    chunk_push(L, s->text, "=calls");
     lua_pushvalue(L, -4); /* env */
     lua_pushvalue(L, -3); /* calls */
     lua_call(L, 2, 0);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MUCH_BYTES (512 * 1024) /* a usual one needs a quarter of it */
 #define TROUBLE_BYTES 8192
 
 void loader_init(struct loader *l, read_source_fn read, void *arg,
@@ -389,7 +390,9 @@ static bool load(struct loader *l)
     }
     limits_init(&v->limits, l->memory_bytes);
     v->L = sandbox_new(&v->budget, l->memory_bytes);
+    lua_gc(v->L, LUA_GCSTOP, 0); /* nothing of it is garbage */
     sandbox_open(v->L);
+    lua_gc(v->L, LUA_GCRESTART, 0);
     if (l->is_test)
         bind_test_open(v->L);
     v->loader = l;
@@ -399,7 +402,8 @@ static bool load(struct loader *l)
         return false;
     keep_sources(l, v);
     lua_settop(v->L, 0);
-    lua_gc(v->L, LUA_GCCOLLECT, 0); /* what loading left behind */
+    if (v->budget.used > MUCH_BYTES)
+        lua_gc(v->L, LUA_GCCOLLECT, 0); /* what loading left behind */
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "script/sandbox_lua.h"
 #include "base/err.h"
 #include "script/bind_flow.h"
+#include "script/chunk.h"
 #include <lauxlib.h>
 #include <string.h>
 
@@ -151,16 +152,9 @@ static const char source[] =
     "env._VERSION = 'Lua 5.1'\n"
     "strict(env)\n";
 
-static void compile(lua_State *L, const char *text, const char *name)
-{
-    int status = luaL_loadbuffer(L, text, strlen(text), name);
-    if (status != 0)
-        must_fail(__FILE__, __LINE__, lua_tostring(L, -1));
-}
-
 static void push_strict(lua_State *L)
 {
-    compile(L, strict_source, "=sandbox");
+    chunk_push(L, strict_source, "=sandbox");
     lua_getglobal(L, "setmetatable");
     lua_getglobal(L, "error");
     lua_getglobal(L, "tostring");
@@ -177,7 +171,7 @@ void sandbox_lua_strict(lua_State *L)
 /* Stack: env, native. Leaves env. */
 void sandbox_lua_open(lua_State *L)
 {
-    compile(L, source, "=sandbox");
+    chunk_push(L, source, "=sandbox");
     lua_pushvalue(L, -3);
     lua_pushvalue(L, -3);
     push_strict(L);

@@ -40,8 +40,8 @@ static int64_t script_cpu_us(void)
     for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
         snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", e->d_name);
         FILE *f = fopen(path, "r");
-        bool is = f && fgets(text, sizeof text, f) &&
-                  strcmp(text, "script\n") == 0;
+        bool is =
+            f && fgets(text, sizeof text, f) && strcmp(text, "script\n") == 0;
         if (f)
             fclose(f);
         if (!is)
@@ -140,15 +140,16 @@ TEST("script_wants for 50 rules that look for words")
     world_close(&w);
 }
 
-TEST("loading and reloading 1 and 50 rules")
+TEST("loading and reloading 1, 50 and 200 rules")
 {
-    for (int n = 1; n <= 50; n += 49) {
+    static char paths[200][600];
+    for (int n = 1; n <= 200; n = n == 1 ? 50 : n * 4) {
         struct world w;
-        char name[32], paths[50][600];
-        const char *list[50];
+        char name[32];
+        const char *list[200];
         world_init(&w);
         for (int i = 0; i < n; i++) {
-            snprintf(name, sizeof name, "rules/%02d-x", i);
+            snprintf(name, sizeof name, "rules/%03d-x", i);
             world_write(&w, name, SIMPLE);
             snprintf(paths[i], 600, "%s/scripts/%s.lua", w.home, name);
             list[i] = paths[i];
@@ -157,7 +158,7 @@ TEST("loading and reloading 1 and 50 rules")
         world_open(&w);
         int64_t loaded = cpu_us() - from;
         for (int i = 0; i < n; i++) {
-            snprintf(name, sizeof name, "rules/%02d-x", i);
+            snprintf(name, sizeof name, "rules/%03d-x", i);
             world_write(&w, name, "-- changed\n" SIMPLE);
         }
         from = cpu_us();
