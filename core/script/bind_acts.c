@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "script/bind_conv.h"
+#include "script/flowcall.h"
 #include "script/modules.h"
 #include <string.h>
 
@@ -139,8 +140,7 @@ static void check_assign(lua_State *L)
                       "\"round_robin\"");
 }
 
-/* conv:assign{ agent =, team =, queue =, pick =, note = } */
-static int conv_assign(lua_State *L)
+static int assign(lua_State *L)
 {
     struct task *t = conv_task(L);
     check_assign(L);
@@ -163,6 +163,12 @@ static int conv_assign(lua_State *L)
     e->pick = bind_kept(t, bind_table_text(L, 2, "pick"));
     lua_pushboolean(L, 1);
     return 1;
+}
+
+/* conv:assign{ agent =, team =, queue =, pick =, note = } */
+static int conv_assign(lua_State *L)
+{
+    return flowcall_once(L, "assign", assign);
 }
 
 static int conv_queue(lua_State *L)

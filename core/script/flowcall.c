@@ -137,3 +137,22 @@ int64_t flowcall_time(lua_State *L, int arg, const char *what)
         bind_raise(L, "%s: at most 400 days", what);
     return ms;
 }
+
+int flowcall_once(lua_State *L, const char *kind, lua_CFunction fn)
+{
+    struct play *p = find_play(L);
+    const struct json *e = NULL;
+    if (!p || p->in_step)
+        return fn(L);
+    p = flowcall_play(L);
+    enum play_next next = play_next(p, kind, NULL, &e);
+    if (next == PLAY_KEPT)
+        return flowcall_push(L, json_get(e, "v"));
+    if (next != PLAY_NEW)
+        return flowcall_stop(L);
+    int n = fn(L);
+    struct slice values =
+        flowcall_values(L, p, lua_gettop(L) - n + 1, kind, "");
+    return values.at ? flowcall_close(L, p, kind, "", values)
+                     : flowcall_stop(L);
+}

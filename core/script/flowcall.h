@@ -30,6 +30,10 @@ int64_t flowcall_time(lua_State *L, int arg, const char *what);
 int flowcall_close(lua_State *L, struct play *p, const char *kind,
                    const char *name, struct slice values);
 
+/* fn, whose answer depends on who is there now (an agent, a flow): in a flow
+ * outside of its steps the answer is kept like a step's. */
+int flowcall_once(lua_State *L, const char *kind, lua_CFunction fn);
+
 /* --- for Lua: flow.* and natives --- */
 int flowcall_sleep(lua_State *L);
 int flowcall_wait_reply(lua_State *L);

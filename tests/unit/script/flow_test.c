@@ -205,6 +205,65 @@ TEST("what a step changes of the conversation, the flow does not see")
     flowing_close(&f);
 }
 
+static const struct team_view a_team = {.id = 9, .name = {"vip", 3}};
+
+static struct roster *with_team(void)
+{
+    struct arena *a = arena_new();
+    struct roster *r = arena_one(a, struct roster);
+    *r = (struct roster){.arena = a, .teams = &a_team, .team_count = 1};
+    atomic_init(&r->refs, 1);
+    return r;
+}
+
+TEST("who was there when it was asked is kept: assign, flow.start")
+{
+    struct flowing f;
+    flowing_with(&f, "local ok, code = conv:assign { team = 'vip' }\n"
+                     "local no, why = flow.start 'other'\n"
+                     "wait_reply()\n"
+                     "conv:reply(tostring(ok) .. tostring(code) .. why)");
+    struct job *job = flowing_job(&f, "start", NULL);
+    job->roster = with_team();
+    flowing_commit(&f, world_run(&f.w, job));
+    CHECK_EQ_INT(effect_count(job, EFFECT_ASSIGN), 1);
+    job_free(job);
+    world_rewrite(&f.w, "flows/other", "return { api = 1, run = print }");
+    job = flowing_run(&f, "reply", "x"); /* nobody is there any more */
+    CHECK_EQ_INT(effect_count(job, EFFECT_ASSIGN), 0);
+    CHECK_EQ_INT(effect_count(job, EFFECT_FLOW), 0);
+    job_free(job);
+    CHECK_STATE(&f, FLOW_DONE);
+    CHECK_SAID(&f, "truenilnot_found|");
+    flowing_close(&f);
+}
+
+TEST("a crash after any run leads to the same end")
+{
+    static const char *const what[] = {"start", "reply", "again", "timer",
+                                       "reply"};
+    static const char *const text[] = {NULL, "one", NULL, NULL, "two"};
+    for (int crash = -1; crash < 5; crash++) {
+        struct flowing f;
+        flowing_with(&f, "local a = ask 'a?' conv:reply(a.text)\n"
+                         "local r = flow.step('r', function()\n"
+                         "  return http.get('http://x').status end)\n"
+                         "conv:reply(tostring(r)) sleep '1d'\n"
+                         "conv:reply(a.text .. math.random(1, 1))\n"
+                         "local b = ask 'b?' conv:reply(b.text .. a.text)");
+        for (int i = 0; i < 5; i++) {
+            if (i == 3)
+                flowing_wait(&f, 86400000);
+            if (i == crash) /* was run, but not stored */
+                job_free(world_run(&f.w, flowing_job(&f, what[i], text[i])));
+            job_free(flowing_run(&f, what[i], text[i]));
+        }
+        CHECK_STATE(&f, FLOW_DONE);
+        CHECK_SAID(&f, "a?|one|200|one1|b?|twoone|");
+        flowing_close(&f);
+    }
+}
+
 TEST("what differs from run to run is refused outside of a step")
 {
     static const char *const calls[] = {"http.get 'http://x'", "kv.get 'x'"};
