@@ -238,12 +238,12 @@ static const char *take_body(struct task *t, int idx)
     return why;
 }
 
-/* nothing | "body" | status [, body [, headers]] */
+/* nothing | "body" | { … } | status [, body [, headers]] */
 static const char *take_reply(struct task *t)
 {
     lua_State *L = t->co;
     int n = lua_gettop(L);
-    if (n == 0 || lua_type(L, 1) == LUA_TSTRING)
+    if (n == 0 || lua_type(L, 1) == LUA_TSTRING || lua_istable(L, 1))
         return n ? take_body(t, 1) : NULL;
     lua_Number status = lua_tonumber(L, 1);
     if (lua_type(L, 1) != LUA_TNUMBER || !(status >= 200 && status <= 599))
@@ -300,7 +300,8 @@ static int ask_start(lua_State *L, enum ask_kind kind, const char *what)
     struct task *t = bind_task(L, what);
     struct buf *out = bind_buf(L, MESSAGE_BYTES);
     const char *why;
-    luaL_checktype(L, 1, LUA_TTABLE);
+    if (!lua_istable(L, 1))
+        bind_raise(L, "%s: a table is needed", what);
     if (value_write(L, 1, out, &why) < 0)
         bind_raise(L, "%s: %s", what, why);
     if (!t->job->call)

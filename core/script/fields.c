@@ -39,6 +39,10 @@ static int read_hook(struct version *v, enum hook h, struct err *e)
     if (h == HOOK_FLOW && !is_flow(v))
         return refuse(e, "run",
                       "run and states belong into a file below flows/");
+    if (h >= HOOK_RECEIVE)
+        return refuse(e, hook_name(h),
+                      "receive, send, poll and check belong into an adapter "
+                      "below channels/");
     if (!lua_isfunction(L, -1))
         return refuse(e, hook_name(h), "a hook must be a function");
     if (v->hook[h] != LUA_NOREF)
