@@ -368,7 +368,7 @@ static void read_body(lua_State *L, struct script_ask *ask)
             bind_raise(L, "http: the body is over 8 MB");
         set_body(L, ask, out, SLICE(""));
     } else if (kind == 1) {
-        if (value_write(L, -1, out, &why) < 0)
+        if (value_write_telling(L, -1, out, &why) < 0)
             bind_raise(L, "http: json: %s", why);
         set_body(L, ask, out, SLICE("application/json"));
     } else if (kind == 2) {
