@@ -75,8 +75,8 @@ void bind_push_conv(lua_State *L, struct task *t);
 void bind_entry(lua_State *L);
 int bind_push_message(lua_State *L, const struct task *t);
 /* A message that has not all its fields yet gets them; anything else at idx
- * stays as it is. */
-void bind_complete(lua_State *L, int idx);
+ * stays as it is. False: its event is over, they are gone. */
+bool bind_complete(lua_State *L, int idx);
 bool bind_is_conv(lua_State *L, int idx); /* any state */
 void bind_push_agent(lua_State *L, const struct agent_view *a);
 /* The people of the running job; of nobody if it has none. */

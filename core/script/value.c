@@ -235,7 +235,8 @@ static bool write_table(struct writer *w, int idx, int depth)
         return refuse(w, "nested too deep");
     if (bind_is_conv(w->L, idx))
         return refuse(w, "functions and objects have no JSON form");
-    bind_complete(w->L, idx);
+    if (!bind_complete(w->L, idx))
+        return refuse(w, "a message of an event that is over");
     long n = array_length(w->L, idx);
     return n >= 0 ? write_array(w, idx, depth, n) : write_object(w, idx, depth);
 }

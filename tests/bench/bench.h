@@ -59,6 +59,8 @@ void server_halt(struct server *s); /* keeps the data, for server_again */
 void server_again(struct server *s);
 void server_drain_log(struct server *s);
 int64_t server_cpu_ns(const struct server *s); /* user + system, all threads */
+/* Of its threads of that name. */
+int64_t server_thread_cpu_ns(const struct server *s, const char *name);
 int64_t server_rss_bytes(const struct server *s);
 int64_t server_disk_bytes(const struct server *s);
 void remove_tree(const char *dir);
@@ -145,6 +147,10 @@ struct crowd {
     /* called when a visitor's message n is at its agent, with the time */
     void (*on_delivered)(struct visitor *v, uint32_t n, int64_t at_ns);
     void (*on_done)(struct visitor *v); /* acked and delivered */
+    /* Visitors from this number on are no part of the count: what is sent to
+     * them goes here. 0 = all are. */
+    uint32_t side_from;
+    void (*on_side)(struct visitor *v, const char *text, size_t len);
 };
 extern struct crowd crowd;
 /* Starts a server (home NULL = options.home), logs in, makes agents. */
@@ -153,6 +159,8 @@ void crowd_agents(void); /* connects them */
 /* Connects more visitors, at most `at_once` hand-shaking at a time. */
 void crowd_visitors(uint32_t count, uint32_t at_once);
 void crowd_send(struct visitor *v); /* the next message of v */
+/* A side visitor's message, not counted. */
+void crowd_say(struct visitor *v, const char *ref, const char *text);
 /* Every visitor sends one message; waits until all are with an agent. */
 void crowd_warm_up(void);
 bool crowd_wait_done(int64_t ms);  /* until everything sent is done */
@@ -189,6 +197,8 @@ void row_openloop(void);
 void row_connect(void);
 void row_coldstart(void);
 void row_reload(void);
+void row_scripts(void);
+void row_attack(void);
 void row_loads(void);
 void row_conversations(void);
 void row_stored(void);

@@ -79,6 +79,10 @@ static void on_frame(struct conn *c, const char *text, size_t len)
         on_event(text, len);
         return;
     }
+    if (crowd.side_from && c->id >= crowd.side_from) {
+        crowd.on_side((struct visitor *)c, text, len);
+        return;
+    }
     if (memmem(text, len < 64 ? len : 64, "\"ack\"", 5))
         on_ack((struct visitor *)c, text, len);
     else if (memmem(text, len < 64 ? len : 64, "\"error\"", 7))
@@ -204,6 +208,16 @@ void crowd_send(struct visitor *v)
     crowd.sent++;
 }
 
+void crowd_say(struct visitor *v, const char *ref, const char *text)
+{
+    char frame[400];
+    int len = snprintf(frame, sizeof(frame),
+                       "{\"type\":\"send\",\"ref\":\"%s\",\"kind\":\"text\","
+                       "\"text\":\"%s\"}",
+                       ref, text);
+    conn_text(&v->conn, frame, (size_t)len);
+}
+
 bool crowd_wait_done(int64_t ms)
 {
     int64_t until = now_ns() + ms * 1000000;
@@ -216,7 +230,8 @@ bool crowd_wait_done(int64_t ms)
 void crowd_warm_up(void)
 {
     /* In steps, as the first message of a conversation goes through a rule. */
-    for (uint32_t i = 0; i < crowd.visitor_count; i++) {
+    uint32_t count = crowd.side_from ? crowd.side_from : crowd.visitor_count;
+    for (uint32_t i = 0; i < count; i++) {
         crowd_send(&crowd.visitors[i]);
         if (i % 200 == 199 && !crowd_wait_done(10000))
             break;

@@ -2,6 +2,7 @@
 /* proc.c - the server as a process: start, readiness, CPU, memory, stop. */
 #include "bench.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -161,6 +162,36 @@ int64_t server_cpu_ns(const struct server *s)
         clock_gettime(clock, &t) != 0)
         die("no CPU clock of the server");
     return (int64_t)t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static bool first_line(const char *path, char *line, size_t size)
+{
+    FILE *f = fopen(path, "r");
+    bool ok = f && fgets(line, (int)size, f);
+    if (f)
+        fclose(f);
+    return ok;
+}
+
+int64_t server_thread_cpu_ns(const struct server *s, const char *name)
+{
+    char dir[64], path[400], line[128];
+    int64_t ns = 0;
+    struct dirent *e;
+    snprintf(dir, sizeof(dir), "/proc/%d/task", (int)s->pid);
+    DIR *d = opendir(dir);
+    while (d && (e = readdir(d)) != NULL) {
+        snprintf(path, sizeof(path), "%s/%s/comm", dir, e->d_name);
+        if (!first_line(path, line, sizeof(line)))
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(path, sizeof(path), "%s/%s/schedstat", dir, e->d_name);
+        if (strcmp(line, name) == 0 && first_line(path, line, sizeof(line)))
+            ns += strtoll(line, NULL, 10);
+    }
+    if (d)
+        closedir(d);
+    return ns;
 }
 
 int64_t server_rss_bytes(const struct server *s)

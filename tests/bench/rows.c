@@ -13,6 +13,8 @@ const struct row rows[] = {
     {"coldstart", row_coldstart, 0},
     {"reload", row_reload, 0},
     {"loads", row_loads, 0},
+    {"scripts", row_scripts, 0},
+    {"attack", row_attack, 0},
     {"conversations", row_conversations, 1},
     {"stored", row_stored, 1},
     {"flows", row_flows, 1},

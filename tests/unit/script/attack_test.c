@@ -291,12 +291,10 @@ TEST("no way out by metatables, requires, bytecode or other tasks")
         {"local x = conv.state conv.state = 'open'", "cannot be set", NO},
         {"for k in pairs(conv) do end", "no list of its fields", NO},
         {"kv.set('k', conv)", "no JSON form", NO},
-        {"rawset(msg, 1, ('['):rep(1e6)) assert(msg.sender.role == 'visitor') "
-         "error('held', 0)",
-         "held", NO},
-        {"rawset(msg, 1, {}) rawset(msg, 2, 0/0) rawset(msg, 3, 99) "
-         "assert(msg.sender.role == 'system') error('held', 0)",
-         "held", NO},
+        {"rawset(msg, 1, 0) return msg.sender", "event that is over", NO},
+        {"rawset(msg, 1, {}) for k in pairs(msg) do end", "event that is over",
+         NO},
+        {"rawset(msg, 1, 0/0) json.encode(msg)", "event that is over", NO},
         {"setmetatable(json.array{}, {})", "protected", NO},
         {"require 'io'", "top of the file", NO},
         {"require '../../etc/passwd'", "top of the file", NO},

@@ -397,3 +397,46 @@ TEST("the house stops while a reply waits in on_send: the job is whole")
     arena_free(w.asked[0]->arena);
     loop_free(w.loop);
 }
+
+TEST("a message is whole for pairs, next and JSON, also when nothing was read")
+{
+    static const char *const ways[] = {
+        "local n = 0 for k in pairs(x) do n = n + 1 end conv:tag('n' .. n)",
+        "local n, k = 0, next(x) while k do n = n + 1 k = next(x, k) end "
+        "conv:tag('n' .. n)",
+        "local n = 0 for k in pairs(json.decode(json.encode(x))) do n = n + 1 "
+        "end conv:tag('n' .. n)",
+        "local s = x.sender.name local n = 0 for k in pairs(x) do n = n + 1 "
+        "end conv:tag('n' .. n)",
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct world w;
+        char rule[500];
+        test_note("%s", ways[i]);
+        snprintf(rule, sizeof rule,
+                 "return { api = 1, on_message = function(conv, x) %s end }",
+                 ways[i]);
+        world_with(&w, rule);
+        struct job *job = world_say(&w, "hi");
+        CHECK_SLICE(effect_text(job, EFFECT_TAG), "n6"); /* sender too */
+        job_free(job);
+        world_close(&w);
+    }
+    test_note("%s", "");
+}
+
+TEST("a message kept beyond its event keeps its text, and says what is gone")
+{
+    struct world w;
+    struct arena *a = arena_new();
+    world_with(&w, "local kept return { api = 1, on_message = function(conv, "
+                   "msg) if kept then conv:tag(kept.text) return kept.seq end "
+                   "kept = msg end }");
+    job_free(world_say(&w, "first"));
+    struct job *job = world_say(&w, "second");
+    CHECK_EQ_INT(job->failures, 1);
+    CHECK(contains(world_error(&w, a, "rules/10-a"), "event that is over"));
+    job_free(job);
+    world_close(&w);
+    arena_free(a);
+}
