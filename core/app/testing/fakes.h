@@ -6,7 +6,7 @@
  *   fixtures  answers kept in a file beside the test; recording them
  */
 #pragma once
-#include "app/testing/stage.h"
+#include "app/testing/people.h"
 
 struct fake {
     struct fake *next;

@@ -6,7 +6,7 @@
  * checked frames, like those of a real socket. Failure modes: an error notice
  * becomes the step's error, with the desk's sentence.
  */
-#include "app/testing/stage.h"
+#include "app/testing/people.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include <stdio.h>
@@ -39,6 +39,18 @@ static struct actor *actor_new(struct stage *st, enum role role)
     return a;
 }
 
+/* Who comes back is who the database says they are: rules may have changed the
+ * contact since. */
+static void join_known(struct stage *st, struct actor *a, const struct join *j)
+{
+    struct query *q = query_new(QUERY_CONTACT, NULL, NULL);
+    q->id = a->who;
+    bool stored = stage_read(st, q, NULL) == 0 && q->contact;
+    desk_join_visitor(st->server->desk, j, a->channel,
+                      stored ? q->contact : &a->contact, stored, false);
+    query_free(q);
+}
+
 void people_join(struct stage *st, struct actor *a, bool again)
 {
     struct desk *d = st->server->desk;
@@ -50,9 +62,10 @@ void people_join(struct stage *st, struct actor *a, bool again)
     a->peer = j.peer;
     if (a->role == ROLE_AGENT)
         desk_join_agent(d, &j, a->who, AGENT_OFFLINE);
+    else if (again)
+        join_known(st, a, &j);
     else
-        desk_join_visitor(d, &j, a->channel, &a->contact, again && a->conv,
-                          false);
+        desk_join_visitor(d, &j, a->channel, &a->contact, false, false);
 }
 
 void people_leave(struct stage *st, struct actor *a)

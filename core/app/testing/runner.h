@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* runner.h - what the runner's own files share. */
 #pragma once
-#include "app/testing/stage.h"
+#include "app/testing/people.h"
 
 struct found { /* sorted by path */
     char **at;

@@ -9,6 +9,7 @@
  */
 #include "app/testing/stage.h"
 #include "app/asks.h"
+#include "app/testing/people.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include <stdio.h>

@@ -6,7 +6,7 @@
  * a socket is kept for who sits there. Failure: after a crash the store's
  * ports answer ERR_CANCELLED through the loop, as the contract wants it.
  */
-#include "app/testing/stage.h"
+#include "app/testing/people.h"
 #include "base/clock.h"
 
 /* Whose it was before it became ours for a while. */

@@ -6,7 +6,7 @@
  * Failure modes: an unknown step or a refusal is {"error": sentence}, which
  * test.lua makes a failure at the line that took the step.
  */
-#include "app/testing/stage.h"
+#include "app/testing/people.h"
 #include "base/clock.h"
 #include "base/limits.h"
 

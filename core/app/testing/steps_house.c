@@ -4,7 +4,7 @@
  * Happy path: a question goes to the real store, so a test sees what is
  * lasting, not what somebody means to write. Failure modes: the store's.
  */
-#include "app/testing/stage.h"
+#include "app/testing/people.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include <stdio.h>

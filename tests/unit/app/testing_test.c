@@ -520,6 +520,64 @@ TEST("a made-up model answers; one without an answer fails the test")
     report_fini(&r.report);
 }
 
+TEST("flows are seen asleep and done, traces say which rule, streams are read")
+{
+    write_at("scripts/flows/tea.lua",
+             "return { api = 1, run = function(conv, args)\n"
+             "  local got = ask('Which tea, ' .. args.who .. '?', { timeout = "
+             "'1h' })\n"
+             "  if not got then return conv:reply 'no tea' end\n"
+             "  sleep '1d' conv:reply('here is ' .. got.text)\n"
+             "end }\n");
+    write_at("scripts/rules/20-stream.lua",
+             "return { api = 1, match = { text = { 'stream' } },\n"
+             "  on_message = function(conv)\n"
+             "    local s = http.stream { 'https://m/x', method = 'POST' }\n"
+             "    local all = ''\n"
+             "    for e in s:sse() do all = all .. e.data end\n"
+             "    conv:reply(all) return true end }\n");
+    passes("return { api = 1, match = { text = { 'tea' } },\n"
+           "  on_message = function() return flow.start('tea', { who = 'Anna' "
+           "}) end }\n",
+           HEAD "it('flow', function()\n"
+                "  local anna = t.visitor()\n"
+                "  local m = anna:says 'tea, please'\n"
+                "  anna:sees 'Which tea, Anna?'\n"
+                "  assert.equal('waiting', t.flows()[1].state)\n"
+                "  anna:says 'oolong' t.settle()\n"
+                "  assert.equal('sleeping', t.flows()[1].state)\n"
+                "  t.restart() t.advance '1d'\n"
+                "  anna:sees 'here is oolong'\n"
+                "  assert.equal('done', t.flows()[1].state)\n"
+                "  assert.contains('rules/10-x', t.json.encode(t.trace(m)))\n"
+                "  assert.same({}, t.dead_letters())\n"
+                "end)\n"
+                "it('flow gives up', function()\n"
+                "  local anna = t.visitor()\n"
+                "  anna:says 'tea' anna:sees 'Which' t.advance '1h' anna:sees "
+                "'no tea'\n"
+                "end)\n"
+                "it('stream', function()\n"
+                "  t.http.on('POST https://m/x', { sse = { 'a', 'b' } })\n"
+                "  local anna = t.visitor()\n"
+                "  anna:says 'stream' anna:sees 'ab'\n"
+                "end)\n");
+}
+
+TEST("a flow that fails for good is a dead letter, and shows its error")
+{
+    write_at("scripts/flows/bad.lua",
+             "return { api = 1, run = function() error 'boom' end }\n");
+    passes("return { api = 1, on_message = function() return flow.start 'bad' "
+           "end }\n",
+           HEAD "it('x', function()\n"
+                "  t.visitor():says 'go' t.advance '1h'\n"
+                "  assert.equal('failed', t.flows()[1].state)\n"
+                "  assert.equal(1, #t.dead_letters())\n"
+                "  assert.contains('boom', t.errors()[1].message)\n"
+                "end)\n");
+}
+
 /* --- what runs ------------------------------------------------------------ */
 
 TEST("a filter, the first failure and one unit choose what runs")
