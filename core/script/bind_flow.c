@@ -190,8 +190,33 @@ static void run_source(lua_State *L, const char *name)
     lua_call(L, 2, 0);
 }
 
+/* Upvalue: the call's name. In any other script than a flow. */
+static int elsewhere(lua_State *L)
+{
+    bind_raise(L, "flow.%s belongs into a file below scripts/flows",
+               lua_tostring(L, lua_upvalueindex(1)));
+}
+
+/* The Lua half costs time and memory, and only flows can use it. */
+static void add_refusals(lua_State *L)
+{
+    api_methods(L, &flow_module);
+    for (const struct api_call *c = calls; c->name; c++) {
+        if (!(c->flags & API_LUA))
+            continue;
+        lua_pushstring(L, c->name);
+        lua_pushcclosure(L, elsewhere, 1);
+        lua_setfield(L, -2, c->name);
+    }
+    lua_pop(L, 1);
+}
+
 void bind_flow_open(lua_State *L)
 {
+    if (!slice_starts(bind_version(L)->name, "flows/")) {
+        add_refusals(L);
+        return;
+    }
     lua_getfield(L, -1, "await");
     flowcall_keep_await(L);
     flowcall_natives(L);
@@ -199,6 +224,5 @@ void bind_flow_open(lua_State *L)
     run_source(L, "flow");
     run_source(L, "saga");
     run_source(L, "states");
-    if (slice_starts(bind_version(L)->name, "flows/"))
-        run_source(L, "flow_env");
+    run_source(L, "flow_env");
 }

@@ -565,7 +565,9 @@ TEST("outside of a flow, and inside of a step, waits are refused")
                 "local ok, why = pcall(flow.ask, 'x') conv:note(why) end }");
     world_open(&w);
     struct job *job = world_say(&w, "x");
-    CHECK(contains(effect_text(job, EFFECT_NOTE), "while a flow runs"));
+    CHECK(contains(effect_text(job, EFFECT_NOTE),
+                   "flow.ask belongs into a file below"));
+    CHECK(contains(effect_text(job, EFFECT_NOTE), "rules/10-a.lua:2"));
     job_free(job);
     world_close(&w);
     struct flowing f;
