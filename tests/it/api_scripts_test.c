@@ -7,7 +7,7 @@
 #define RULE "/api/v1/scripts/rules/20-x"
 #define SAYS(text)                                                             \
     "return { api = 1, on_message = function(conv) conv:reply '" text "' end " \
-                                                                      "}"
+    "}"
 #define TRIES(text)                                                            \
     "return { api = 1, canary = 50, on_message = function(conv) conv:reply "   \
     "'" text "' end }"
