@@ -54,17 +54,6 @@ int stage_await(struct stage *st, const bool *flag, struct err *e)
     return 0;
 }
 
-int stage_await_change(struct stage *st, uint32_t changes, struct err *e)
-{
-    int64_t until = clock_mono_us() / 1000 + STAGE_REAL_MS;
-    while (st->changes == changes) {
-        nap(st, 1000);
-        if (clock_mono_us() / 1000 > until)
-            return err_set(e, ERR_TIMEOUT, "the reload did not end");
-    }
-    return 0;
-}
-
 static void on_pass(struct mail *m)
 {
     struct stage *st = container_of(m, struct stage, pass);
@@ -269,9 +258,7 @@ static int visit_all(struct stage *st, struct err *e)
 
 static void on_change(void *arg)
 {
-    struct stage *st = arg;
-    st->changes++;
-    stage_moved(st);
+    stage_moved(arg);
 }
 
 static void on_part(void *arg, struct job *part)

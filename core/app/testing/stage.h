@@ -46,9 +46,8 @@ struct stage {
     size_t busy;           /* commits, reads */
     size_t calls;          /* fakes' functions that run */
     uint64_t moves;        /* rises when anything happens */
-    uint32_t changes;      /* of the set of scripts */
     bool crashed, napping; /* crashed: commits and reads are refused */
-    bool looked;
+    bool looked, reloaded;
     int64_t look_next;
     size_t look_asks;
     struct timer nap;
@@ -77,8 +76,6 @@ int stage_advance(struct stage *st, int64_t to, struct err *e);
 void stage_moved(struct stage *st); /* something happened */
 /* Runs the loop until *flag; for who set something going. */
 int stage_await(struct stage *st, const bool *flag, struct err *e);
-/* Until the set of scripts is another one than at `changes`. */
-int stage_await_change(struct stage *st, uint32_t changes, struct err *e);
 /* Answers within the call. */
 int stage_read(struct stage *st, struct query *q, struct err *e);
 int stage_commit(struct stage *st, struct tx *tx, struct err *e);

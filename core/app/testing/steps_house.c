@@ -297,6 +297,13 @@ static int step_restart(struct stage *st, const struct json *in,
     return stage_restart(st, e);
 }
 
+static void on_reloaded(void *arg, int result, const struct err *e)
+{
+    struct stage *st = arg;
+    st->reloaded = true; /* what became of it is seen below */
+    stage_moved(st);
+}
+
 static int step_reload(struct stage *st, const struct json *in,
                        struct jsonw *out, struct err *e)
 {
@@ -311,9 +318,13 @@ static int step_reload(struct stage *st, const struct json *in,
     snprintf(path, sizeof path, "%s/scripts/%.*s.lua", st->dir,
              SLICE_FMT(name));
     const char *paths[] = {path};
-    uint32_t changes = st->changes;
+    /* The command comes behind the change, and answers in any case. */
+    st->reloaded = false;
     script_changed(st->server->script, paths, 1);
-    r = stage_await_change(st, changes, e);
+    bool lib = slice_starts(name, "lib/");
+    script_reload(st->server->script, lib ? SLICE("rules/no such") : name,
+                  on_reloaded, st);
+    r = stage_await(st, &st->reloaded, e);
     if (r)
         return r;
     struct err why = {0};

@@ -654,6 +654,8 @@ TEST("a test reloads, restricts and loads scripts and libs by name")
            "  assert.is_true(t.reload('rules/10-x', [[return { api = 1, "
            "on_message = function(conv) conv:reply 'again' end }]]).ok)\n"
            "  a:says 'x' a:sees 'again'\n"
+           "  assert.is_true(t.reload('lib/none', 'return 1').ok)\n"
+           "  assert.is_true(t.reload('lib/none', 'return 1').ok)\n"
            "  assert.is_false(t.reload('rules/10-x', 'x = = 1').ok)\n"
            "  a:says 'x' a:sees 'again'\n"
            "  t.errors()\n"
