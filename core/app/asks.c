@@ -45,9 +45,22 @@ void asks_free(struct server *s)
     s->asks = NULL;
 }
 
+/* What a console that only looks may ask. */
+static bool only_reads(const struct script_ask *ask)
+{
+    return ask->kind == ASK_KV_GET || ask->kind == ASK_KV_KEYS ||
+           ask->kind == ASK_LOOKUP || ask->kind == ASK_KB;
+}
+
 void asks_on_ask(void *arg, struct script_ask *ask)
 {
     struct server *s = arg;
+    if (slice_is(ask->unit, SCRIPT_CONSOLE_UNIT) && !s->console_writes &&
+        !only_reads(ask)) {
+        asks_refuse(s, ask, ERR_FORBIDDEN,
+                    "this console is read-only (yuelai console --write)");
+        return;
+    }
     switch (ask->kind) {
     case ASK_HTTP:
         http_ask(s, ask);

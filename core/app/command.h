@@ -16,6 +16,7 @@ int user_main(int argc, char **argv);
 int token_main(int argc, char **argv);
 int verify_main(int argc, char **argv);
 int script_main(int argc, char **argv);
+int console_main(int argc, char **argv);
 int talk_main(int argc, char **argv);
 int test_main(int argc, char **argv);
 int new_main(int argc, char **argv);

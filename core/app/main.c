@@ -21,6 +21,7 @@ static const struct command {
     {"replay", replay_main, "today's scripts over recorded messages"},
     {"script", script_main,
      "list, reload, roll back scripts of a running server"},
+    {"console", console_main, "a Lua prompt in a running server"},
     {"talk", talk_main, "tell a .talk file to the real program"},
     {"test", test_main, "run the tests beside the scripts"},
     {"new", new_main, "a working start: rule, flow, channel, ai, test"},

@@ -49,7 +49,8 @@ struct server {
     struct kinds *kinds;      /* with the adapters that serve */
     struct map polled;        /* channel -> what asks its platform */
     uint32_t hooks_under_way;
-    int64_t unpinned_at; /* when versions were looked at last */
+    bool console_busy, console_writes; /* api/console.c */
+    int64_t unpinned_at;               /* when versions were looked at last */
     struct { /* versions of scripts, from the store, until they are loaded */
         struct arena *arena;
         struct script_version *at;

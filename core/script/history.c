@@ -35,7 +35,7 @@ void history_keep(struct script *s, const struct version *v,
                   struct slice note)
 {
     struct buf out;
-    if (!s->conf.keep_version)
+    if (!s->conf.keep_version || script_is_passing(v->name.at))
         return;
     buf_init(&out, SOURCES_MAX);
     if (write_sources(v, &out)) {

@@ -39,6 +39,10 @@ struct unit *script_unit(struct script *s, struct slice name); /* or NULL */
 void script_publish(struct script *s);
 /* How an ask comes home, and how asks find the script again. */
 void script_on_ask(struct mail *m);
+/* A version that is nobody's file serves at once; takes the ref. name: static. */
+void script_serve(struct script *s, struct slice name, struct version *v);
+/* "console", "test": not shown, not kept. */
+bool script_is_passing(const char *unit);
 /* A batch comes home. */
 void script_on_batch(struct mail *m);
 /* A batch from the builder is done: swaps, retires, tells. Takes it. */

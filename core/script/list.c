@@ -17,14 +17,16 @@ static int by_name(const void *pa, const void *pb)
     return strcmp(a->name, b->name);
 }
 
-/* All units by name; n = units.count; the caller frees the list. */
-static struct unit **sorted(const struct script *s)
+/* All units by name, *count of them; the caller frees the list. */
+static struct unit **sorted(const struct script *s, size_t *count)
 {
     struct unit *u, **list = mem_alloc((s->units.count + 1) * sizeof(void *));
     size_t n = 0;
     for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
-        list[n++] = u;
+        if (!script_is_passing(u->name))
+            list[n++] = u;
     qsort(list, n, sizeof(void *), by_name);
+    *count = n;
     return list;
 }
 
@@ -128,9 +130,10 @@ static void write_unit(struct jsonw *w, struct unit *u)
 int script_list(struct script *s, struct buf *out)
 {
     struct jsonw w = jsonw_on(out);
-    struct unit **list = sorted(s);
+    size_t n;
+    struct unit **list = sorted(s, &n);
     jsonw_open(&w, '[');
-    for (size_t i = 0; i < s->units.count; i++)
+    for (size_t i = 0; i < n; i++)
         write_unit(&w, list[i]);
     jsonw_close(&w, ']');
     mem_free(list);
@@ -149,9 +152,10 @@ int script_show(struct script *s, struct slice unit, struct buf *out)
 
 bool script_is_well(struct script *s, struct err *e)
 {
-    struct unit **list = sorted(s);
+    size_t n;
+    struct unit **list = sorted(s, &n);
     const struct unit *ill = NULL;
-    for (size_t i = 0; i < s->units.count && !ill; i++)
+    for (size_t i = 0; i < n && !ill; i++)
         if (list[i]->ill || list[i]->broken || !list[i]->version)
             ill = list[i]; /* what people have chosen is well */
     mem_free(list);

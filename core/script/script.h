@@ -75,9 +75,9 @@ enum ask_kind {
                         up waiting: the next one makes it) */
     ASK_LOOKUP,      /* name = "conversation" "contact" "contacts" "messages",
                         data = filter -> data */
-    ASK_DELIVER, /* number = channel, data = message -> data = {"id",
+    ASK_DELIVER,     /* number = channel, data = message -> data = {"id",
                     "conversation","seq","duplicate"}: on disk then */
-    ASK_RECEIPT, /* number = channel, data = {"sent","status","why"} */
+    ASK_RECEIPT,     /* number = channel, data = {"sent","status","why"} */
     ASK_AI,          /* name = assistant, data = turn -> data = answer;
                         ERR_UNAVAILABLE while no assistant is set up */
     ASK_KB,          /* name = query, data = options -> data; likewise */
@@ -85,8 +85,8 @@ enum ask_kind {
 };
 struct http_call { /* in the ask's arena */
     struct slice method, url, body;
-    const struct slice *headers; /* name, value, name, value ... */
-    size_t header_count;         /* of pairs */
+    const struct slice *headers;    /* name, value, name, value ... */
+    size_t header_count;            /* of pairs */
     int64_t timeout_ms, connect_ms; /* connect: 0 = the house's */
     size_t body_max;
     int follow;       /* redirects */
@@ -158,10 +158,15 @@ void script_promote(struct script *s, struct slice unit, bool promote,
 /* Switched off by hand, or on again (also one that failed too often). */
 void script_enable(struct script *s, struct slice unit, bool on,
                    script_done_fn done, void *arg);
-/* Runs Lua in a sandbox of its own against the house, for `yuelai console`:
- * answer = JSON {"ok":…,"text":…}. write: effects and kv writes count. */
-void script_eval(struct script *s, struct slice source, bool write,
-                 void (*done)(void *arg, struct slice answer), void *arg);
+/* Runs Lua in a sandbox of its own, as the unit "console", for `yuelai
+ * console`: an expression or statements. done comes once, with {"ok":…,
+ * "text":…} as JSON and the job (NULL: it did not compile), whose effects are
+ * the caller's to commit or not; both valid during the call. One at a time. */
+#define SCRIPT_CONSOLE_UNIT "console"
+typedef void (*script_eval_fn)(void *arg, struct slice answer,
+                               const struct job *job);
+void script_eval(struct script *s, struct slice source, script_eval_fn done,
+                 void *arg);
 /* --- for `yuelai test` (app/testing) --- */
 #define SCRIPT_TEST_UNIT "test"
 /* Loads a *_test.lua as the unit "test"; file: as people are told it. It runs

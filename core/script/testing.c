@@ -13,6 +13,7 @@
 #include "script/files.h"
 #include "script/inside.h"
 #include "script/load.h"
+#include <string.h>
 
 #define TEST_MEMORY (64 * 1024 * 1024)
 
@@ -33,7 +34,13 @@ static int read_source(void *arg, struct slice name, struct arena *a,
     return 0;
 }
 
-static void serve(struct script *s, struct version *v)
+bool script_is_passing(const char *unit)
+{
+    return strcmp(unit, SCRIPT_TEST_UNIT) == 0 ||
+           strcmp(unit, SCRIPT_CONSOLE_UNIT) == 0;
+}
+
+void script_serve(struct script *s, struct slice name, struct version *v)
 {
     struct arena *a = arena_new();
     struct batch *b = arena_one(a, struct batch);
@@ -41,7 +48,7 @@ static void serve(struct script *s, struct version *v)
     b->script = s;
     b->began_us = clock_mono_us();
     b->first = b->last = arena_one(a, struct outcome_of);
-    b->first->name = SLICE(SCRIPT_TEST_UNIT);
+    b->first->name = name;
     b->first->change = CHANGE_LOADED;
     b->first->version = v;
     script_ref(s);
@@ -59,7 +66,7 @@ int script_load_test(struct script *s, const char *file, struct slice source,
     struct version *v = load_version(&l, SLICE(SCRIPT_TEST_UNIT));
     buf_clear(trouble);
     if (v)
-        serve(s, v);
+        script_serve(s, SLICE(SCRIPT_TEST_UNIT), v);
     else
         (void)buf_add_slice(trouble, buf_slice(&l.trouble)); /* or a part */
     loader_fini(&l);

@@ -25,6 +25,7 @@ const struct route *const all_routes[] = {
     routes_flows,
     routes_deads,
     routes_outbox,
+    routes_console,
     routes_traces,
     routes_audit,
     routes_changes,

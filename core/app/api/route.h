@@ -35,7 +35,7 @@ struct shape { /* an object that goes out */
 extern const struct shape shape_agent, shape_login, shape_channel,
     shape_channel_type, shape_conversation, shape_message, shape_contact,
     shape_team, shape_token, shape_script, shape_event, shape_flow, shape_dead,
-    shape_outbox, shape_check, shape_trace, shape_audit;
+    shape_outbox, shape_check, shape_eval, shape_trace, shape_audit;
 
 /* --- routes --- */
 enum access { ACCESS_PUBLIC, ACCESS_AGENT, ACCESS_SUPERVISOR, ACCESS_ADMIN };
@@ -64,5 +64,5 @@ extern const struct route routes_login[], routes_me[], routes_agents[],
     routes_channels[], routes_conversations[], routes_messages[],
     routes_contacts[], routes_teams[], routes_tokens[], routes_scripts[],
     routes_changes[], routes_openapi[], routes_flows[], routes_deads[],
-    routes_outbox[], routes_traces[], routes_audit[];
+    routes_outbox[], routes_console[], routes_traces[], routes_audit[];
 extern const struct route *const all_routes[]; /* NULL at the end */
