@@ -206,6 +206,9 @@ struct act *act_new(enum act_kind kind, void (*done)(struct act *),
 void act_free(struct act *act);
 void desk_act(struct desk *d, struct act *act); /* takes */
 
+/* Agents, teams and queues as they are now; one ref for the caller. */
+struct roster *desk_roster(struct desk *d);
+
 /* --- figures --- */
 struct desk_figures {
     size_t peers, visitors, agents_online, conversations, queued, bot, open;

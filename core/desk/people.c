@@ -588,3 +588,8 @@ void sender_write(const struct desk *d, struct buf *out, enum role role,
     jsonw_put_text(&w, "name", name);
     jsonw_close(&w, '}');
 }
+
+struct roster *desk_roster(struct desk *d)
+{
+    return roster_now(d);
+}

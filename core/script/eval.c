@@ -58,6 +58,7 @@ struct eval {
     struct slice source, text; /* text: of the try under way */
     struct version *version;   /* one ref, or NULL and trouble tells */
     struct slice trouble;
+    struct roster *roster; /* one ref */
     script_eval_fn done;
     void *arg;
 };
@@ -65,6 +66,7 @@ struct eval {
 static void end(struct eval *e)
 {
     struct script *s = e->script;
+    roster_free(e->roster);
     arena_free(e->arena);
     script_unref(s);
 }
@@ -117,6 +119,8 @@ static void on_loaded(struct mail *m)
     job->unit = SLICE(SCRIPT_CONSOLE_UNIT);
     job->what = SLICE("eval");
     job->at = clock_ms();
+    job->roster = e->roster;
+    e->roster = NULL;
     script_run(e->script, job);
 }
 
@@ -163,14 +167,15 @@ static void make(void *arg)
     loop_post(e->script->conf.home_loop, &e->mail);
 }
 
-void script_eval(struct script *s, struct slice source, script_eval_fn done,
-                 void *arg)
+void script_eval(struct script *s, struct slice source, struct roster *roster,
+                 script_eval_fn done, void *arg)
 {
     struct arena *a = arena_new();
     struct eval *e = arena_one(a, struct eval);
     *e = (struct eval){.script = s,
                        .arena = a,
                        .source = slice_dup(a, source),
+                       .roster = roster,
                        .done = done,
                        .arg = arg};
     script_ref(s);

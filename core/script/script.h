@@ -165,8 +165,8 @@ void script_enable(struct script *s, struct slice unit, bool on,
 #define SCRIPT_CONSOLE_UNIT "console"
 typedef void (*script_eval_fn)(void *arg, struct slice answer,
                                const struct job *job);
-void script_eval(struct script *s, struct slice source, script_eval_fn done,
-                 void *arg);
+void script_eval(struct script *s, struct slice source, struct roster *roster,
+                 script_eval_fn done, void *arg); /* takes the roster's ref */
 /* --- for `yuelai test` (app/testing) --- */
 #define SCRIPT_TEST_UNIT "test"
 /* Loads a *_test.lua as the unit "test"; file: as people are told it. It runs

@@ -47,7 +47,8 @@ static void post(struct call *c)
     } else {
         s->console_busy = true;
         s->console_writes = body_bool(c, "write", false);
-        script_eval(s->script, body_text(c, "source"), on_evaluated, c);
+        script_eval(s->script, body_text(c, "source"), desk_roster(s->desk),
+                    on_evaluated, c);
     }
 }
 
