@@ -3,7 +3,8 @@
  * compiled in by CMake. Immutable. */
 #pragma once
 
-struct template {
+struct template
+{
     const char *name, *text; /* "rule/@NAME@.lua" */
 };
 extern const struct template templates[]; /* name NULL at the end */

@@ -185,7 +185,8 @@ void bind_test_open(lua_State *L)
                                        {"duration", duration},
                                        {"moment", moment},
                                        {NULL, NULL}};
-    static const char *const files[] = {"test_assert", "test_house", "test"};
+    static const char *const files[] = {"test_assert", "test_people",
+                                        "test_house", "test"};
     int top = lua_gettop(L);
     lua_newtable(L);
     luaL_setfuncs(L, natives, 0);

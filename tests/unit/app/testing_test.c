@@ -284,6 +284,32 @@ TEST("agents are assigned, see, answer, note and close")
            "end)\n");
 }
 
+TEST("who is refused hears why, and a refusal nobody expects is a failure")
+{
+    struct ran r = run_rule(
+        "return { api = 1, on_inbound = function(conv, msg)\n"
+        "  if msg.text:find 'bad' then return conv:reject 'not that word' end "
+        "end }\n",
+        HEAD "it('a', function()\n"
+             "  local anna = t.visitor()\n"
+             "  assert.equal('not that word', anna:is_refused('bad', 'word'))\n"
+             "  anna:says 'good'\n"
+             "  assert.equal(1, #t.conversation(anna).messages)\n"
+             "end)\n"
+             "it('b', function() t.visitor():says 'bad' end)\n"
+             "it('c', function() t.visitor():is_refused 'good' end)\n"
+             "it('d', function() t.visitor():is_refused('bad', 'other') "
+             "end)\n");
+    CHECK_EQ_INT(r.report.passed, 1);
+    CHECK_EQ_INT(r.report.failed, 3);
+    REQUIRE(r.report.first && r.report.first->next);
+    CHECK_EQ_INT(r.report.first->verdict, VERDICT_PASSED);
+    CHECK_SLICE(r.report.first->next->message,
+                "the house refused it: not that word");
+    CHECK_EQ_INT(r.report.first->next->at_line, 8);
+    report_fini(&r.report);
+}
+
 TEST("an error of a script fails the test, unless it is taken")
 {
     struct ran r = run_rule("return { api = 1, on_message = function() error "
