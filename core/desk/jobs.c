@@ -215,11 +215,13 @@ static void on_patience(struct timer *t)
     conv_change(c->desk, c, place_begin, NULL);
 }
 
-/* Its rules have so long; then a person shall not wait for them. */
+/* Its rules have so long; then a person shall not wait for them. Only the
+ * first message is to be placed: a later one is with the rules because they
+ * have decided to keep it. */
 static void start_patience(struct desk *d, struct conv *c, struct job *job)
 {
     if (job->hook != HOOK_MESSAGE || c->rec.state != CONV_BOT ||
-        !d->conf.ports.patience) {
+        job->event.seq != 1 || !d->conf.ports.patience) {
         return;
     }
     int64_t ms = d->conf.ports.patience(d->conf.ports.arg, job);

@@ -91,6 +91,28 @@ static void on_part(struct job *part)
     part_done = part;
 }
 
+TEST(
+    "who has decided to keep a conversation is not hurried at its next message")
+{
+    uint64_t c;
+    struct job *job = thinking(&c, 50);
+    job->ran = 1;
+    job->decided = true; /* the bot goes on */
+    stage_job_done(&s, job);
+    stage_settle(&s);
+    stage_says(&s, 1, 0, "v2", "and now?");
+    stage_settle(&s);
+    job = stage_job(&s);
+    REQUIRE(job != NULL);
+    stage_pass(&s, 5000);
+    stage_settle(&s);
+    CHECK_EQ_INT(stage_conv(&s, c)->state, CONV_BOT);
+    job->ran = 1;
+    job->decided = true;
+    stage_job_done(&s, job);
+    stage_close(&s);
+}
+
 TEST("effects of a handler that waits count at once, the rest at its end")
 {
     uint64_t c;
