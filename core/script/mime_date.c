@@ -98,6 +98,8 @@ bool mime_date(struct slice raw, int64_t *ms)
 {
     struct cursor c = {raw, 0};
     int64_t d, y, h, min, s = 0;
+    if (raw.len == 0)
+        return false;
     skip(&c);
     if (word(&c).len) /* the day's name */
         skip(&c);

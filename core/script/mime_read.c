@@ -336,10 +336,9 @@ static void choose(struct reading *r, struct mime_part *p, bool attached,
 }
 
 static int add_leaf(struct reading *r, const struct mime_field *head,
-                    struct slice type, bool alternative)
+                    struct slice type, struct slice body, bool alternative)
 {
     struct arena *a = r->arena;
-    struct slice body = r->hit == NO_LEVEL ? read_body(r) : SLICE("");
     struct slice how = mime_value(a, field(head, "content-disposition"));
     struct slice charset =
         mime_parameter(a, field(head, "content-type"), "charset");
@@ -373,7 +372,9 @@ static int read_children(struct reading *r, struct slice type)
     struct slice otherwise = slice_is(type, "multipart/digest")
                                  ? SLICE("message/rfc822")
                                  : SLICE("text/plain");
-    (void)read_body(r); /* in front of the first: for old mailers */
+    struct slice front = read_body(r);            /* for old mailers */
+    if (r->hit != level && slice_trim(front).len) /* all there is */
+        got = add_leaf(r, NULL, SLICE("text/plain"), front, false);
     while (got == 0 && r->hit == level && !r->closes)
         got = read_part(r, read_fields(r), otherwise,
                         slice_is(type, "multipart/alternative"));
@@ -395,7 +396,9 @@ static int read_part(struct reading *r, struct mime_field *head,
     bool multi = slice_starts(type, "multipart/") && boundary.at &&
                  boundary.len && r->depth < MIME_DEPTH && r->hit == NO_LEVEL;
     if (!multi)
-        return add_leaf(r, head, type, alternative);
+        return add_leaf(r, head, type,
+                        r->hit == NO_LEVEL ? read_body(r) : SLICE(""),
+                        alternative);
     r->boundary[r->depth++] = boundary;
     return read_children(r, type);
 }

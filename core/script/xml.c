@@ -336,6 +336,13 @@ static bool is_allowed(struct slice s, size_t i)
     return true;
 }
 
+/* Of what was written, not of the text: what was left out in between must not
+ * make an end. */
+static bool ends_so(const struct buf *out)
+{
+    return out->len >= 2 && memcmp(out->data + out->len - 2, "]]", 2) == 0;
+}
+
 int xml_add_text(struct buf *out, struct slice text, bool cdata)
 {
     int got = cdata ? buf_add_text(out, "<![CDATA[") : 0;
@@ -343,9 +350,8 @@ int xml_add_text(struct buf *out, struct slice text, bool cdata)
         if (begins(text, i, "\xef\xbf\xbe") ||
             begins(text, i, "\xef\xbf\xbf")) {
             i += 2;
-        } else if (cdata && begins(text, i, "]]>")) {
-            got = buf_add_text(out, "]]]]><![CDATA[>");
-            i += 2;
+        } else if (cdata && text.at[i] == '>' && ends_so(out)) {
+            got = buf_add_text(out, "]]><![CDATA[>");
         } else if (is_allowed(text, i)) {
             got = cdata ? buf_add_char(out, text.at[i])
                         : add_escaped(out, text.at[i]);

@@ -153,6 +153,10 @@ TEST("broken structures are read as well as can be")
           /* no boundary */
           "m = mail('Content-Type: multipart/mixed', '', 'x')\n"
           "is(m.attachments[1].bytes, 'x')\n"
+          /* its boundary never comes: all there is is its text */
+          "m = mail('Content-Type: multipart/mixed; boundary=b', '', "
+          "'hello', '--c', 'x')\n"
+          "is(m.text, 'hello\\n--c\\nx')\n"
           /* a boundary in a head */
           "m = mail('Content-Type: multipart/mixed; boundary=b', '', '--b', "
           "'Content-Type: text/plain', '--b', '', 'two', '--b--')\n"

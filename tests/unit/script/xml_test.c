@@ -67,6 +67,9 @@ TEST("a table becomes a document, and comes back the same")
           "</Title></item></Articles></xml>')\n"
           "is(e {a = 'x\\0\\1\\239\\191\\191y\\r'}, "
           "'<xml><a>xy&#13;</a></xml>')\n"
+          /* found by the fuzzer: what is left out must not make an end */
+          "is(d(e({a = ']\\1]\\2><x/>'}, {cdata = true})).a, ']]><x/>')\n"
+          "is(d(e({a = ']]]>]]>>]]'}, {cdata = true})).a, ']]]>]]>>]]')\n"
           "local back = d(e({t = 'a]]>b\\n<&\"你', l = {{k = '1'}, {k = "
           "'2'}}}, {cdata = true}))\n"
           "is(back.t, 'a]]>b\\n<&\"你') is(back.l[2].k, '2')\n");
