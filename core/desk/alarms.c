@@ -4,7 +4,8 @@
  * Happy path: an alarm is deleted first and fires when that is on disk: once,
  * at most (an alarm lost to a crash in between is the price; a rule that
  * replies twice is worse). Failure: a deletion that could not be written is
- * tried again; an alarm whose script is not there becomes a dead letter.
+ * tried again; an alarm whose script is not there becomes a dead letter. One of
+ * a conversation that cannot be read runs without it.
  */
 #include "base/json.h"
 #include "desk/outcome.h"
@@ -95,23 +96,66 @@ void alarm_add(struct desk *d, const struct alarm *a)
     timer_start(d->wheel, &al->timer, a->due_at);
 }
 
-void alarm_fire(struct desk *d, const struct alarm *a,
-                const struct dead *letter)
+struct due { /* waits for its conversation */
+    struct desk *desk;
+    struct alarm alarm;
+    struct dead letter;
+};
+
+static void fire(struct desk *d, struct conv *c, const struct alarm *a,
+                 const struct dead *letter)
 {
-    struct conv *c = conv_of(d, a->conversation);
     struct event none = {0};
     struct job *job =
         c ? job_make(d, c, HOOK_TIMER, &none) : job_free_new(d, HOOK_TIMER);
     job->unit = slice_dup(job->arena, a->unit);
     job->what = slice_dup(job->arena, a->name);
     job->data = slice_dup(job->arena, a->data);
-    job->letter = letter ? letter->id : 0;
-    job->runs = letter ? letter->runs : 0;
+    job->letter = letter->id;
+    job->runs = letter->runs;
     if (c) {
         job_queue(d, c, job);
     } else {
         job_free_run(d, job);
     }
+}
+
+static void on_conv(struct query *q)
+{
+    struct due *due = q->owner;
+    struct desk *d = due->desk;
+    if (q->result == 0 && q->conversation) {
+        struct conv *c = conv_from(d, q);
+        fire(d, c, &due->alarm, &due->letter);
+        conv_settle(d, c);
+    } else if (q->result != ERR_CANCELLED) {
+        fire(d, NULL, &due->alarm, &due->letter); /* it was erased */
+    }
+    query_free(q);
+}
+
+/* A closed conversation is not in memory: it is loaded first. */
+void alarm_fire(struct desk *d, const struct alarm *a,
+                const struct dead *letter)
+{
+    const struct dead none = {0};
+    const struct dead *why = letter ? letter : &none;
+    struct conv *c = conv_of(d, a->conversation);
+    if (c || !a->conversation) {
+        fire(d, c, a, why);
+        return;
+    }
+    struct query *q = query_new(QUERY_CONVERSATION, on_conv, NULL);
+    struct due *due = arena_one(q->arena, struct due);
+    *due = (struct due){.desk = d, .alarm = *a};
+    due->alarm.unit = slice_dup(q->arena, a->unit);
+    due->alarm.name = slice_dup(q->arena, a->name);
+    due->alarm.data = slice_dup(q->arena, a->data);
+    due->letter.id = why->id;
+    due->letter.runs = why->runs;
+    q->owner = due;
+    q->id = q->conv = a->conversation;
+    d->conf.ports.read(d->conf.ports.arg, q);
 }
 
 void desk_every(struct desk *d, struct slice unit)

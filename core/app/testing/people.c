@@ -392,6 +392,8 @@ int people_say(struct stage *st, const struct json *in, struct jsonw *out,
     snprintf(ref, sizeof ref, "t%d-%u", (int)a->id, ++a->said);
     f->type = FRAME_SEND;
     f->ref = slice_dup(arena, slice_of(ref));
+    f->text = slice_dup(arena, f->text); /* a hook may keep it for longer */
+    f->kind = slice_dup(arena, f->kind); /* than this step */
     f->is_private = json_bool(in, "private", false);
     if (a->role == ROLE_VISITOR)
         f->conv = 0; /* theirs, or a new one */

@@ -211,6 +211,66 @@ TEST("an alarm of a script is deleted first and fires when that is on disk")
     stage_close(&s);
 }
 
+/* An alarm is due in a conversation that is not in memory; its reading. */
+static struct query *alarm_waits(void)
+{
+    stage_open(&s);
+    const struct alarm a = {.id = 9,
+                            .conversation = 1000,
+                            .due_at = s.now + 500,
+                            .unit = SLICE("rules/10-test"),
+                            .name = SLICE("later"),
+                            .data = SLICE("{}")};
+    desk_restore_alarm(s.desk, &a);
+    stage_pass(&s, 600);
+    CHECK(stage_commit(&s));
+    CHECK(stage_job(&s) == NULL);
+    struct query *q = (struct query *)s.queries;
+    must(q && q->kind == QUERY_CONVERSATION);
+    s.queries = s.queries->next;
+    CHECK_EQ_INT(q->id, 1000);
+    return q;
+}
+
+TEST("an alarm of a closed conversation fires in it, when it has been read")
+{
+    struct conversation rec = {.id = 1000,
+                               .channel = 1,
+                               .contact = 100,
+                               .state = CONV_CLOSED,
+                               .fence = 2,
+                               .last_seq = 1,
+                               .tags = SLICE("[]"),
+                               .attributes = SLICE("{}")};
+    struct query *q = alarm_waits();
+    q->conversation = &rec;
+    q->done(q);
+    struct job *job = stage_job(&s);
+    REQUIRE(job != NULL);
+    CHECK_EQ_INT(job->hook, HOOK_TIMER);
+    CHECK_SLICE(job->what, "later");
+    CHECK_EQ_INT(job->conv.id, 1000);
+    CHECK_EQ_INT(job->conv.state, CONV_CLOSED);
+    add(job, EFFECT_REPLY, "still there?");
+    stage_job_done(&s, job);
+    stage_settle(&s);
+    CHECK_EQ_INT(s.journal[s.pos].name, EVENT_MESSAGE_CREATED);
+    stage_close(&s);
+}
+
+TEST("an alarm whose conversation was erased runs without it")
+{
+    struct query *q = alarm_waits();
+    q->result = ERR_NOT_FOUND;
+    q->done(q);
+    struct job *job = stage_job(&s);
+    REQUIRE(job != NULL);
+    CHECK_EQ_INT(job->conv.id, 0);
+    stage_job_done(&s, job);
+    stage_settle(&s);
+    stage_close(&s);
+}
+
 TEST("after a restart only what was not handled is run again")
 {
     stage_open(&s);
