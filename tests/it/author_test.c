@@ -68,6 +68,18 @@ TEST("every start that is written passes its own tests, and is never "
     free(out);
 }
 
+TEST("both commands have help and refuse what they do not know")
+{
+    char *out = NULL;
+    CHECK_EQ_INT(RUN("new", "--help"), 0);
+    CHECK(strstr(out, "usage: yuelai new") != NULL);
+    CHECK_EQ_INT(RUN("test", "--help"), 0);
+    CHECK(strstr(out, "usage: yuelai test") != NULL);
+    CHECK_EQ_INT(RUN("test", "--no-such-option"), 2);
+    CHECK_EQ_INT(RUN("new", "rule", "a", "b"), 2);
+    free(out);
+}
+
 TEST("a name that is none is refused")
 {
     static const char *const names[] = {
