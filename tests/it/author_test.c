@@ -181,6 +181,24 @@ static bool wait_for(const char *path, const char *text, pid_t pid)
     return false;
 }
 
+TEST("what a killed run has left behind is swept away by the next")
+{
+    char *out = NULL, dir[64];
+    make_home();
+    pid_t dead = fork();
+    if (dead == 0) {
+        _exit(0);
+    }
+    CHECK(waitpid(dead, NULL, 0) == dead);
+    bool shm = access("/dev/shm", W_OK) == 0;
+    snprintf(dir, sizeof dir, "%s/yuelai-test-of-%ld-abcdef",
+             shm ? "/dev/shm" : "/tmp", (long)dead);
+    CHECK(mkdir(dir, 0700) == 0);
+    CHECK_EQ_INT(RUN("test", "--home", test_dir()), 0);
+    CHECK(access(dir, F_OK) != 0);
+    free(out);
+}
+
 TEST("watching runs again what a change touches")
 {
     const char *to = test_path("watched");

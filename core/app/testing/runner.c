@@ -479,6 +479,7 @@ int runner_run(const struct runner_conf *conf, struct report *report)
     int code = 2;
     r->conf = conf;
     r->report = report;
+    stage_files_sweep();
     if (find_all(conf, &found) && loop_new("test", &r->loop) == 0) {
         run_all(r, &found);
         loop_free(r->loop);

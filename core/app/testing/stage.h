@@ -85,6 +85,7 @@ int stage_files_make(struct stage *st, struct err *e);
 int stage_files_write(struct stage *st, struct slice unit, struct slice text,
                       struct err *e);
 void stage_files_remove(struct stage *st);
+void stage_files_sweep(void); /* those of processes that are no more */
 /* The text of a file below the home: "channels/x", "rules/x", "lib/x". Gives
  * its name for people too. */
 int stage_files_source(struct stage *st, struct slice name, struct arena *a,

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 
 #define PATH_BYTES 4096
 #define DEPTH 6
+#define PREFIX "yuelai-test-of-"
 
 /* --- one file ------------------------------------------------------------- */
 
@@ -91,7 +93,10 @@ static bool is_wanted(const struct stage *st, struct slice unit)
     struct arena *a = arena_new();
     bool found = false;
     (void)json_parse(a, st->only, NULL, &list); /* a step wrote it */
-    for (const struct json *j = list ? list->first : NULL; j; j = j->next)
+    if (json_is(list, JSON_STRING)) /* only = "rules/x", a list of one */
+        found = is_like(unit, list->text);
+    for (const struct json *j = json_is(list, JSON_ARRAY) ? list->first : NULL;
+         j; j = j->next)
         found |= j->type == JSON_STRING && is_like(unit, j->text);
     arena_free(a);
     return found;
@@ -185,15 +190,21 @@ static int add_new(struct stage *st, struct err *e)
     return copy_file(st->only_source, path, e);
 }
 
+static const char *base_folder(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    if (access("/dev/shm", W_OK | X_OK) == 0)
+        return "/dev/shm";
+    return tmp && *tmp && strlen(tmp) < 300 ? tmp : "/tmp";
+}
+
 int stage_files_make(struct stage *st, struct err *e)
 {
     static const char *const folders[] = {"rules", "flows", "lib"};
-    const char *tmp = getenv("TMPDIR");
     char path[STAGE_PATH + 16];
-    const char *base = access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm"
-                       : tmp && *tmp && strlen(tmp) < 300   ? tmp
-                                                            : "/tmp";
-    snprintf(st->dir, sizeof st->dir, "%s/yuelai-test-XXXXXX", base);
+    const char *base = base_folder();
+    snprintf(st->dir, sizeof st->dir, "%s/" PREFIX "%ld-XXXXXX", base,
+             (long)getpid());
     if (!mkdtemp(st->dir))
         return err_set(e, ERR_UNAVAILABLE, "no folder for the test in %s: %s",
                        base, strerror(errno));
@@ -218,6 +229,27 @@ void stage_files_remove(struct stage *st)
     if (st->dir[0])
         (void)nftw(st->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     st->dir[0] = '\0';
+}
+
+/* What a run that was killed has left behind, in memory even. */
+void stage_files_sweep(void)
+{
+    char path[PATH_BYTES];
+    const char *base = base_folder();
+    DIR *d = opendir(base);
+    for (struct dirent *f; d && (f = readdir(d)) != NULL;) {
+        char *end;
+        if (strncmp(f->d_name, PREFIX, sizeof PREFIX - 1) != 0)
+            continue;
+        long pid = strtol(f->d_name + sizeof PREFIX - 1, &end, 10);
+        if (pid <= 0 || *end != '-' || kill((pid_t)pid, 0) == 0 ||
+            errno != ESRCH)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", base, f->d_name);
+        (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
+    if (d)
+        closedir(d);
 }
 
 /* --- sources by name ------------------------------------------------------ */
