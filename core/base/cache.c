@@ -118,6 +118,13 @@ static void part_take(struct cache *c, struct entry *e)
     c->used[e->part] -= weight(e);
 }
 
+/* To the head of its own list. */
+static void part_again(struct cache *c, struct entry *e)
+{
+    part_take(c, e);
+    part_add(c, e, e->part);
+}
+
 static void drop(struct cache *c, struct entry *e)
 {
     part_take(c, e);
@@ -183,16 +190,34 @@ static struct entry *victim(struct cache *c, const struct entry *but)
     return e ? e : last(c, PART_PROTECTED);
 }
 
+static unsigned fame(const struct cache *c, const struct entry *e)
+{
+    return sketch_count(&c->sketch, e->hash);
+}
+
+/* Whom e may push out, or NULL. What was protected once and is not asked for
+ * any more gives way to what clearly is, but not to a mere scan. */
+static struct entry *loser(struct cache *c, const struct entry *e)
+{
+    struct entry *other = victim(c, e), *old = last(c, PART_PROTECTED);
+    if (other && fame(c, e) > fame(c, other))
+        return other;
+    if (old && fame(c, e) > 2 * fame(c, old) + 4)
+        return old;
+    if (other) /* or one that only looks used would bar all others */
+        part_again(c, other);
+    return NULL;
+}
+
 /* It fell out of the window; it, or those it is more used than, must go. */
 static void admit(struct cache *c, struct entry *e)
 {
     part_take(c, e);
     part_add(c, e, PART_PROBATION);
     while (is_full(c)) {
-        struct entry *other = victim(c, e);
+        struct entry *other = loser(c, e);
         c->stats.evictions++;
-        if (!other || sketch_count(&c->sketch, e->hash) <=
-                          sketch_count(&c->sketch, other->hash)) {
+        if (!other) {
             c->stats.refused++;
             drop(c, e);
             return;
@@ -298,8 +323,6 @@ void cache_put(struct cache *c, struct slice key, struct slice value,
     }
     map_put_text(&c->entries, e->key, e);
     part_add(c, e, part);
-    if (!was)
-        sketch_add(&c->sketch, e->hash);
     demote(c);
     settle(c);
 }

@@ -6,7 +6,8 @@
  * if it was asked for more often than the one it would push out. How often is
  * estimated by 4-bit counters (count-min, four rows) that are halved now and
  * then, so that old fame fades. The main part is a segmented LRU: on probation
- * until the second use, then protected (80 %).
+ * until the second use, then protected (80 %). What was protected and is not
+ * asked for any more gives way to what clearly is, not to a scan.
  *
  * Pure: it is told the time. Used by whoever owns it, on one thread.
  * Owns: copies of keys and values.
