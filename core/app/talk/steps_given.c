@@ -133,12 +133,14 @@ static int find_script(struct talk *t, struct slice file, struct json **out,
         if (!slice_eq(name, bare))
             continue;
         struct json *errors = json_get(j, "errors");
+        struct json *canary = json_get(j, "canary");
         *out = j;
-        *state = talk_fmt(t, "%lld %.*s %lld %u",
+        *state = talk_fmt(t, "%lld %.*s %lld %u %.*s",
                           (long long)json_int(j, "version", 0),
                           SLICE_FMT(json_text(j, "state")),
                           (long long)json_int(j, "loaded_at", 0),
-                          json_is(errors, JSON_ARRAY) ? errors->count : 0);
+                          json_is(errors, JSON_ARRAY) ? errors->count : 0,
+                          SLICE_FMT(json_text(canary, "version")));
         break;
     }
     return 0;
