@@ -143,7 +143,9 @@ static const struct api_call calls[] = {
     {"head", NULL, API_HANDLERS, WAITS, GIVES,
      "The same with HEAD; the body is empty.", "1"},
     {"request", NULL, API_HANDLERS, WAITS, GIVES,
-     "The same with the method the table names (GET without one).", "1"},
+     "The same with the method the table names; without one GET, or POST if "
+     "there is a body.",
+     "1"},
     {"stream", NULL, API_HANDLERS, WAITS,
      "(call: string|HttpCall): Stream|nil, string?, string?",
      "Waits for status and headers; the body is read bit by bit. The peer is "
