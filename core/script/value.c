@@ -7,8 +7,8 @@
  */
 #include "script/value.h"
 #include "base/limits.h"
-#include "script/secret.h"
 #include "script/bind.h"
+#include "script/secret.h"
 #include <lauxlib.h>
 #include <math.h>
 #include <stdio.h>
