@@ -32,6 +32,14 @@ describe("translation", function()
     bo:sees "谢谢"
   end)
 
+  it("translates what rules say, too", function()
+    service()
+    t.reload("rules/20-bot", [[return { api = 1, match = { text = "谢谢" }, -- rules see the translation
+      on_message = function(conv) conv:reply "不客气。" return true end }]])
+    anna:says "Thanks!"
+    anna:sees "You are welcome."
+  end)
+
   it("asks the service once for the same words", function()
     service()
     anna:says "Thanks!"
