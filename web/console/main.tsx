@@ -19,6 +19,7 @@ import '../shared/list/list.css';
 import '../shared/message/message.css';
 import './console.css';
 import './thread.css';
+import './house.css';
 
 initWords({ 'zh-CN': zh, en }, app.pref('lang'));
 initTheme(app.pref('theme'));

@@ -11,27 +11,42 @@ import { go, path } from '../shared/router.ts';
 import { InboxPage } from './pages/inbox.tsx';
 import { LoginDialog, LoginPage } from './pages/login.tsx';
 import { Banners, Toasts } from './parts/banners.tsx';
+import { Confirm } from './parts/confirm.tsx';
 import { Help, helpOpen } from './parts/help.tsx';
 import { Rail } from './parts/rail.tsx';
 import * as app from './stores/app.ts';
+import { may } from './stores/paged.ts';
 
-const Scripts = signal<ComponentType | null>(null);
+/** Pages that come when somebody goes there. */
+const LAZY: Record<string, () => Promise<ComponentType>> = {
+  scripts: () => import('./pages/scripts.tsx').then((m) => m.ScriptsPage),
+  flows: () => import('./pages/flows.tsx').then((m) => m.FlowsPage),
+  failed: () => import('./pages/failed.tsx').then((m) => m.FailedPage),
+  channels: () => import('./pages/channels.tsx').then((m) => m.ChannelsPage),
+};
 
-function loadScripts(): void {
-  import('./pages/scripts.tsx').then(
-    (m) => (Scripts.value = m.ScriptsPage),
-    () => (app.outdated.value = true), // a newer build took its files away
+const loaded = signal<Record<string, ComponentType>>({});
+const loading = new Set<string>();
+
+function load(name: string): void {
+  if (loading.has(name)) return;
+  loading.add(name);
+  LAZY[name]!().then(
+    (page) => (loaded.value = { ...loaded.value, [name]: page }),
+    () => {
+      loading.delete(name);
+      app.outdated.value = true; // a newer build took its files away
+    },
   );
 }
 
 function Page() {
-  if (path.value.startsWith('/scripts')) {
-    const S = Scripts.value;
-    if (S) return <S />;
-    loadScripts();
-    return <main class="page" />;
-  }
-  return <InboxPage />;
+  const name = path.value.split('/')[1] ?? '';
+  if (!(name in LAZY)) return <InboxPage />;
+  const P = loaded.value[name];
+  if (P) return <P />;
+  load(name);
+  return <main class="page" />;
 }
 
 export function Shell() {
@@ -41,6 +56,9 @@ export function Shell() {
         { keys: 'Shift+Slash', label: 'keys.help', run: () => (helpOpen.value = !helpOpen.value) },
         { keys: 'KeyG KeyI', label: 'keys.goInbox', run: () => go('/') },
         { keys: 'KeyG KeyP', label: 'keys.goScripts', run: () => go('/scripts') },
+        { keys: 'KeyG KeyF', label: 'keys.goFlows', when: () => may('supervisor'), run: () => go('/flows') },
+        { keys: 'KeyG KeyX', label: 'keys.goFailed', when: () => may('supervisor'), run: () => go('/failed') },
+        { keys: 'KeyG KeyH', label: 'keys.goChannels', when: () => may('supervisor'), run: () => go('/channels') },
       ]),
     [],
   );
@@ -67,6 +85,7 @@ export function Shell() {
       </div>
       <Toasts />
       {helpOpen.value && <Help />}
+      <Confirm />
       {app.expired.value && <LoginDialog />}
     </div>
   );

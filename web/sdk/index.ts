@@ -11,3 +11,4 @@ export { browserStore, LocalStore, MemoryStore, type Store } from './storage.ts'
 export { newId } from './id.ts';
 export { upload } from './files.ts';
 export type * from './types.ts';
+export type * from './house.ts';

@@ -37,6 +37,10 @@ export class Rest {
     return this.call<T>('PATCH', path, body);
   }
 
+  delete(path: string): Promise<void> {
+    return this.call<void>('DELETE', path);
+  }
+
   private async call<T>(method: string, path: string, body?: unknown, query?: Query): Promise<T> {
     const ctl = new AbortController();
     const timer = setTimeout(() => ctl.abort(), TIMEOUT_MS);

@@ -67,7 +67,7 @@ export class Timeline {
 
   mark(s: StatusData): void {
     const map = s.status === 'read' ? this.readBy : this.deliveredTo;
-    if (s.seq > (map[s.by.role] || 0)) map[s.by.role] = s.seq;
+    if (s.by && s.seq > (map[s.by.role] || 0)) map[s.by.role] = s.seq;
   }
 
   private insert(m: Message): boolean {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The contract's words as types: frames of `/ws`, events, and REST objects.
 
+import type { Canary, ScriptLimits } from './house.ts';
+
 export type Role = 'visitor' | 'agent' | 'bot' | 'system';
 export type AgentStatus = 'online' | 'busy' | 'away' | 'offline';
 export type ConvState = 'bot' | 'queued' | 'open' | 'snoozed' | 'closed';
@@ -82,10 +84,14 @@ export interface Channel {
 }
 
 export interface ScriptError {
+  phase?: string;
   file?: string;
   line?: number;
   message: string;
-  at?: number;
+  traceback?: string;
+  count?: number;
+  first_at?: number;
+  last_at?: number;
 }
 
 export interface Script {
@@ -94,7 +100,20 @@ export interface Script {
   state: string;
   version?: string | number;
   loaded_at?: number | null;
-  errors?: (ScriptError | string)[];
+  priority?: number;
+  /** Why this version serves. */
+  note?: string;
+  canary?: Canary | null;
+  pin?: boolean;
+  pinned?: { version: string; since_at: number; until_at: number }[];
+  calls?: number;
+  failures?: number;
+  kills?: number;
+  cpu_us?: number;
+  memory_bytes?: number;
+  in_flight?: number;
+  limits?: ScriptLimits;
+  errors?: ScriptError[];
 }
 
 export interface Page<T> {
@@ -163,10 +182,13 @@ export interface Ack {
   duplicate?: boolean;
 }
 
+/** Read or delivered by somebody; or, without `by`, what a platform made of it. */
 export interface StatusData {
   seq: number;
-  status: 'read' | 'delivered';
-  by: Who;
+  status: 'read' | 'delivered' | 'sent' | 'failed';
+  by?: Who;
+  code?: string;
+  reason?: string;
 }
 
 export interface EventFrame {

@@ -36,6 +36,11 @@ export const info = 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zm0-10v5.5m0-9v.1';
 export const attach = 'm20 11-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7l-8.5 8.5a1.7 1.7 0 0 1-2.4-2.4L14.5 7';
 export const wifi = 'M3 9.5a13 13 0 0 1 18 0M6.5 13a8 8 0 0 1 11 0M10 16.5a3 3 0 0 1 4 0M4 4l16 16';
 export const keys = 'M3 7h18v10H3zm3.5 3.5h.1m3.4 0h.1m3.4 0h.1m3.4 0h.1M7.5 14h9';
+export const flow = 'M6 8.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zm12 12a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM6 8.5V13a5 5 0 0 0 5 5h4.5M12 6h6v6';
+export const plug = 'M9 3v5m6-5v5M6 8h12v3a6 6 0 0 1-12 0zm6 9v4';
+export const undo = 'M9 14 4.5 9.5 9 5m-4.5 4.5H14a5.5 5.5 0 0 1 0 11h-3';
+export const why = 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM9.6 9.4a2.5 2.5 0 1 1 3.6 2.3c-.8.4-1.2.9-1.2 1.8m0 3v.1';
+export const plus = 'M12 5v14M5 12h14';
 export const shop = 'M4 9 5.5 4h13L20 9M4 9v11h16V9M4 9h16M9 20v-6h6v6';
 
 export function Icon({ d, size = 20, label }: { d: string; size?: number; label?: string }) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The REST the console uses, over the fake's memory.
+import { house } from './fake-house.mjs';
 import { json } from './fake-server.mjs';
 
 const bad = (res, status, code, message) => json(res, status, { error: { code, message } });
@@ -88,8 +89,8 @@ export async function rest(f, req, res) {
     return json(res, 200, pub(me));
   }
   if (kind === 'agents') return page(res, [...f.agents.values()].map(pub), q);
-  if (kind === 'channels') return page(res, [f.channel], q);
-  if (kind === 'scripts') return page(res, f.scripts, q);
+  const rank = ['agent', 'supervisor', 'admin'].indexOf(me.role);
+  if (house(f, res, { method: req.method, rank, parts: url.pathname.split('/').slice(3).map(decodeURIComponent), q, body, page, bad })) return;
   if (kind === 'contacts') {
     const c = f.contacts.get(id);
     if (!c) return bad(res, 404, 'not_found', 'no such contact');

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { rest } from './fake-rest.mjs';
 import { serveFile } from './fake-files.mjs';
+import { script, WEB } from './fake-house.mjs';
 
 let lastId = 0;
 export const newId = (p) => p + (++lastId + 1e9).toString(36);
@@ -23,7 +24,14 @@ export class Fake {
     this.refs = new Map(); // sender+ref -> message
     this.cookies = new Map();
     this.requests = [];
-    this.scripts = [{ name: 'rules/assign.lua', kind: 'rule', state: 'ok', version: 3, loaded_at: Date.now(), errors: [] }];
+    this.scripts = [script('rules/assign')];
+    this.versions = new Map(); // script -> rows with sources, newest first
+    this.flows = [];
+    this.deads = [];
+    this.outbox = [];
+    this.traces = new Map(); // message -> jobs
+    this.orders = []; // what was asked of scripts, flows, letters
+    this.check = { ok: true };
     this.ready = true;
     this.hold = false; // take sends, ack nothing
     this.refuse = null; // (frame) => error frame
@@ -31,7 +39,9 @@ export class Fake {
     this.agents = new Map();
     this.addAgent('admin@yuelai.local', '林悦', 'admin');
     this.addAgent('qiang@yuelai.local', '阿强', 'agent');
-    this.channel = { id: 'ch1', name: '官网', type: 'web', enabled: true, state: 'ok', config: { title: '悦来小店', color: '', greeting: '', locale: 'auto' } };
+    this.channel = { id: 'ch1', name: '官网', type: 'web', enabled: true, state: 'active', webhook_url: null, config: { title: '悦来小店', color: '', greeting: '', locale: 'auto' }, created_at: Date.now(), updated_at: Date.now() };
+    this.channels = [this.channel];
+    this.types = [WEB];
   }
 
   addAgent(email, name, role) {
@@ -278,6 +288,11 @@ export class Fake {
     const conv = this.openConv(id);
     this.store({ role: 'visitor', id, name: this.contacts.get(id).name }, conv, { kind: 'text', text, ref: newId('r') });
     return conv;
+  }
+
+  /** What a platform made of one of our messages. */
+  status(conv, seq, status, reason) {
+    this.event('message.status', conv.id, { seq, status, reason });
   }
 
   answer(conv, text, o = {}) {

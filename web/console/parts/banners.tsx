@@ -48,7 +48,7 @@ function House() {
   if (app.link.value !== 'open') return null;
   const first = broken[0];
   const err = first && health.errorsOf(first)[0];
-  const open = path.value === '/scripts' ? undefined : () => go('/scripts');
+  const open = path.value.startsWith('/scripts') ? undefined : () => go('/scripts');
   return (
     <>
       {!health.ready.value && <Line kind="bad" icon={I.alert} text={t('banner.notReady')} />}

@@ -13,6 +13,7 @@ import * as alerts from '../stores/alerts.ts';
 import * as app from '../stores/app.ts';
 import * as health from '../stores/health.ts';
 import * as inbox from '../stores/inbox.ts';
+import { may } from '../stores/paged.ts';
 import { toast } from '../stores/toast.ts';
 import { helpOpen } from './help.tsx';
 
@@ -89,6 +90,13 @@ export function Rail() {
       </span>
       <Item to="/" icon={I.inbox} label={t('nav.inbox')} badge={inbox.counts.value.unread} />
       <Item to="/scripts" icon={I.code} label={t('nav.scripts')} alert={health.broken.value.length > 0} />
+      {may('supervisor') && (
+        <>
+          <Item to="/flows" icon={I.flow} label={t('nav.flows')} />
+          <Item to="/failed" icon={I.alert} label={t('nav.failed')} badge={health.letters.value} />
+          <Item to="/channels" icon={I.plug} label={t('nav.channels')} />
+        </>
+      )}
       <span class="rail-gap" />
       <span class="rail-link" role="img" aria-label={t('link.' + link)} title={t('link.' + link)}>
         <i class={'dot ' + (up ? 'ok' : link === 'connecting' ? '' : 'bad')} />

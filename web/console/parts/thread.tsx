@@ -10,11 +10,13 @@ import { Avatar } from '../../shared/kit/avatar.tsx';
 import { Empty, Failed, Late } from '../../shared/kit/bits.tsx';
 import { VirtualList, type ListApi } from '../../shared/list/virtual.tsx';
 import { RowView, TypingBubble } from '../../shared/message/bubble.tsx';
-import { buildRows, type Row } from '../../shared/message/rows.ts';
+import { buildRows, type BubbleRow, type Row } from '../../shared/message/rows.ts';
 import * as app from '../stores/app.ts';
+import { deliveryOf, resend, tickRows } from '../stores/delivery.ts';
 import * as inbox from '../stores/inbox.ts';
 import * as thread from '../stores/thread.ts';
-import { explain } from '../stores/toast.ts';
+import { explain, toastError } from '../stores/toast.ts';
+import { asked, openWhy, Why } from './why.ts';
 import { now } from './clock.ts';
 import { detailsOpen } from './details.tsx';
 import { editAgain, ReplyBox } from './replybox.tsx';
@@ -82,7 +84,7 @@ function estimate(row: Row): number {
 function rowsOf(c: Conversation): Row[] {
   const l = thread.line(c.id);
   const me = app.me.value!;
-  return buildRows({
+  const rows = buildRows({
     messages: l.items,
     more: l.more,
     outbox: app.client?.outbox.of(c.id) ?? [],
@@ -93,6 +95,33 @@ function rowsOf(c: Conversation): Row[] {
     deliveredUpTo: l.deliveredTo.visitor ?? 0,
     unreadAfter: thread.unreadAfter.value,
   });
+  return tickRows(c.id, rows);
+}
+
+/** Below a bubble: what the platform said. Beside it: why it went as it did. */
+function After({ c, row }: { c: Conversation; row: BubbleRow }) {
+  if (row.out || row.streaming) return null;
+  const d = row.tick === 'failed' ? deliveryOf(c.id, row.m.seq) : undefined;
+  const mayAsk = app.me.value?.role !== 'agent';
+  return (
+    <>
+      {d && (
+        <div class="msg-failed">
+          <span>{t('delivery.failed', { why: d.reason || t('fail.other') })}</span>
+          {d.outbox && (
+            <button class="link" onClick={() => void resend(c.id, row.m.seq).catch(toastError)}>
+              {t('failed.resend')}
+            </button>
+          )}
+        </div>
+      )}
+      {mayAsk && (
+        <button class="icon-btn why" title={t('why.ask')} aria-label={t('why.askOf', { text: (row.m.text ?? '').slice(0, 40) })} onClick={() => openWhy(row.m.id)}>
+          <Icon d={I.why} size={16} />
+        </button>
+      )}
+    </>
+  );
 }
 
 function Log({ c }: { c: Conversation }) {
@@ -144,7 +173,7 @@ function Log({ c }: { c: Conversation }) {
         rows={rows}
         keyOf={(r) => r.key}
         estimate={estimate}
-        render={(r) => <RowView row={r} actions={actions} face visitor={inbox.nameOf(c)} />}
+        render={(r) => <RowView row={r} actions={actions} face visitor={inbox.nameOf(c)} after={(b) => <After c={c} row={b} />} />}
         label={t('thread.log')}
         end
         api={logApi}
@@ -180,6 +209,7 @@ function Typers({ c }: { c: Conversation }) {
 export function Thread() {
   const c = thread.current.value;
   const id = thread.openId.value;
+  useEffect(() => thread.onShown(c), [c?.id, c?.channel_type]);
   if (!id) {
     return (
       <section class="thread none" aria-label={t('thread.label')}>
@@ -205,6 +235,7 @@ export function Thread() {
       <div class="sr" aria-live="polite">
         {thread.spoken.value}
       </div>
+      {asked.value && Why.value && <Why.value key={asked.value} id={asked.value} onClose={() => (asked.value = null)} />}
     </section>
   );
 }

@@ -10,11 +10,14 @@ export const scriptsFailed = signal<unknown>(null);
 /** The scripts page wants it quick. */
 export const watching = signal(false);
 
+/** Dead letters and messages that no platform took: for those who may see. */
+export const letters = signal(0);
+
 const QUICK_MS = 2_000;
 const SLOW_MS = 10_000;
 
 export function errorsOf(s: Script): ScriptError[] {
-  return (s.errors ?? []).map((e) => (typeof e === 'string' ? { message: e } : e));
+  return s.errors ?? [];
 }
 
 export function place(s: Script, e: ScriptError): string {
@@ -33,6 +36,17 @@ export async function askScripts(): Promise<void> {
   }
 }
 
+async function askLetters(): Promise<void> {
+  if (app.me.value?.role === 'agent') return;
+  try {
+    const of = async (path: string, state?: string) => (await app.rest.get<Page<unknown>>(path, { state, limit: 1 })).total ?? 0;
+    const [dead, unsent] = await Promise.all([of('/dead-letters'), of('/outbox', 'dead')]);
+    letters.value = dead + unsent;
+  } catch {
+    // the badge stays as it was
+  }
+}
+
 async function askReady(): Promise<void> {
   try {
     ready.value = (await fetch('/readyz', { cache: 'no-store' })).status !== 503;
@@ -43,6 +57,7 @@ async function askReady(): Promise<void> {
 
 export function startHealth(): void {
   let last = 0;
+  let slow = 0;
   const turn = () => {
     if (document.visibilityState === 'hidden' || app.phase.value !== 'in' || app.expired.value || app.link.value !== 'open') return;
     const now = Date.now();
@@ -50,6 +65,9 @@ export function startHealth(): void {
     last = now;
     void askScripts();
     void askReady();
+    if (now - slow < SLOW_MS) return;
+    slow = now;
+    void askLetters();
   };
   setInterval(turn, 1_000);
 }

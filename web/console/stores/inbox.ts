@@ -259,7 +259,7 @@ function onEvent(e: EventFrame): void {
     const s = e.data as StatusData;
     thread.onStatus(id, s);
     const c = convs.get(id);
-    if (c && s.by.role === 'agent' && s.by.id === app.me.value?.id && s.seq >= c.last_seq) c.unread = 0;
+    if (c && s.by?.role === 'agent' && s.by.id === app.me.value?.id && s.seq >= c.last_seq) c.unread = 0;
   } else if (e.event.startsWith('conversation.')) {
     const before = convs.get(id);
     const c = e.data as Conversation;

@@ -6,6 +6,7 @@ import { Timeline } from '../../sdk/sync.ts';
 import type { Contact, Message, Page, StatusData } from '../../sdk/types.ts';
 import { Reading } from '../../shared/presence/reading.ts';
 import * as app from './app.ts';
+import { askOutbox, onPlatform } from './delivery.ts';
 import * as inbox from './inbox.ts';
 import { t } from '../../shared/i18n.ts';
 import { go } from '../../shared/router.ts';
@@ -77,6 +78,11 @@ export function open(id: string | null): void {
   const l = line(id);
   if (!l.loaded) void loadNewest(id);
   else void fill(id);
+}
+
+/** Whose messages go out by a platform, when that is known. */
+export function onShown(c: { id: string; channel_type: string } | null): void {
+  if (c && c.channel_type !== 'web') void askOutbox(c.id);
 }
 
 export async function loadNewest(id: string): Promise<void> {
@@ -163,6 +169,7 @@ export function onUpdate(id: string, m: Message): void {
 }
 
 export function onStatus(id: string, s: StatusData): void {
+  if (!s.by) onPlatform(id, s);
   const l = lines.get(id);
   if (!l) return;
   l.mark(s);

@@ -13,6 +13,8 @@ interface Props {
   children: ComponentChildren;
   foot?: ComponentChildren;
   wide?: boolean;
+  /** For code: as wide as the window allows. */
+  huge?: boolean;
 }
 
 export function Dialog(p: Props) {
@@ -29,7 +31,7 @@ export function Dialog(p: Props) {
   return (
     <dialog
       ref={ref}
-      class={'dialog' + (p.wide ? ' wide' : '')}
+      class={'dialog' + (p.wide ? ' wide' : p.huge ? ' huge' : '')}
       aria-label={p.title}
       onCancel={(e) => {
         e.preventDefault();

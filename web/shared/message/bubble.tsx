@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One bubble, the same in the widget and the console.
+import type { ComponentChildren } from 'preact';
 import * as I from '../icons.tsx';
 import { Icon } from '../icons.tsx';
 import { clock, dayTitle, fullTime, t } from '../i18n.ts';
@@ -50,14 +51,15 @@ interface Props {
   face: boolean;
   /** What the console calls the visitor now; a message keeps an older name. */
   visitor?: string;
+  /** What the console puts at a bubble: why it went so, what a platform said. */
+  after?: (row: BubbleRow) => ComponentChildren;
 }
 
-export function Bubble({ row, actions, face, visitor }: Props & { row: BubbleRow }) {
+export function Bubble({ row, actions, face, visitor, after }: Props & { row: BubbleRow }) {
   const { m } = row;
   const kind = kindOf(row);
   const side = row.mine ? 'right' : 'left';
   const name = (m.sender.role === 'visitor' && visitor) || m.sender.name || t('role.' + m.sender.role);
-  const pending = row.tick === 'queued' && !!row.out;
   return (
     <div class={`msg ${side} ${kind}${row.head ? ' head' : ''}${row.tail ? ' tail' : ''}`} data-seq={row.out ? undefined : m.seq} data-ref={m.ref}>
       {face && !row.mine && <div class="msg-face">{row.head && <Avatar id={m.sender.id} name={name} size={28} bot={m.sender.role === 'bot'} />}</div>}
@@ -80,14 +82,15 @@ export function Bubble({ row, actions, face, visitor }: Props & { row: BubbleRow
             {row.streaming && <span class="caret" aria-hidden="true" />}
           </span>
           <span class="bubble-meta">
-            {pending && <span>{t('tick.queued')}</span>}
+            {row.tick === 'queued' && <span>{t('tick.queued')}</span>}
             <time dateTime={new Date(m.at).toISOString()} title={fullTime(m.at)}>
               {clock(m.at)}
             </time>
             {row.tick && <TickMark tick={row.tick} />}
           </span>
         </div>
-        {row.tick === 'failed' && <Failed row={row} actions={actions} />}
+        {row.out && row.tick === 'failed' && <Failed row={row} actions={actions} />}
+        {after && after(row)}
       </div>
     </div>
   );

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// What platforms made of our messages: told live by message.status, and for
+// those who may see the outbox, asked when a conversation is opened.
+import { signal } from '@preact/signals';
+import type { OutboxRow } from '../../sdk/house.ts';
+import type { Page, StatusData } from '../../sdk/types.ts';
+import type { BubbleRow, Row, Tick } from '../../shared/message/rows.ts';
+import * as app from './app.ts';
+
+export interface Delivery {
+  status: 'waiting' | 'sent' | 'delivered' | 'read' | 'failed';
+  reason?: string;
+  /** In the outbox; needed to send it again. */
+  outbox?: string;
+}
+
+const KEEP = 20;
+const STATUS = { waiting: 'waiting', sent: 'sent', dead: 'failed' } as const;
+/** Later in the list means: more is known. */
+const ORDER: Delivery['status'][] = ['waiting', 'sent', 'delivered', 'read'];
+const TICK: Record<Delivery['status'], Tick> = { waiting: 'sending', sent: 'stored', delivered: 'delivered', read: 'read', failed: 'failed' };
+
+const of = new Map<string, Map<number, Delivery>>();
+export const deliveryTick = signal(0);
+
+function book(conversation: string): Map<number, Delivery> {
+  let b = of.get(conversation);
+  if (!b) {
+    b = new Map();
+    of.set(conversation, b);
+    if (of.size > KEEP) of.delete(of.keys().next().value!);
+  }
+  return b;
+}
+
+export function deliveryOf(conversation: string, seq: number): Delivery | undefined {
+  return of.get(conversation)?.get(seq);
+}
+
+/** A status without `by` is the platform's. */
+export function onPlatform(conversation: string, s: StatusData): void {
+  const b = book(conversation);
+  const old = b.get(s.seq);
+  // A receipt never takes back what a later one said; failed is the last word.
+  if (old && s.status !== 'failed' && old.status !== 'failed' && ORDER.indexOf(s.status) < ORDER.indexOf(old.status)) return;
+  b.set(s.seq, { status: s.status, reason: s.reason ?? s.code, outbox: old?.outbox });
+  deliveryTick.value++;
+  if (s.status === 'failed' && !old?.outbox) void askOutbox(conversation);
+}
+
+/** Web chats have no outbox; agents may not see it. */
+export async function askOutbox(conversation: string): Promise<void> {
+  if (app.me.value?.role === 'agent') return;
+  try {
+    const page = await app.rest.get<Page<OutboxRow>>('/outbox', { conversation, limit: 100 });
+    const b = book(conversation);
+    for (const o of page.items) {
+      const old = b.get(o.seq);
+      const status = STATUS[o.state];
+      const more = old && status === 'sent' && ORDER.indexOf(old.status) > ORDER.indexOf(status);
+      b.set(o.seq, more ? { ...old, outbox: o.id } : { status, reason: o.reason || old?.reason, outbox: o.id });
+    }
+    if (page.items.length > 0) deliveryTick.value++;
+  } catch {
+    // the ticks say what the events say
+  }
+}
+
+export async function resend(conversation: string, seq: number): Promise<void> {
+  const d = deliveryOf(conversation, seq);
+  if (!d?.outbox) return;
+  const b = book(conversation);
+  b.set(seq, { status: 'waiting', outbox: d.outbox });
+  deliveryTick.value++;
+  try {
+    await app.rest.post(`/outbox/${d.outbox}/resend`);
+  } catch (e) {
+    b.set(seq, d);
+    deliveryTick.value++;
+    throw e;
+  }
+}
+
+function sentByUs(row: BubbleRow): boolean {
+  return !row.out && !row.streaming && !row.m.private && (row.m.sender.role === 'agent' || row.m.sender.role === 'bot');
+}
+
+/** The ticks of a log, where a platform had its say. */
+export function tickRows(conversation: string, rows: Row[]): Row[] {
+  deliveryTick.value;
+  const b = of.get(conversation);
+  if (!b) return rows;
+  for (const r of rows) {
+    if (r.type !== 'msg' || !sentByUs(r)) continue;
+    const d = b.get(r.m.seq);
+    if (d && r.tick !== 'read' && !(r.tick === 'delivered' && d.status === 'sent')) r.tick = TICK[d.status];
+  }
+  return rows;
+}

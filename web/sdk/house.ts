@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the house tells of itself: scripts, flows, letters nobody could place,
+// messages on their way to platforms, traces, channels. Types only.
+import type { Message } from './types.ts';
+
+export interface CanarySide {
+  conversations: number;
+  calls: number;
+  errors: number;
+  kills: number;
+  us: number;
+  handovers: number;
+}
+
+export interface Canary {
+  version: string;
+  share: number;
+  since_at: number;
+  /** How many it meets before the house compares. */
+  conversations: number;
+  stable: CanarySide;
+  canary: CanarySide;
+}
+
+export interface ScriptLimits {
+  cpu_ms: number;
+  wall_ms: number;
+  memory_bytes: number;
+  http: number;
+  effects: number;
+}
+
+export interface ScriptVersion {
+  script: string;
+  version: string;
+  state: string;
+  since_at: number | null;
+  until_at: number | null;
+  note: string;
+  /** Of one version only. */
+  sources?: { name: string; text: string }[];
+}
+
+export type FlowState = 'ready' | 'sleeping' | 'waiting' | 'done' | 'failed' | 'cancelled';
+
+export interface SagaStep {
+  name: string;
+  state: string;
+  attempts: number;
+  error?: string;
+}
+
+export interface FlowLog {
+  /** start, reply, sleep, step, saga, undo … */
+  k: string;
+  n: string;
+  /** Tries before it worked or was given up. */
+  t?: number;
+  at?: number;
+  /** Not yet over: it goes on then. */
+  due?: number;
+  v?: unknown[];
+}
+
+export interface Flow {
+  id: string;
+  script: string;
+  version: string;
+  conversation: string | null;
+  contact: string | null;
+  state: FlowState;
+  due_at: number | null;
+  step: number;
+  attempts: number;
+  error: string | null;
+  args?: unknown;
+  view?: { waits?: string; step?: string; state?: string; saga?: { name: string; state: string; steps: SagaStep[] } };
+  log?: FlowLog[];
+  created_at: number;
+  updated_at: number;
+}
+
+export interface DeadLetter {
+  id: string;
+  created_at: number;
+  conversation: string | null;
+  message: string | null;
+  hook: string;
+  script: string | null;
+  reason: string;
+  data?: { name?: string; flow?: string; data?: unknown };
+  runs: number;
+}
+
+export interface OutboxRow {
+  id: string;
+  message: string;
+  conversation: string;
+  channel: string;
+  contact: string;
+  seq: number;
+  state: 'waiting' | 'sent' | 'dead';
+  attempts: number;
+  to: string;
+  reason: string;
+  due_at: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface Hop {
+  unit?: string;
+  version?: string;
+  hook?: string;
+  at?: number;
+  us?: number;
+  wall_us?: number;
+  outcome?: string;
+  error?: string;
+  /** In place of all else: so many are not told. */
+  more?: number;
+}
+
+export interface TraceEffect {
+  type: string;
+  unit?: string;
+  text?: string;
+  name?: string;
+  data?: unknown;
+  agent?: string;
+  team?: string;
+  pick?: string;
+  number?: number;
+  refused?: string;
+}
+
+export interface TraceJob {
+  hook: string;
+  what?: string;
+  at: number;
+  took_ms: number;
+  late?: boolean;
+  default?: boolean;
+  decided_by?: string;
+  letter?: string;
+  trouble?: string;
+  hops?: Hop[];
+  effects?: TraceEffect[];
+  cut?: boolean;
+}
+
+export interface Trace {
+  conversation: string;
+  state: string;
+  message: Message;
+  jobs: TraceJob[];
+  caused: { event: string; at: number; data: Record<string, unknown> }[];
+  cut: boolean;
+  delivery: { to: string; holder: string | null; read: boolean; sockets: number | null; why_not: string | null };
+}
+
+/** A text in each language, or one for all. */
+export type Said = string | { zh?: string; en?: string } | null | undefined;
+
+export interface SchemaField {
+  type: 'string' | 'secret' | 'integer' | 'boolean' | 'choice';
+  required?: boolean;
+  title?: Said;
+  help?: Said;
+  choices?: string[];
+}
+
+export interface ChannelType {
+  type: string;
+  title?: Said;
+  schema: Record<string, SchemaField | SchemaField['type']>;
+  state: 'active' | 'pending';
+}
+
+export interface ChannelRow {
+  id: string;
+  type: string;
+  name: string;
+  config: Record<string, unknown>;
+  enabled: boolean;
+  state: 'active' | 'disabled' | 'pending';
+  webhook_url: string | null;
+  /** Signs identities; only in the answer that makes it. */
+  secret?: string;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface ChannelCheck {
+  ok: boolean;
+  code?: string;
+  why?: string;
+}
