@@ -87,11 +87,18 @@ static int visit_all(struct server *s, struct err *e)
                                   .team = visit_team,
                                   .token = visit_token,
                                   .conversation = visit_conversation,
-                                  .unhandled = visit_unhandled,
                                   .alarm = visit_alarm,
                                   .flow = visit_flow,
                                   .outbox = visit_outbox,
                                   .version = versions_visit};
+    return store_visit(s->store, &v, e);
+}
+
+/* What the rules owe an answer: who wants it is known when they are loaded
+ * and the flows are there. */
+static int visit_owed(struct server *s, struct err *e)
+{
+    const struct store_visit v = {.arg = s, .unhandled = visit_unhandled};
     return store_visit(s->store, &v, e);
 }
 
@@ -370,6 +377,7 @@ int server_open(const struct config *given, const struct config *conf,
     }
     r = r ? r : open_store(s, e);
     r = r ? r : open_scripts(s, e);
+    r = r ? r : visit_owed(s, e);
     r = r ? r : open_net(s, e);
     if (r) {
         server_abandon(s);

@@ -68,6 +68,21 @@ static void write_effects(struct outcome *o, struct jsonw *w)
     }
 }
 
+/* What the job has done before it went on to wait. A message that is screened
+ * meanwhile (on_inbound, on_send) has no share in it. */
+static struct slice parts_of(const struct outcome *o)
+{
+    bool screened = o->job->hook == HOOK_INBOUND || o->job->hook == HOOK_SEND;
+    return o->c && !screened ? o->c->parts : (struct slice){0};
+}
+
+static void parts_drop(struct outcome *o)
+{
+    if (parts_of(o).len) {
+        text_free(&o->c->parts);
+    }
+}
+
 enum how_much { WHOLE, NO_EFFECTS, BARE };
 
 static int write_trace(struct outcome *o, struct buf *out, enum how_much much)
@@ -96,8 +111,8 @@ static int write_trace(struct outcome *o, struct buf *out, enum how_much much)
     if (much == WHOLE) {
         jsonw_key(&w, "effects");
         jsonw_open(&w, '[');
-        if (o->c && o->c->parts.len) {
-            jsonw_raw(&w, o->c->parts);
+        if (parts_of(o).len) {
+            jsonw_raw(&w, parts_of(o));
         }
         write_effects(o, &w);
         jsonw_close(&w, ']');
@@ -131,18 +146,15 @@ static struct trace *trace_new(struct outcome *o, struct arena *a,
 static bool tells(const struct outcome *o)
 {
     return o->job->ran || o->job->failures || o->placed || o->overdue ||
-           (o->c && o->c->parts.len);
+           parts_of(o).len;
 }
 
 void trace_put(struct outcome *o, const struct event *of)
 {
-    if (!tells(o) || (!o->job->event.pos && !of)) {
-        return;
+    if (tells(o) && (o->job->event.pos || of)) {
+        tx_put(o->tx, PUT_TRACE)->trace = trace_new(o, o->tx->arena, of);
     }
-    tx_put(o->tx, PUT_TRACE)->trace = trace_new(o, o->tx->arena, of);
-    if (o->c) {
-        text_free(&o->c->parts);
-    }
+    parts_drop(o);
 }
 
 /* --- without effects ------------------------------------------------------ */
@@ -160,16 +172,17 @@ static void on_flushed(struct tx *tx)
 void trace_later(struct outcome *o)
 {
     struct desk *d = o->d;
-    if (!tells(o) || !o->job->event.pos) {
-        return;
+    if (tells(o) && o->job->event.pos) {
+        if (!d->traces) {
+            d->traces = tx_new(on_flushed, NULL);
+        }
+        tx_put(d->traces, PUT_TRACE)->trace =
+            trace_new(o, d->traces->arena, NULL);
+        if (++d->trace_count >= LATER_MOST) {
+            trace_flush(d);
+        }
     }
-    if (!d->traces) {
-        d->traces = tx_new(on_flushed, NULL);
-    }
-    tx_put(d->traces, PUT_TRACE)->trace = trace_new(o, d->traces->arena, NULL);
-    if (++d->trace_count >= LATER_MOST) {
-        trace_flush(d);
-    }
+    parts_drop(o);
 }
 
 void trace_flush(struct desk *d)

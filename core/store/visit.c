@@ -109,7 +109,9 @@ static void note(struct visit *x, uint64_t pos)
     x->unhandled[x->count++] = pos;
 }
 
-/* Back over one conversation down to its mark. */
+/* Back over one conversation down to its mark; what a person has answered since
+ * is nothing for the rules any more (most of it never was: lines to an agent
+ * leave no mark). */
 static int note_above(struct visit *x, struct stmt *by_pos, uint64_t pos,
                       uint64_t handled)
 {
@@ -117,9 +119,11 @@ static int note_above(struct visit *x, struct stmt *by_pos, uint64_t pos,
     while (r == 0 && pos > handled) {
         struct event ev;
         r = journal_get(by_pos, pos, NULL, &ev, &pos);
-        if (r == 0 && ev.name == EVENT_MESSAGE_CREATED &&
-            ev.role == ROLE_VISITOR)
+        bool message = r == 0 && ev.name == EVENT_MESSAGE_CREATED;
+        if (message && ev.role == ROLE_VISITOR)
             note(x, ev.pos);
+        if (message && ev.role == ROLE_AGENT && !(ev.flags & EVENT_PRIVATE))
+            pos = handled;
         stmt_reset(by_pos);
     }
     return r;

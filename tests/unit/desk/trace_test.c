@@ -141,6 +141,48 @@ TEST("effects of a handler that waits count at once, the rest at its end")
     stage_close(&s);
 }
 
+TEST("what a handler did before it waited is told of its own message alone")
+{
+    uint64_t c;
+    struct job *job = thinking(&c, 0);
+    struct job *part = job_new(HOOK_MESSAGE, on_part, NULL);
+    part->event = job->event;
+    part->event.body = part->event.ref = SLICE("");
+    part->fence = job->fence;
+    add(part, EFFECT_TAG, "vip");
+    desk_part(s.desk, part);
+    stage_settle(&s);
+    job->fence = part->fence;
+    job_free(part);
+    s.hooks |= 1u << HOOK_INBOUND;
+    for (int i = 0; i < 2; i++) { /* while it waits, and when it has ended */
+        stage_says(&s, 1, 0, i ? "v3" : "v2", "and another");
+        stage_settle(&s);
+        struct job *screen = stage_job(&s);
+        REQUIRE(screen && screen->hook == HOOK_INBOUND);
+        screen->ran = 1;
+        stage_job_done(&s, screen);
+        stage_settle(&s);
+        CHECK(strstr(s.trace, "on_inbound") != NULL);
+        CHECK(strstr(s.trace, "\"vip\"") == NULL);
+        if (i == 0) {
+            job->ran = 1;
+            job->decided = true;
+            stage_job_done(&s, job);
+            stage_pass(&s, 1500);
+            stage_settle(&s);
+            CHECK(strstr(s.trace, "on_message") != NULL);
+            CHECK(strstr(s.trace, "\"vip\"") != NULL);
+            struct job *next = stage_job(&s);
+            REQUIRE(next && next->hook == HOOK_MESSAGE);
+            next->decided = true;
+            stage_job_done(&s, next);
+            stage_settle(&s);
+        }
+    }
+    stage_close(&s);
+}
+
 TEST("a part that could not be stored says so and is not tried again")
 {
     uint64_t c;

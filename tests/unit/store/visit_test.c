@@ -166,7 +166,7 @@ TEST("open conversations come with what their rules have not handled")
     world_message(tx, 7, ROLE_BOT, 0, 4)->cause = 2; /* 4 */
     world_message(tx, 7, ROLE_VISITOR, 3, 5);        /* 5 */
     world_message(tx, 9, ROLE_VISITOR, 4, 6);        /* 6 */
-    world_message(tx, 7, ROLE_AGENT, 40, 7);         /* 7 */
+    world_message(tx, 7, ROLE_AGENT, 40, 7)->flags = EVENT_PRIVATE; /* 7 */
     CHECK_EQ_INT(world_commit(&w, tx), 0);
     tx_free(tx);
     static const char want[] =
@@ -186,6 +186,14 @@ TEST("open conversations come with what their rules have not handled")
     visit(&w, &s);
     CHECK(strstr(s.text, "unhandled 5 in 7\n") != NULL);
     CHECK(strstr(s.text, "in 9") == NULL);
+    tx = world_tx(&w); /* what a person has answered is done */
+    world_message(tx, 7, ROLE_AGENT, 40, 8);
+    world_message(tx, 7, ROLE_VISITOR, 3, 9); /* after that of the mark: 10 */
+    CHECK_EQ_INT(world_commit(&w, tx), 0);
+    tx_free(tx);
+    visit(&w, &s);
+    CHECK(strstr(s.text, "unhandled 5 in 7\n") == NULL);
+    CHECK(strstr(s.text, "unhandled 10 in 7\n") != NULL);
     world_close(&w);
 }
 
