@@ -49,7 +49,7 @@ TEST("every shipped type has a title, a schema and help in two languages")
         const char *name, *state;
     } types[] = {{"web", "active"},     {"http", "active"},
                  {"wechat", "active"},  {"app", "pending"},
-                 {"weapp", "pending"},  {"wecom", "pending"},
+                 {"weapp", "pending"},  {"wecom", "active"},
                  {"douyin", "pending"}, {"email", "pending"}};
     struct roof r;
     REQUIRE(roof_open(&r));

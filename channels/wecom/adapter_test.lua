@@ -1,0 +1,342 @@
+-- yuelai test channels/wecom
+local t = require "test"
+local json, xml, crypto, secret = require "json", require "xml", require "crypto", require "secret"
+
+local API = "https://qyapi.weixin.qq.com/cgi-bin/"
+local KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
+local W2 = "RypEvHKD8QQKFhvQ6QleEB4J58tiPdvo+rtK1I9qca6aM/wvqnLSV5zEPeusUiX5L5X/0lWfrf0QADHHhGd3QczcdCUpj911L3vg3W/sYYvuJTs3TUUkSUXxaccAS0qhxchrRYt66wiSpGLYL42aM6A8dTT+6k4aSknmPj48kzJs8qLjvd4Xgpue06DOdnLxAUHzM6+kDZ+HMZfJYuR+LtwGc2hgf5gsijff0ekUNXZiqATP7PF5mZxZ3Izoun1s4zG4LUMnvw2r+KqCKIw+3IQH03v+BCA9nMELNqbSf6tiWSrXJB3LAVGUcallcrw8V2t9EL4EhzJWrQUax5wLVMNS0+rUPA3k22Ncx4XXZS9o0MBH27Bo6BpNelZpS+/uh9KsNlY6bHCmJU9p8g7m3fVKn28H3KDYA5Pl/T8Z1ptDAVe0lXdQ2YoyyH2uyPIGHBZZIs2pDBS8R07+qN+E7Q=="
+local W5_XML = [==[<xml>
+<MsgType><![CDATA[text]]></MsgType>
+<Content><![CDATA[test]]></Content>
+<FromUserName><![CDATA[wx49f0ab532d5d035a]]></FromUserName>
+<ToUserName><![CDATA[messense]]></ToUserName>
+<AgentID>1</AgentID>
+<CreateTime>1411525903</CreateTime>
+</xml>]==]
+local W5 = "9s4gMv99m88kKTh/H8IdkOiMg6bisoy3ypwy9H4hvSPe9nsGaqyw5hhSjdYbcrKk+j3nba4HMOTzHrluLBYqxgNcBqGsL8GqxlhZgURnAtObvesEl5nZ+uBE8bviY0LWke8Zy9V/QYKxNV2FqllNXcfmstttyIkMKCCmVbCFM2JTF5wY0nFhHZSjPUL2Q1qvSUCUld+/WIXrx0oyKQmpB6o8NRrrNrsDf03oxI1p9FxUgMnwKKZeOA/uu+2IEvEBtb7muXsVbwbgX05UPPJvFurDXafG0RQyPR+mf1nDnAtQmmNOuiR5MIkdQ39xn1vWwi1O5oazPoQJz0nTYjxxEE8kv3kFxtAGVRe3ypD3WeK2XeFYFMNMpatF9XiKzHo3"
+
+describe("channel wecom", { only = "none" }, function()
+  local adapter, ctx, delivered, receipts
+  before_each(function()
+    adapter = t.load "channels/wecom"
+    delivered, receipts = {}, {}
+    ctx = {
+      channel = { id = "ch_1", type = "wecom", name = "kf" },
+      config = { corpid = "wx5823bf96d3bd56c7", secret = secret.hide "app-secret", token = secret.hide "QDG6eK",
+        encoding_aes_key = secret.hide(KEY) },
+      deliver = function(message)
+        delivered[#delivered + 1] = message
+        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
+      end,
+      receipt = function(receipt)
+        receipts[#receipts + 1] = receipt
+        return true
+      end,
+    }
+  end)
+
+  local function call(method, query, body)
+    return adapter.receive({ method = method, path = "", query = query, headers = {}, body = body or "" }, ctx)
+  end
+
+  local function seal(text, random, corpid, hidden)
+    local key = crypto.base64_decode(secret.join(hidden, "="))
+    local n = #text
+    local full = random .. string.char(0, 0, math.floor(n / 256), n % 256) .. text .. corpid
+    return crypto.base64_encode(crypto.aes_cbc_encrypt(key, key:sub(1, 16), full, { block = 32 }))
+  end
+
+  describe("the address", function()
+    local function verifies(token, key, corpid, ts, nonce, echo, signature, expected)
+      ctx.config = { corpid = corpid, token = secret.hide(token), encoding_aes_key = secret.hide(key) }
+      local q = { msg_signature = signature, timestamp = ts, nonce = nonce, echostr = echo }
+      local status, body = call("GET", q)
+      assert.equal(200, status)
+      assert.equal(expected, body)
+      q.nonce = nonce .. "0"
+      assert.equal(401, (call("GET", q)))
+    end
+
+    it("is verified as in W1", function()
+      verifies("QDG6eK", KEY, "wx5823bf96d3bd56c7", "1409659589", "263014780",
+        "P9nAzCzyDtyTWESHep1vC5X9xho/qYX3Zpb4yKa9SKld1DsH3Iyt3tP3zNdtp+4RPcs8TgAE7OaBO+FZXvnaqQ==",
+        "5c45ff5e21c57e6ad56bac8758b79b1d9ac89fd3", "1616140317555161061")
+    end)
+
+    it("is verified as in W3", function()
+      verifies("kjr2TKI8umCBfVF3wAHk8JiPwma5VBme", "4Ma3YBrSBbX2aez8MJpXGBne5LSDwgGqHbhM9WPYIws", "ww6a112864f8022910",
+        "1583940690", "VHh7ymSeb0jc4lSb", "6KmUQuPVu7UhjyVqRdbo5SfcRqaHvbUlKSHFvBV2ZuR6TIlKsygcfeSd1GDplg1C5KSKr6UPHCaC/nIX3ZNt9w==",
+        "1ba3cb09c0d2c2b3ed6900d37f91a6efae6cb011", "94966531020182955848408")
+    end)
+
+    it("is verified as in W4", function()
+      verifies("123456", "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR", "wx49f0ab532d5d035a", "1411443780", "437374425",
+        "4ByGGj+sVCYcvGeQYhaKIk1o0pQRNbRjxybjTGblXrBaXlTXeOo1+bXFXDQQb1o6co6Yh9Bv41n7hOchLF6p+Q==",
+        "dd6b9c95b495b3f7e2901bfbc76c664930ffdb96", "5927782489442352469")
+    end)
+
+    it("is for one enterprise only", function()
+      ctx.config.corpid = "wwother"
+      assert.equal(403, (call("GET", { timestamp = "1409659589", nonce = "263014780",
+        msg_signature = "5c45ff5e21c57e6ad56bac8758b79b1d9ac89fd3",
+        echostr = "P9nAzCzyDtyTWESHep1vC5X9xho/qYX3Zpb4yKa9SKld1DsH3Iyt3tP3zNdtp+4RPcs8TgAE7OaBO+FZXvnaqQ==" })))
+    end)
+  end)
+
+  describe("callbacks", function()
+    it("are opened as in W2", function()
+      local q = { msg_signature = "477715d11cdb4164915debcba66cb864d751f3e6", timestamp = "1409659813", nonce = "1372623149" }
+      local body = xml.encode({ ToUserName = "wx5823bf96d3bd56c7", Encrypt = W2, AgentID = "218" }, { cdata = true })
+      local status, answer = call("POST", q, body)
+      assert.equal(200, status)
+      assert.equal("success", answer)
+      q.msg_signature = nil
+      assert.equal(401, (call("POST", q, body)))
+      q.msg_signature = "477715d11cdb4164915debcba66cb864d751f3e7"
+      assert.equal(401, (call("POST", q, body)))
+      assert.equal(400, (call("POST", q, "<xml/>")))
+    end)
+
+    it("are sealed as in W5", function()
+      local sealed = seal(W5_XML, "1234567890123456", "wx49f0ab532d5d035a", "kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR")
+      assert.equal(W5, sealed)
+      assert.equal("407518b7649e86ef23978113f92d27afa9296533", crypto.sha1(secret.sorted("123456", "1411525903", "461056294", sealed)))
+    end)
+  end)
+
+  -- A callback: there is news of this account.
+  local function rings(kfid, token)
+    local text = xml.encode({ ToUserName = ctx.config.corpid, CreateTime = "1", MsgType = "event", Event = "kf_msg_or_event",
+      Token = token or "ENC1", OpenKfId = kfid or "wkA" }, { cdata = true })
+    local sealed = seal(text, "1234567890123456", ctx.config.corpid, KEY)
+    local q = { timestamp = "1", nonce = "2", msg_signature = crypto.sha1(secret.sorted("QDG6eK", "1", "2", sealed)) }
+    assert.equal(200, (call("POST", q, xml.encode { Encrypt = sealed })))
+  end
+
+  local function calls_of(what)
+    local list = {}
+    for _, c in ipairs(t.http.calls()) do
+      if c.path:find(what, 1, true) then list[#list + 1] = c end
+    end
+    return list
+  end
+
+  local function has_token(name, times)
+    t.http.on("GET " .. API .. "gettoken*", { json = { errcode = 0, access_token = name or "T1", expires_in = 7200 }, times = times })
+  end
+  local function news(list, more, cursor, times)
+    t.http.on("POST " .. API .. "kf/sync_msg*", { json = { errcode = 0, next_cursor = cursor or "N1", has_more = more or 0, msg_list = list }, times = times or 1 })
+  end
+  local function said(id, kind, content, origin)
+    return { msgid = id, open_kfid = "wkA", external_userid = "wmB", send_time = 1735700000, origin = origin or 3, msgtype = kind, [kind] = content }
+  end
+
+  describe("news", function()
+    before_each(function() has_token() end)
+
+    it("are fetched after a callback, with its token, and once", function()
+      rings()
+      news { said("m1", "text", { content = "在吗" }), said("m2", "text", { content = "typed in WeCom" }, 5) }
+      assert.same({ again = 0.3 }, adapter.poll(ctx))
+      assert.same({ { dedupe = "m1", from = "wmB@wkA", kind = "text", text = "在吗" } }, delivered)
+      local ask = calls_of("sync_msg")[1].json
+      assert.equal("ENC1", ask.token)
+      assert.equal("wkA", ask.open_kfid)
+      assert.is_nil(ask.cursor)
+      adapter.poll(ctx)
+      assert.equal(1, #calls_of "sync_msg")
+    end)
+
+    it("go on at the cursor, over empty pages", function()
+      rings()
+      news({ said("m1", "text", { content = "1" }) }, 1, "N1")
+      news({}, 1, "N2")
+      news({ said("m2", "text", { content = "2" }) }, 0, "N3")
+      adapter.poll(ctx)
+      assert.equal(2, #delivered)
+      rings()
+      news {}
+      adapter.poll(ctx)
+      local asked = calls_of "sync_msg"
+      assert.equal("N1", asked[2].json.cursor)
+      assert.equal("N2", asked[3].json.cursor)
+      assert.equal("N3", asked[4].json.cursor)
+    end)
+
+    it("are asked for without the callback's token when that is over", function()
+      rings()
+      t.http.on("POST " .. API .. "kf/sync_msg*", { json = { errcode = 95007, errmsg = "invalid token" }, times = 1 })
+      news { said("m1", "text", { content = "1" }) }
+      adapter.poll(ctx)
+      assert.equal(1, #delivered)
+      assert.is_nil(calls_of("sync_msg")[2].json.token)
+    end)
+
+    it("are asked for again when WeCom is down", function()
+      rings()
+      t.http.on("POST " .. API .. "kf/sync_msg*", { fails = "timeout", times = 1 })
+      assert.same({ again = 10 }, adapter.poll(ctx))
+      news { said("m1", "text", { content = "1" }) }
+      adapter.poll(ctx)
+      assert.equal(1, #delivered)
+    end)
+
+    it("stay where they are when the house cannot take them", function()
+      local deliver = ctx.deliver
+      rings()
+      ctx.deliver = function() return nil, "unavailable", "full" end
+      news({ said("m1", "text", { content = "1" }) }, 0, "N1")
+      adapter.poll(ctx)
+      ctx.deliver = deliver
+      news { said("m1", "text", { content = "1" }) }
+      adapter.poll(ctx)
+      assert.equal(1, #delivered)
+      assert.is_nil(calls_of("sync_msg")[2].json.cursor)
+    end)
+
+    it("of other accounts are left alone", function()
+      ctx.config.open_kfid = "wkB"
+      rings "wkA"
+      news {}
+      adapter.poll(ctx)
+      for _, c in ipairs(calls_of "sync_msg") do assert.equal("wkB", c.json.open_kfid) end
+    end)
+
+    it("are asked for every five minutes without a callback", function()
+      ctx.config.open_kfid = "wkA"
+      news({}, 0, "N1", 9)
+      adapter.poll(ctx)
+      adapter.poll(ctx)
+      assert.equal(1, #calls_of "sync_msg")
+      t.advance "301s"
+      adapter.poll(ctx)
+      assert.equal(2, #calls_of "sync_msg")
+    end)
+
+    it("of each type are something people can read", function()
+      rings()
+      news { said("1", "image", { media_id = "M" }), said("2", "voice", { media_id = "M" }), said("3", "video", { media_id = "M" }),
+        said("4", "file", { media_id = "M" }), said("5", "location", { latitude = 31.2, longitude = 121.5, name = "外滩", address = "上海" }),
+        said("6", "link", { title = "标题", desc = "说明", url = "https://x.example.com", pic_url = "p" }), said("7", "miniprogram", { title = "商城" }),
+        said("8", "merged_msg", { title = "聊天", item = {} }), said("9", "channels_shop_order", { order_id = "1" }), said("10", "business_card", { userid = "u" }),
+        { msgid = "11", origin = 3, msgtype = "text", text = { content = "from nobody" } } }
+      adapter.poll(ctx)
+      local list = {}
+      for i, m in ipairs(delivered) do list[i] = m.text or m.kind end
+      assert.same({ "[图片]", "[语音]", "[视频]", "[文件]", "location", "[链接] 标题 说明 https://x.example.com", "[小程序] 商城",
+        "[聊天记录] 聊天", "[暂不支持的消息] channels_shop_order", "[名片]" }, list)
+      assert.equal("外滩", delivered[5].label)
+    end)
+
+    it("of a message that failed reach its sender", function()
+      rings()
+      news { { msgid = "e1", origin = 4, msgtype = "event", send_time = 1, event = { event_type = "msg_send_fail", fail_msgid = "ob_1-2", fail_type = 4 } } }
+      adapter.poll(ctx)
+      assert.equal("ob_1", receipts[1].sent)
+      assert.equal("failed", receipts[1].status)
+      assert.contains("48", receipts[1].why)
+    end)
+
+    it("of who comes in are welcomed, if it is not too late", function()
+      ctx.config.welcome = "欢迎光临"
+      t.http.on("POST " .. API .. "kf/send_msg_on_event*", { json = { errcode = 0 } })
+      local function enters(seconds_ago)
+        rings()
+        news { { msgid = "e" .. seconds_ago, origin = 4, msgtype = "event", send_time = math.floor(t.now() / 1000) - seconds_ago,
+          event = { event_type = "enter_session", welcome_code = "WC", open_kfid = "wkA", external_userid = "wmB" } } }
+        adapter.poll(ctx)
+      end
+      enters(1)
+      enters(30)
+      assert.equal(1, #calls_of "send_msg_on_event")
+      assert.same({ code = "WC", msgtype = "text", text = { content = "欢迎光临" } }, calls_of("send_msg_on_event")[1].json)
+      assert.same({}, delivered)
+    end)
+  end)
+
+  describe("answers", function()
+    local item
+    before_each(function() item = { id = "ob_1", to = "wmB@wkA", kind = "text", text = "您好", attempt = 1 } end)
+
+    local function sends(answer)
+      t.http.on("POST " .. API .. "kf/send_msg?*", { json = answer or { errcode = 0, msgid = "ob_1" }, times = 1 })
+      return adapter.send(item, ctx)
+    end
+
+    it("go out by the account that was written to, with an id that WeCom knows again", function()
+      has_token()
+      assert.same({ sent = "ob_1" }, sends())
+      assert.same({ touser = "wmB", open_kfid = "wkA", msgid = "ob_1", msgtype = "text", text = { content = "您好" } }, calls_of("send_msg")[1].json)
+      assert.equal("app-secret", calls_of("gettoken")[1].query.corpsecret)
+    end)
+
+    it("fetch a new token once when theirs is stale", function()
+      has_token("T1", 1)
+      has_token("T2", 1)
+      t.http.on("POST " .. API .. "kf/send_msg?*", { json = { errcode = 42001 }, times = 1 })
+      assert.same({ sent = "ob_1" }, sends())
+      assert.equal("T2", calls_of("send_msg")[2].query.access_token)
+    end)
+
+    it("fail with a reason, or come again, by error code", function()
+      has_token()
+      local cases = { [95002] = "window_closed", [95013] = "window_closed", [95001] = 60, [45009] = 60, [45033] = 5, [-1] = 5,
+        [95000] = "config", [48002] = "config", [95017] = "config", [40058] = "refused", [95030] = "unsupported" }
+      for code, expected in pairs(cases) do
+        local got = sends { errcode = code, errmsg = "x" }
+        assert.equal(expected, got.failed or got.retry, "code " .. code)
+        assert.contains(tostring(code), got.why)
+      end
+    end)
+
+    it("take a session over once when its state forbids them", function()
+      has_token()
+      t.http.on("POST " .. API .. "kf/service_state/trans*", { json = { errcode = 0 }, times = 1 })
+      t.http.on("POST " .. API .. "kf/send_msg?*", { json = { errcode = 95018 }, times = 1 })
+      assert.same({ sent = "ob_1" }, sends())
+      t.http.on("POST " .. API .. "kf/service_state/trans*", { json = { errcode = 95016 } })
+      assert.equal("not_allowed", sends({ errcode = 95018 }).failed)
+    end)
+
+    it("as cards are menus, as places are places, in pieces when long", function()
+      has_token()
+      item.kind, item.card = "card", { title = "请选择", buttons = { { label = "转人工" }, { label = "自助", url = "https://x.example.com" } } }
+      sends()
+      assert.same({ head_content = "请选择", list = { { type = "click", click = { id = "101", content = "转人工" } },
+        { type = "view", view = { url = "https://x.example.com", content = "自助" } } } }, calls_of("send_msg")[1].json.msgmenu)
+      item = { id = "ob_2", to = "wmB@wkA", kind = "location", lat = 31.2, lng = 121.5, label = "外滩" }
+      sends()
+      assert.same({ name = "外滩", address = "", latitude = 31.2, longitude = 121.5 }, calls_of("send_msg")[2].json.location)
+      item = { id = "ob_3", to = "wmB@wkA", kind = "text", text = ("退款"):rep(500) }
+      t.http.on("POST " .. API .. "kf/send_msg?*", { json = { errcode = 0 }, times = 2 })
+      assert.same({ sent = "ob_3" }, adapter.send(item, ctx))
+      assert.equal("ob_3-1", calls_of("send_msg")[3].json.msgid)
+      assert.equal("ob_3", calls_of("send_msg")[4].json.msgid)
+    end)
+
+    it("as files are not there yet; without an account or a secret they are dead", function()
+      item.kind = "image"
+      assert.equal("unsupported", adapter.send(item, ctx).failed)
+      item.kind, item.to = "text", "wmB"
+      assert.equal("no_recipient", adapter.send(item, ctx).failed)
+      item.to, ctx.config.secret = "wmB@wkA", nil
+      assert.equal("config", adapter.send(item, ctx).failed)
+    end)
+  end)
+
+  it("says in words what its settings lack", function()
+    has_token()
+    assert.is_true(adapter.check(ctx.config, ctx))
+    assert.equal("encoding_aes_key", select(2, adapter.check({ corpid = "ww1", token = "t", encoding_aes_key = "x" }, ctx)))
+    assert.equal("token", select(2, adapter.check({ corpid = "ww1" }, ctx)))
+  end)
+
+  it("says in words what WeCom refuses", function()
+    t.http.on("GET " .. API .. "gettoken*", { json = { errcode = 60020, errmsg = "not allow to access from your ip, from ip: 203.0.113.7" } })
+    local ok, code, why = adapter.check(ctx.config, ctx)
+    assert.is_nil(ok)
+    assert.equal("refused", code)
+    assert.contains("可信 IP", why)
+    assert.contains("203.0.113.7", why)
+  end)
+end)
