@@ -5,6 +5,7 @@
  * started, nothing changed.
  */
 #include "app/command.h"
+#include "app/testing/runner.h"
 #include "base/log.h"
 #include "script/script.h"
 #include "store/store.h"
@@ -46,6 +47,23 @@ static void print(const struct buf *out)
 
 /* --- check --- */
 
+/* The house a file lies in, unless a folder was named; the file's path in it. */
+static const char *file_of(const struct flags *f, struct config *conf)
+{
+    const char *file = f->rest_count ? f->rest[0] : NULL;
+    char home[sizeof conf->home];
+    if (!file || f->given.home[0]) {
+        return file;
+    }
+    home_of(file, conf->home, home, sizeof home);
+    size_t n = strlen(home);
+    if (strncmp(file, home, n) == 0 && file[n] == '/') {
+        memcpy(conf->home, home, n + 1);
+        file += n + 1;
+    }
+    return file;
+}
+
 int check_main(int argc, char **argv)
 {
     struct flags f = {.rest_max = 1};
@@ -60,7 +78,8 @@ int check_main(int argc, char **argv)
         return 1;
     }
     buf_init(&out, REPORT_MAX);
-    r = script_check(conf.home, f.rest_count ? f.rest[0] : NULL, &out);
+    const char *file = file_of(&f, &conf);
+    r = script_check(conf.home, file, &out);
     print(&out);
     buf_fini(&out);
     puts(r ? "something is broken" : "all is well");

@@ -21,8 +21,12 @@
 
 /* --- check ---------------------------------------------------------------- */
 
+/* A lib is looked at as it is used: by a script that requires it. */
+#define LIB_USER SLICE("rules/lib")
+
 struct check {
     const char *home;
+    struct slice lib; /* "lib/hours", or empty */
     struct buf *out;
     size_t found;
     int failed;
@@ -32,7 +36,18 @@ static int read_file(void *arg, struct slice name, struct arena *a,
                      struct slice *out, struct err *e)
 {
     const struct check *c = arg;
-    return files_read(c->home, name, a, out, e);
+    if (!c->lib.len || !slice_eq(name, LIB_USER))
+        return files_read(c->home, name, a, out, e);
+    struct buf b;
+    buf_init(&b, LIMIT_SCRIPT_BYTES);
+    int r = buf_addf(&b, "require '%.*s' return { api = 1, on_close = print }",
+                     SLICE_FMT(c->lib));
+    for (size_t i = 0; i < b.len; i++)
+        if (b.data[i] == '/')
+            b.data[i] = '.';
+    *out = slice_dup(a, buf_slice(&b));
+    buf_fini(&b);
+    return r;
 }
 
 static void check_one(void *arg, struct slice name)
@@ -41,9 +56,11 @@ static void check_one(void *arg, struct slice name)
     struct loader l;
     loader_init(&l, read_file, c, LIMIT_SCRIPT_MEMORY);
     l.home = c->home;
-    struct version *v = load_version(&l, name);
+    c->lib = slice_starts(name, "lib/") ? name : SLICE("");
+    struct version *v = load_version(&l, c->lib.len ? LIB_USER : name);
     if (v) {
-        for (const struct source *p = v->sources; p && !c->failed; p = p->next)
+        const struct source *p = v->sources;
+        for (p = c->lib.len ? p->next : p; p && !c->failed; p = p->next)
             c->failed = lint_source(p == v->sources ? v->file : p->name,
                                     p->text, c->out, &c->found);
         if (slice_starts(v->name, "flows/") && !c->failed)

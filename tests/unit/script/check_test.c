@@ -99,13 +99,49 @@ TEST("check says nothing of good scripts and one line of each bad one")
     loop_free(w.loop);
 }
 
+TEST("a lib is looked at as a script that requires it would see it")
+{
+    struct world w;
+    struct buf out;
+    world_init(&w);
+    buf_init(&out, 100000);
+    world_write(&w, "lib/number", "return 5");
+    world_write(&w, "lib/user", "return require 'lib.number'");
+    world_write(&w, "lib/bad", "local a = 1\nreturn kv.gett");
+    world_write(&w, "lib/broken", "local a = \n\nreturn");
+    CHECK_EQ_INT(script_check(w.home, "scripts/lib/number.lua", &out), 0);
+    CHECK_EQ_INT(script_check(w.home, "scripts/lib/user.lua", &out), 0);
+    CHECK_SLICE(buf_slice(&out), "");
+    CHECK(script_check(w.home, "scripts/lib/bad.lua", &out) < 0);
+    CHECK(contains(buf_slice(&out), "lib/bad.lua:2:"));
+    CHECK(script_check(w.home, "scripts/lib/broken.lua", &out) < 0);
+    CHECK(contains(buf_slice(&out), "lib/broken.lua:3:"));
+    CHECK(script_check(w.home, "scripts/lib/none.lua", &out) < 0);
+    CHECK(!contains(buf_slice(&out), "rules/lib.lua"));
+    buf_fini(&out);
+    loop_free(w.loop);
+}
+
 TEST("everything that is shipped and shown passes check")
 {
-    static const char *const homes[] = {".", "examples/01-echo",
-                                        "examples/02-office-hours"};
+    static const char *const homes[] = {
+        ".",
+        "examples/01-echo",
+        "examples/02-office-hours",
+        "examples/03-vip-first",
+        "examples/04-last-agent",
+        "examples/05-faq",
+        "examples/06-risk-control",
+        "examples/07-refund-saga",
+        "examples/08-order-lookup",
+        "examples/09-survey",
+        "examples/10-translate",
+        "examples/11-own-channel",
+        "examples/12-canary",
+    };
     struct buf out;
     buf_init(&out, 100000);
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof homes / sizeof homes[0]; i++) {
         test_note("%s", homes[i]);
         CHECK_EQ_INT(script_check(homes[i], NULL, &out), 0);
         CHECK_SLICE(buf_slice(&out), "");
