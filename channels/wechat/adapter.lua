@@ -300,7 +300,7 @@ end
 
 -- --- out -------------------------------------------------------------------
 
-local RETRY = { [-1] = 5, [40001] = 60, [40014] = 60, [42001] = 60, [45009] = 600, [45011] = 60, [45047] = 60 }
+local RETRY = { [-1] = 5, [40001] = 60, [40014] = 60, [42001] = 60, [45009] = 600, [45011] = 60, [45047] = 600 }
 local FAILED = {
   [40003] = "no_recipient", [43004] = "no_recipient", [50005] = "no_recipient",
   [43019] = "refused", [48002] = "refused",
@@ -316,7 +316,7 @@ local function trouble_of(answer, why)
   if answer.of_token and code ~= -1 and code ~= 45009 and code ~= 45011 then
     return { failed = "config", why = sentence(answer) }
   end
-  if RETRY[code] then return { retry = RETRY[code], why = sentence(answer) } end
+  if RETRY[code] then return { retry = RETRY[code], why = sentence(answer), until_heard = code == 45047 or nil } end
   return { failed = FAILED[code] or "refused", why = sentence(answer) }
 end
 

@@ -373,7 +373,7 @@ end
 
 -- --- out -------------------------------------------------------------------
 
-local RETRY = { [-1] = 5, [40014] = 60, [42001] = 60, [41001] = 60, [45009] = 60, [45033] = 5, [95001] = 60 }
+local RETRY = { [-1] = 5, [40014] = 60, [42001] = 60, [41001] = 60, [45009] = 60, [45033] = 5, [95001] = 600 }
 local FAILED = {
   [95002] = "window_closed", [95013] = "window_closed", [95018] = "not_allowed", [95030] = "unsupported", [40201] = "refused",
   [95003] = "not_allowed", [40001] = "config", [40013] = "config", [48002] = "config", [60020] = "config", [95000] = "config",
@@ -384,7 +384,7 @@ local function trouble_of(answer, why)
   if not answer then return { retry = 5, why = why } end
   local code = answer.errcode
   if code == 0 then return nil end
-  if RETRY[code] then return { retry = RETRY[code], why = sentence(answer) } end
+  if RETRY[code] then return { retry = RETRY[code], why = sentence(answer), until_heard = code == 95001 or nil } end
   return { failed = FAILED[code] or (answer.of_token and "config") or "refused", why = sentence(answer) }
 end
 

@@ -280,12 +280,13 @@ describe("channel wecom", { only = "none" }, function()
 
     it("fail with a reason, or come again, by error code", function()
       has_token()
-      local cases = { [95002] = "window_closed", [95013] = "window_closed", [95001] = 60, [45009] = 60, [45033] = 5, [-1] = 5,
+      local cases = { [95002] = "window_closed", [95013] = "window_closed", [95001] = 600, [45009] = 60, [45033] = 5, [-1] = 5,
         [95000] = "config", [48002] = "config", [95017] = "config", [40058] = "refused", [95030] = "unsupported" }
       for code, expected in pairs(cases) do
         local got = sends { errcode = code, errmsg = "x" }
         assert.equal(expected, got.failed or got.retry, "code " .. code)
         assert.contains(tostring(code), got.why)
+        assert.equal(code == 95001 or nil, got.until_heard)
       end
     end)
 

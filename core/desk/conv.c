@@ -428,6 +428,9 @@ static void event_done(struct desk *d, struct conv *c, struct step *s,
     switch (ev->name) {
     case EVENT_MESSAGE_CREATED:
         message_done(d, c, s, tx, ev);
+        if (ev->role == ROLE_VISITOR) {
+            outbox_heard(d, ev->conv);
+        }
         break;
     case EVENT_MESSAGE_STATUS:
         status_done(d, c, s, tx, ev);

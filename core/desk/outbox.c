@@ -8,7 +8,9 @@
  * its message.status. Failure: a retry waits longer each time and holds back
  * what comes behind it in its conversation only; a channel that fails again
  * and again is left alone for a while (base/breaker.h); after a day a message
- * is dead, and may be sent again by hand. A crash between the platform's yes
+ * is dead, and may be sent again by hand. What the platform takes only after
+ * its visitor has written ({until_heard}) says nothing about the channel, and is
+ * tried when they do. A crash between the platform's yes
  * and our commit sends it twice: adapters are given its id to prevent that.
  */
 #include "desk/outbox.h"
@@ -190,6 +192,21 @@ void desk_faces_changed(struct desk *d)
     }
 }
 
+void outbox_heard(struct desk *d, uint64_t conv)
+{
+    struct out_conv *q = map_get(&d->out_convs, conv);
+    if (!q) {
+        return;
+    }
+    q->heard = true;
+    if (q->unheard && !q->busy) {
+        q->unheard = false;
+        q->first->due_at = 0;
+        timer_stop(d->wheel, &q->timer);
+        go_on(d, q);
+    }
+}
+
 /* --- with the message ----------------------------------------------------- */
 
 static bool goes_out(const struct event *ev)
@@ -316,7 +333,7 @@ static void send(struct out_conv *q)
 {
     struct desk *d = q->channel->desk;
     q->busy = true;
-    q->nobody = false;
+    q->nobody = q->unheard = q->heard = false;
     q->channel->under_way++;
     list_remove(&q->link);
     list_init(&q->link);
@@ -402,7 +419,7 @@ struct verdict {
     enum breaker_outcome told;
     struct slice remote, reason, code;
     int64_t retry_ms;
-    bool nobody;
+    bool nobody, unheard;
 };
 
 static struct verdict judge(const struct job *job, struct arena *a)
@@ -437,6 +454,10 @@ static struct verdict judge(const struct job *job, struct arena *a)
         v.reason = v.reason.len ? v.reason : v.code;
     } else {
         v.retry_ms = json_int(all, "retry", 0) * 1000;
+        v.unheard = json_bool(all, "until_heard", false);
+        if (v.unheard) { /* the platform works, this visitor must write */
+            v.told = BREAKER_WELL;
+        }
     }
     return v;
 }
@@ -531,6 +552,7 @@ static void settle(struct desk *d, struct out_conv *q, struct job *job,
                      sent ? SLICE("") : row->reason, v->code);
     }
     q->nobody = v->nobody;
+    q->unheard = v->unheard;
     tx->token = q->conv;
     d->conf.ports.commit(d->conf.ports.arg, tx);
 }
@@ -592,6 +614,8 @@ static void on_settled(struct tx *tx)
     tell_status(d, tx);
     if (row->state != OUTBOX_WAITING) {
         item_done(d, q);
+    } else if (q->unheard && q->heard) {
+        q->first->due_at = 0;
     }
     q->busy = false;
     go_on(d, q);

@@ -20,6 +20,8 @@ struct out_conv {
     struct out_item *first, *last;
     bool busy;       /* the first is with the adapter or being settled */
     bool nobody;     /* there was no adapter for it */
+    bool unheard;    /* it waits until its visitor writes */
+    bool heard;      /* they did since the first was given to the adapter */
     uint32_t ticket; /* of the breaker */
     struct timer timer;
     struct list link; /* in channel's ready */
@@ -38,5 +40,6 @@ struct out_channel {
 /* Adds the rows of what goes out to a tx that is about to be committed. */
 void outbox_put(struct desk *d, struct conv *c, struct tx *tx);
 void outbox_stored(struct desk *d, struct outbox *row); /* committed */
+void outbox_heard(struct desk *d, uint64_t conv);       /* the visitor wrote */
 void outbox_start(struct desk *d);
 void outbox_free(struct desk *d);

@@ -117,6 +117,9 @@ const struct api_module channel_module = {
 static const struct api_call sent[] = {
     FIELD("sent", "string|nil", "It went out; the platform's id of it."),
     FIELD("retry", "number|nil", "Not now: again after so many seconds."),
+    FIELD("until_heard", "boolean|nil",
+          "With retry: the platform works, but takes no more for this visitor "
+          "before they write; then it is tried at once."),
     FIELD("failed", "string|nil", "Never: a code such as \"window_closed\"."),
     FIELD("why", "string|nil", "A sentence for people, with retry and failed."),
     END};

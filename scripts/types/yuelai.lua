@@ -54,6 +54,7 @@ function sleep(duration) end
 ---@class Sent
 ---@field sent? string It went out; the platform's id of it.
 ---@field retry? number Not now: again after so many seconds.
+---@field until_heard? boolean With retry: the platform works, but takes no more for this visitor before they write; then it is tried at once.
 ---@field failed? string Never: a code such as "window_closed".
 ---@field why? string A sentence for people, with retry and failed.
 
@@ -631,7 +632,7 @@ function http.delete(call) end
 function http.head(call) end
 
 ---Waits.
----The same with the method the table names (GET without one).
+---The same with the method the table names; without one GET, or POST if there is a body.
 ---@param call string|HttpCall
 ---@return HttpAnswer|nil, string?, string?
 function http.request(call) end

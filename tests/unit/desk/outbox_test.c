@@ -242,6 +242,45 @@ TEST("a channel that fails again and again is left alone for a while")
     stage_close(&s);
 }
 
+TEST(
+    "what waits for its visitor holds up nobody else, and goes when they write")
+{
+    open_desk();
+    uint64_t anna = stage_visitor_joins(&s, 100);
+    uint64_t first = conv;
+    says("a1", "one");
+    for (int i = 0; i < 6; i++) { /* the breaker would be open */
+        struct job *job = stage_job(&s);
+        REQUIRE(job != NULL);
+        answers(job, "{\"retry\":60,\"until_heard\":true,\"why\":\"5 sent\"}");
+        if (i < 5) {
+            stage_pass(&s, 1900000);
+            stage_settle(&s);
+        }
+    }
+    stage_visitor_joins(&s, 101);
+    conv = stage_conversation(&s, 101);
+    says("b1", "another");
+    struct job *job = stage_job(&s);
+    REQUIRE(job != NULL);
+    CHECK(has(job->call->item, "another"));
+    answers(job, "{\"sent\":\"p\"}");
+    CHECK(stage_job(&s) == NULL);
+    stage_says(&s, anna, first, "v1", "hello?");
+    stage_settle(&s);
+    job = stage_job(&s);
+    REQUIRE(job != NULL);
+    CHECK(has(job->call->item, "one"));
+    /* They write while it is with the adapter: at once again. */
+    stage_says(&s, anna, first, "v2", "and?");
+    stage_settle(&s);
+    answers(job, "{\"retry\":60,\"until_heard\":true}");
+    job = stage_job(&s);
+    REQUIRE(job != NULL);
+    answers(job, "{\"sent\":\"p\"}");
+    stage_close(&s);
+}
+
 TEST("after a restart what waits goes on, in its order")
 {
     open_desk();
