@@ -49,6 +49,7 @@ end
 return {
   api = 1,
   match = { kind = "text", state = "bot" },
+  deadline = "1s", -- the first text.segment after a start loads the dictionary
 
   on_message = function(conv, msg)
     if #msg.text > 500 or person:find(msg.text) then return end -- for people

@@ -9,8 +9,13 @@ describe("redact", function()
     assert.equal("卡号［银行卡号已隐藏，尾号 1111］谢谢", (redact "卡号4111 1111 1111 1111谢谢"))
     assert.equal("［身份证号已隐藏］", (redact "11010519491231002X"))
     assert.equal("打 138****5678", (redact "打 13812345678"))
-    local _, found = redact "4111111111111111 或 13812345678"
+  end)
+
+  it("finds two numbers side by side, in groups, and in full width", function()
+    local clean, found = redact "4111 1111 1111 1111 13812345678 2 件"
+    assert.equal("［银行卡号已隐藏，尾号 1111］ 138****5678 2 件", clean)
     assert.same({ "card", "phone" }, found)
+    assert.equal("138****5678", (redact "１３８-1234-5678"))
   end)
 
   it("leaves other numbers alone", function()
@@ -60,6 +65,12 @@ describe("risk control", function()
     t.advance "1m"
     anna:says "好了"
     assert.equal(21, #t.conversation(anna).messages)
+  end)
+
+  it("looks at long texts, too, and refuses longer ones", function()
+    anna:says(("1 "):rep(2900) .. "4111111111111111")
+    bo:sees "尾号 1111"
+    refused(anna, ("1 "):rep(3001), "消息太长")
   end)
 
   it("keeps agents from promising too much", function()

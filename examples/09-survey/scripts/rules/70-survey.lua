@@ -39,6 +39,7 @@ end
 return {
   api = 1,
   priority = 10, -- before all rules that would take "5" for a question
+  deadline = "2s", -- it asks kv, and kv the disk: more than the usual 50 ms, for once
 
   on_close = function(conv, how)
     if how.by ~= "agent" then return end -- only after talks with a person
