@@ -133,6 +133,7 @@ TEST("a message's trace tells its scripts, effects, events and delivery")
     CHECK_SLICE(json_text(d, "to"), "agent");
     CHECK_EQ_INT(json_int(d, "sockets", -1), 1);
     CHECK(!json_bool(d, "read", true));
+    CHECK(play(&r, "bo sees text = \"there\""));
     CHECK(play(&r, "bo reads"));
     struct awaited w = {&r, path};
     CHECK(test_wait(is_read, &w, 10000));

@@ -157,7 +157,7 @@ TEST("a schema that is broken or too large leaves its type out")
         "return 1",
         "return { schema = 1 }",
         "return { schema = { { type = 'string' } } }",
-        "return { schema = { a = 'string' } }",
+        "return { schema = { a = 'text' } }",
         "return { schema = { a = { type = 'number' } } }",
         "return { schema = { a = { type = 'choice' } } }",
         "return { schema = { aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa = { "
