@@ -164,6 +164,20 @@ describe("channel http", { only = "none" }, function()
       assert.equal("w1", delivered[1].dedupe)
     end)
 
+    it("takes null for nothing", function()
+      local body = '{"id":null,"from":null,"text":"Hi"}'
+      assert.equal(422, (push(body, { ["x-signature"] = crypto.hmac("sha256", "s3cret", body) })))
+      assert.is_nil(delivered[1].dedupe)
+      assert.equal("", delivered[1].from)
+    end)
+
+    it("keeps ids that are long numbers whole", function()
+      local body = '{"id":1234567890123457,"from":4503599627370495,"text":"Hi"}'
+      push(body, { ["x-signature"] = crypto.hmac("sha256", "s3cret", body) })
+      assert.equal("1234567890123457", delivered[1].dedupe)
+      assert.equal("4503599627370495", delivered[1].from)
+    end)
+
     it("says what is wrong", function()
       local status, answer = signed { id = "m1" }
       assert.equal(422, status)

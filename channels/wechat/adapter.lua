@@ -166,6 +166,7 @@ local kinds = {
 
 -- Events have no MsgId; FromUserName is added by whoever looks for repeats.
 local function dedupe_of(x)
+  if type(x.MsgId) == "number" then return ("%.0f"):format(x.MsgId) end -- tostring would round it
   if x.MsgId then return tostring(x.MsgId) end
   return table.concat({ "e", tostring(x.FromUserName), tostring(x.CreateTime), tostring(x.Event), tostring(x.EventKey or "") }, ":")
 end

@@ -69,6 +69,8 @@ describe("channel wechat", { only = "none" }, function()
       local q = { signature = "899cf89e464efb63f54ddac96b0a0a235f53aa78", timestamp = "1714037059", nonce = "486452656" }
       call("POST", q, '{"ToUserName":"gh_1","FromUserName":"o1","CreateTime":1,"MsgType":"text","Content":"Hi","MsgId":23456789012345678}')
       assert.equal("23456789012345678", delivered[1].dedupe)
+      call("POST", q, '{"ToUserName":"gh_1","FromUserName":"o1","CreateTime":1,"MsgType":"text","Content":"Hi","MsgId":1234567890123457}')
+      assert.equal("1234567890123457", delivered[2].dedupe)
       ctx.config.format = "xml"
       assert.equal(400, (call("POST", q, "{}")))
     end)

@@ -301,28 +301,34 @@ local function take(m, ctx)
   return code ~= "unavailable" and code ~= "internal" and code ~= "rate_limited" and code ~= "timeout"
 end
 
--- All news of an account. True, or nil and why it must be asked again.
-local function pull(ctx, kfid, token)
-  local key, till = key_of("cursor", ctx, kfid), time.now() + PULL_MS
-  local cursor = kv.get(key)
+-- All news of an account: the cursor so far, and true, or false and why it must
+-- be asked again.
+local function pages(ctx, kfid, token, cursor)
+  local till = time.now() + PULL_MS
   repeat
     local answer, why = call(ctx, "sync_msg", { cursor = cursor, token = token, limit = 1000, voice_format = 0, open_kfid = kfid })
-    if not answer then return nil, why end
+    if not answer then return cursor, false, why end
     if answer.errcode == 95007 and token then -- its ten minutes are over
       token, answer = nil, { errcode = 0, has_more = 1, msg_list = {} }
     elseif answer.errcode ~= 0 then
-      return nil, sentence(answer)
+      return cursor, false, sentence(answer)
     end
     for _, m in ipairs(answer.msg_list or {}) do
-      if not take(m, ctx) then return nil, "the house could not take it" end
+      if not take(m, ctx) then return cursor, false, "the house could not take it" end
     end
-    if given(answer.next_cursor) then
-      cursor = answer.next_cursor
-      kv.set(key, cursor) -- commits when this poll ends; until then `dedupe` helps
-    end
-    if answer.has_more ~= 1 then return true end
+    if given(answer.next_cursor) then cursor = answer.next_cursor end
+    if answer.has_more ~= 1 then return cursor, true end
   until time.now() > till
-  return nil, nil -- the rest is for the next poll
+  return cursor, false -- the rest is for the next poll
+end
+
+-- The cursor is stored when this poll ends; until then `dedupe` helps.
+local function pull(ctx, kfid, token)
+  local key = key_of("cursor", ctx, kfid)
+  local before = kv.get(key)
+  local cursor, ok, why = pages(ctx, kfid, token, before)
+  if cursor ~= before then kv.set(key, cursor) end
+  return ok, why
 end
 
 local swept = {} -- channel -> when all its accounts were asked last

@@ -47,10 +47,10 @@ TEST("every shipped type has a title, a schema and help in two languages")
 {
     static const struct {
         const char *name, *state;
-    } types[] = {{"web", "active"},     {"http", "active"},
-                 {"wechat", "active"},  {"app", "pending"},
-                 {"weapp", "pending"},  {"wecom", "active"},
-                 {"douyin", "pending"}, {"email", "pending"}};
+    } types[] = {
+        {"web", "active"},      {"http", "active"},    {"wechat", "active"},
+        {"app", "pending"},     {"weapp", "pending"},  {"wecom", "active"},
+        {"telegram", "active"}, {"douyin", "pending"}, {"email", "pending"}};
     struct roof r;
     REQUIRE(roof_open(&r));
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {

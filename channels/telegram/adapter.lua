@@ -1,0 +1,249 @@
+-- Telegram bots: private chats only. With a webhook secret Telegram pushes,
+-- without one we ask (getUpdates), which needs no public address.
+local http, json, kv, crypto, secret = require "http", require "json", require "kv", require "crypto", require "secret"
+local log, utf8 = require "log", require "utf8"
+
+local API = "https://api.telegram.org"
+local TEXT_UNITS = 4096 -- UTF-16 units
+local DATA_BYTES = 64   -- of a button
+local WAIT_S = 20       -- how long Telegram holds a question
+
+---@type Channel
+local M = {
+  api = 1,
+  title = { zh = "Telegram", en = "Telegram" },
+  schema = {
+    token = {
+      type = "secret",
+      required = true,
+      title = { zh = "机器人 Token", en = "Bot token" },
+      help = { zh = "@BotFather 给出的，形如 123456:ABC…", en = "From @BotFather, as in 123456:ABC…" },
+    },
+    webhook_secret = {
+      type = "secret",
+      title = { zh = "Webhook 密钥", en = "Webhook secret" },
+      help = {
+        zh = "设了 webhook 才填，与 setWebhook 的 secret_token 相同；不填则由我们主动拉取",
+        en = "Only with a webhook, as its secret_token; empty means: we ask Telegram",
+      },
+    },
+    api = {
+      type = "string",
+      title = { zh = "接口地址", en = "API address" },
+      help = { zh = "不填则为 https://api.telegram.org；经代理或自建服务时填写", en = "Empty means https://api.telegram.org; for a proxy or a server of your own" },
+    },
+  },
+  capabilities = { text = TEXT_UNITS, kinds = { "text", "card", "location" }, buttons = 10, rate = 25, burst = 25, at_once = 8 },
+}
+
+local function given(text) return type(text) == "string" and text ~= "" end
+
+local function words(...)
+  local list = {}
+  for i = 1, select("#", ...) do
+    local word = select(i, ...)
+    if given(word) then list[#list + 1] = word end
+  end
+  return table.concat(list, " ")
+end
+
+-- Ids have up to 52 bits; tostring would round them.
+local function id_text(id) return type(id) == "number" and ("%.0f"):format(id) or tostring(id) end
+
+-- --- calls -----------------------------------------------------------------
+
+-- What Telegram answers, { ok = …, result = … }; nil and why it does not.
+local function call(config, method, body, timeout)
+  local base = given(config.api) and config.api:gsub("/+$", "") or API
+  local res, code, why = http.post { url = secret.join(base, "/bot", config.token, "/", method), json = body, timeout = timeout, max_bytes = "4MB" }
+  if not res then return nil, why or code end
+  if type(res.json) ~= "table" then return nil, "HTTP " .. res.status end
+  return res.json
+end
+
+local function sentence(answer)
+  local code = answer.error_code
+  local what = code == 401 and "机器人 Token 不对 / the bot token is wrong"
+    or code == 403 and "用户停用了机器人 / the user has blocked the bot"
+    or code == 429 and "发得太快 / too many messages"
+    or "Telegram 返回错误 / Telegram's error"
+  return ("%s (%s %s)"):format(what, tostring(code), tostring(answer.description))
+end
+
+-- --- in --------------------------------------------------------------------
+
+-- Files: file_id is where a download would begin.
+local marks = { { "photo", "[图片]" }, { "voice", "[语音]" }, { "audio", "[音频]" }, { "video", "[视频]" }, { "video_note", "[视频]" },
+  { "animation", "[动图]" }, { "document", "[文件]" }, { "sticker", "[表情]" }, { "contact", "[联系人]" } }
+
+local function content_of(m)
+  if given(m.text) then return { kind = "text", text = m.text } end
+  if type(m.location) == "table" then
+    local venue = type(m.venue) == "table" and m.venue or {}
+    return { kind = "location", lat = m.location.latitude, lng = m.location.longitude, label = words(venue.title), address = words(venue.address) }
+  end
+  for _, mark in ipairs(marks) do
+    local x = m[mark[1]]
+    if type(x) == "table" then
+      return { kind = "text", text = words(mark[2], x.file_name, x.emoji, x.first_name, x.phone_number, m.caption) }
+    end
+  end
+  return { kind = "text", text = "[暂不支持的消息]" }
+end
+
+local function message_of(update)
+  local m, pressed = update.message, update.callback_query
+  local out
+  if type(pressed) == "table" and type(pressed.message) == "table" then
+    m, out = { chat = pressed.message.chat, from = pressed.from }, { kind = "text", text = given(pressed.data) and pressed.data or "[按钮]" }
+  elseif type(m) == "table" then
+    out = content_of(m)
+  end
+  if not out or type(m.chat) ~= "table" or m.chat.type ~= "private" then return nil end
+  local from = type(m.from) == "table" and m.from or {}
+  out.name = words(from.first_name, from.last_name)
+  out.dedupe, out.from = id_text(update.update_id), id_text(m.chat.id)
+  return out
+end
+
+-- True when it is on disk, or is none of ours to keep.
+local function take(update, ctx)
+  local m = message_of(update)
+  if not m then return true end
+  local ok, code, why = ctx.deliver(m)
+  if not ok then
+    log.error("telegram: a message could not be taken", { code = code, why = why, id = m.dedupe })
+    return code ~= "unavailable" and code ~= "internal" and code ~= "rate_limited" and code ~= "timeout"
+  end
+  if update.callback_query and not ok.duplicate then -- or its button keeps turning
+    call(ctx.config, "answerCallbackQuery", { callback_query_id = update.callback_query.id }, "2s")
+  end
+  return true
+end
+
+function M.receive(req, ctx)
+  local expected, theirs = ctx.config.webhook_secret, req.headers["x-telegram-bot-api-secret-token"]
+  if not expected or not theirs or not crypto.equal(expected, theirs) then return 401 end
+  local update = json.decode(req.body)
+  if type(update) ~= "table" or not update.update_id then return 400 end
+  if not take(update, ctx) then return 503 end
+  return 200, ""
+end
+
+function M.poll(ctx)
+  if ctx.config.webhook_secret then return { again = 300 } end
+  local key = "offset:" .. ctx.channel.id
+  local answer, why = call(ctx.config, "getUpdates",
+    { offset = kv.get(key), timeout = WAIT_S, allowed_updates = { "message", "callback_query" } }, "28s")
+  if not answer or not answer.ok then
+    log.warn("telegram: it could not be asked", { why = answer and sentence(answer) or why })
+    return { again = 30 }
+  end
+  local offset, again
+  for _, update in ipairs(answer.result) do
+    if not take(update, ctx) then again = 5 break end
+    offset = update.update_id + 1
+  end
+  if offset then kv.set(key, offset) end
+  return { again = again or 0.2 }
+end
+
+-- --- out -------------------------------------------------------------------
+
+-- Pieces of at most 4096 UTF-16 units, never through a character.
+local function pieces(text)
+  local list, chars, units = {}, {}, 0
+  for char in utf8.chars(text) do
+    local n = #char == 4 and 2 or 1
+    if units + n > TEXT_UNITS then
+      list[#list + 1] = table.concat(chars)
+      chars, units = {}, 0
+    end
+    chars[#chars + 1], units = char, units + n
+  end
+  list[#list + 1] = table.concat(chars)
+  return list
+end
+
+local function cut(text, bytes)
+  if #text <= bytes then return text end
+  while bytes > 1 and text:byte(bytes + 1) >= 128 and text:byte(bytes + 1) < 192 do bytes = bytes - 1 end
+  return text:sub(1, bytes)
+end
+
+local function texts(text, buttons)
+  local list = {}
+  for i, piece in ipairs(pieces(text)) do list[i] = { method = "sendMessage", body = { text = piece } } end
+  if buttons and #buttons > 0 then list[#list].body.reply_markup = { inline_keyboard = buttons } end
+  return list
+end
+
+local function card_messages(card)
+  local buttons = {}
+  for i, b in ipairs(card.buttons or {}) do
+    buttons[i] = { b.url and { text = b.label, url = b.url } or { text = b.label, callback_data = cut(b.value or b.label, DATA_BYTES) } }
+  end
+  local lines = {}
+  for _, name in ipairs { "title", "text", "url", "image" } do
+    if given(card[name]) then lines[#lines + 1] = card[name] end
+  end
+  return texts(#lines > 0 and table.concat(lines, "\n") or "…", buttons)
+end
+
+local function messages_of(item)
+  if item.kind == "text" then return texts(item.text) end
+  if item.kind == "card" then return card_messages(item.card) end
+  if item.kind == "location" then
+    local body = { latitude = item.lat, longitude = item.lng }
+    if not given(item.label) then return { { method = "sendLocation", body = body } } end
+    body.title, body.address = item.label, given(item.address) and item.address or item.label
+    return { { method = "sendVenue", body = body } }
+  end
+end
+
+local function trouble_of(answer, why)
+  if not answer then return { retry = 5, why = why } end
+  if answer.ok then return nil end
+  local code = answer.error_code or 0
+  if code == 429 or code >= 500 then
+    return { retry = type(answer.parameters) == "table" and tonumber(answer.parameters.retry_after) or 5, why = sentence(answer) }
+  end
+  local failed = (code == 401 or code == 404) and "config" or code == 403 and "no_recipient" or "refused"
+  return { failed = failed, why = sentence(answer) }
+end
+
+-- How many pieces went out is kept, so that a retry does not say them again.
+function M.send(item, ctx)
+  local list = messages_of(item)
+  if not list then return { failed = "unsupported", why = "Telegram 渠道还不能发送文件 / files cannot be sent here yet: " .. item.kind } end
+  local key, last = "sent:" .. item.id, nil
+  local done = #list > 1 and kv.get(key) or 0
+  for i = done + 1, #list do
+    list[i].body.chat_id = item.to
+    local answer, why = call(ctx.config, list[i].method, list[i].body)
+    local trouble = trouble_of(answer, why)
+    if trouble then return trouble end
+    last = type(answer.result) == "table" and answer.result.message_id
+    if #list > 1 then kv.set(key, i, "2d") end
+  end
+  return { sent = last and item.to .. ":" .. id_text(last) or item.id }
+end
+
+-- --- check -----------------------------------------------------------------
+
+function M.check(config)
+  if not config.token then return nil, "token", "没有填写机器人 Token / there is no bot token" end
+  local answer, why = call(config, "getWebhookInfo", {})
+  if not answer then return nil, "unavailable", "连不上 Telegram / Telegram does not answer: " .. tostring(why) end
+  if not answer.ok then return nil, "refused", sentence(answer) end
+  local has = given(answer.result.url)
+  if config.webhook_secret and not has then
+    return nil, "webhook", "Telegram 那边还没有设 webhook（setWebhook）/ no webhook is set at Telegram yet"
+  end
+  if has and not config.webhook_secret then
+    return nil, "webhook", "Telegram 那边设着 webhook，无法拉取；请 deleteWebhook 或填写密钥 / a webhook is set at Telegram: delete it or give its secret"
+  end
+  return true
+end
+
+return M

@@ -1,0 +1,194 @@
+-- yuelai test channels/telegram
+local t = require "test"
+local json, secret = require "json", require "secret"
+
+local API = "https://api.telegram.org/bot123:ABC/"
+-- What Telegram's documentation shows a push to be.
+local PUSH = '{"update_id":1001,"message":{"message_id":7,"from":{"id":42,"is_bot":false,"first_name":"Li","language_code":"zh"},'
+  .. '"chat":{"id":42,"type":"private"},"date":1735700000,"text":"/start abc"}}'
+
+describe("channel telegram", { only = "none" }, function()
+  local adapter, ctx, delivered
+  before_each(function()
+    adapter = t.load "channels/telegram"
+    delivered = {}
+    ctx = {
+      channel = { id = "ch_1", type = "telegram", name = "bot" },
+      config = { token = secret.hide "123:ABC", webhook_secret = secret.hide "s3cret" },
+      deliver = function(message)
+        delivered[#delivered + 1] = message
+        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
+      end,
+    }
+  end)
+
+  local function push(body, token)
+    return adapter.receive({ method = "POST", path = "", query = {}, body = type(body) == "table" and json.encode(body) or body,
+      headers = { ["x-telegram-bot-api-secret-token"] = token or "s3cret" } }, ctx)
+  end
+  local function message(fields, id)
+    fields.chat = fields.chat or { id = 42, type = "private" }
+    fields.from = { id = 42, first_name = "Li", last_name = "Lei" }
+    return { update_id = id or 1, message = fields }
+  end
+
+  it("takes a push with the right secret only", function()
+    assert.equal(200, (push(PUSH)))
+    assert.same({ { dedupe = "1001", from = "42", name = "Li", kind = "text", text = "/start abc" } }, delivered)
+    assert.equal(401, (push(PUSH, "other")))
+    ctx.config.webhook_secret = nil
+    assert.equal(401, (push(PUSH, "")))
+    assert.equal(1, #delivered)
+  end)
+
+  it("answers 400 to what is no update, 503 when the house cannot take it", function()
+    assert.equal(400, (push "[]"))
+    assert.equal(400, (push "{"))
+    ctx.deliver = function() return nil, "unavailable", "full" end
+    assert.equal(503, (push(PUSH)))
+  end)
+
+  it("keeps long ids whole", function()
+    push(message({ text = "Hi", chat = { id = 4503599627370495, type = "private" } }))
+    assert.equal("4503599627370495", delivered[1].from)
+  end)
+
+  it("delivers each type as something people can read", function()
+    local function text_of(fields)
+      delivered = {}
+      assert.equal(200, (push(message(fields))))
+      return delivered[1].text
+    end
+    assert.equal("[图片] 坏了", text_of { photo = { { file_id = "a" }, { file_id = "b" } }, caption = "坏了" })
+    assert.equal("[文件] a.pdf", text_of { document = { file_id = "a", file_name = "a.pdf" } })
+    assert.equal("[语音]", text_of { voice = { file_id = "a" } })
+    assert.equal("[表情] 😀", text_of { sticker = { file_id = "a", emoji = "😀" } })
+    assert.equal("[联系人] Li 138", text_of { contact = { first_name = "Li", phone_number = "138" } })
+    assert.equal("[暂不支持的消息]", text_of { dice = { value = 3 } })
+    push(message { location = { latitude = 31.2, longitude = 121.5 }, venue = { title = "外滩", address = "上海" } })
+    assert.equal(31.2, delivered[2].lat)
+    assert.equal("外滩", delivered[2].label)
+    assert.equal("Li Lei", delivered[2].name)
+  end)
+
+  it("leaves groups and channels alone", function()
+    assert.equal(200, (push(message { text = "Hi", chat = { id = -1, type = "group" } })))
+    assert.equal(200, (push { update_id = 1, channel_post = { text = "Hi", chat = { id = -2, type = "channel" } } }))
+    assert.same({}, delivered)
+  end)
+
+  it("takes a pressed button as what it says, and tells Telegram", function()
+    t.http.on("POST " .. API .. "answerCallbackQuery", { json = { ok = true, result = true } })
+    push { update_id = 5, callback_query = { id = "q1", data = "human", from = { id = 42, first_name = "Li" }, message = { chat = { id = 42, type = "private" } } } }
+    assert.equal("human", delivered[1].text)
+    assert.equal("q1", t.http.calls()[1].json.callback_query_id)
+  end)
+
+  it("asks for updates without a webhook, on from the last one", function()
+    ctx.config.webhook_secret = nil
+    t.http.on("POST " .. API .. "getUpdates", { json = { ok = true, result = { message({ text = "1" }, 10), message({ text = "2" }, 11) } }, times = 1 })
+    t.http.on("POST " .. API .. "getUpdates", { json = { ok = true, result = {} }, times = 1 })
+    t.http.on("POST " .. API .. "getUpdates", { status = 409, json = { ok = false, error_code = 409, description = "Conflict" } })
+    assert.same({ again = 0.2 }, adapter.poll(ctx))
+    adapter.poll(ctx)
+    assert.equal(2, #delivered)
+    assert.is_nil(t.http.calls()[1].json.offset)
+    assert.equal(12, t.http.calls()[2].json.offset)
+    assert.same({ again = 30 }, adapter.poll(ctx))
+  end)
+
+  it("takes a hundred updates at once, and stops where the house does", function()
+    ctx.config.webhook_secret = nil
+    local list = {}
+    for i = 1, 100 do list[i] = message({ text = "no. " .. i }, i) end
+    t.http.on("POST " .. API .. "getUpdates", { json = { ok = true, result = list } })
+    assert.same({ again = 0.2 }, adapter.poll(ctx))
+    assert.equal(100, #delivered)
+    local deliver, n = ctx.deliver, 0
+    ctx.deliver = function(m)
+      n = n + 1
+      if n == 3 then return nil, "unavailable", "full" end
+      return deliver(m)
+    end
+    assert.same({ again = 5 }, adapter.poll(ctx))
+    adapter.poll(ctx)
+    assert.equal(101, t.http.calls()[2].json.offset)
+    assert.equal(3, t.http.calls()[3].json.offset)
+  end)
+
+  it("does not ask while there is a webhook", function()
+    assert.same({ again = 300 }, adapter.poll(ctx))
+    assert.same({}, t.http.calls())
+  end)
+
+  describe("sends", function()
+    local item
+    before_each(function() item = { id = "ob_1", to = "42", kind = "text", text = "您好", attempt = 1 } end)
+    local function sends(answer, method, status)
+      t.http.on("POST " .. API .. (method or "sendMessage"), { status = status, json = answer or { ok = true, result = { message_id = 8 } }, times = 1 })
+      return adapter.send(item, ctx)
+    end
+    local function body(i) return t.http.calls()[i].json end
+
+    it("a text", function()
+      assert.same({ sent = "42:8" }, sends())
+      assert.same({ chat_id = "42", text = "您好" }, body(1))
+    end)
+
+    it("a long text in pieces of 4096 UTF-16 units", function()
+      item.text = ("😀"):rep(3000)
+      t.http.on("POST " .. API .. "sendMessage", { json = { ok = true, result = { message_id = 8 } } })
+      adapter.send(item, ctx)
+      assert.equal(2, #t.http.calls())
+      assert.equal(2048 * 4, #body(1).text)
+      assert.equal(item.text, body(1).text .. body(2).text)
+    end)
+
+    it("a card with its buttons", function()
+      item.kind, item.card = "card", { title = "请选择", buttons = { { label = "人工", value = "human" }, { label = "官网", url = "https://x.example.com" }, { label = ("长"):rep(30) } } }
+      sends()
+      local rows = body(1).reply_markup.inline_keyboard
+      assert.same({ { text = "人工", callback_data = "human" } }, rows[1])
+      assert.same({ { text = "官网", url = "https://x.example.com" } }, rows[2])
+      assert.equal(("长"):rep(21), rows[3][1].callback_data)
+    end)
+
+    it("a place", function()
+      item = { id = "ob_1", to = "42", kind = "location", lat = 31.2, lng = 121.5 }
+      sends(nil, "sendLocation")
+      item.label = "外滩"
+      sends(nil, "sendVenue")
+      assert.same({ chat_id = "42", latitude = 31.2, longitude = 121.5, title = "外滩", address = "外滩" }, body(2))
+    end)
+
+    it("again when it is too fast or Telegram is down", function()
+      assert.equal(7, sends({ ok = false, error_code = 429, description = "Too Many", parameters = { retry_after = 7 } }, nil, 429).retry)
+      assert.equal(5, sends({ ok = false, error_code = 502, description = "Bad Gateway" }, nil, 502).retry)
+      t.http.on("POST " .. API .. "sendMessage", { fails = "timeout", times = 1 })
+      assert.equal(5, adapter.send(item, ctx).retry)
+    end)
+
+    it("no more when it is blocked, refused or set up wrongly", function()
+      assert.equal("no_recipient", sends({ ok = false, error_code = 403, description = "Forbidden: bot was blocked by the user" }, nil, 403).failed)
+      assert.equal("refused", sends({ ok = false, error_code = 400, description = "Bad Request: chat not found" }, nil, 400).failed)
+      assert.equal("config", sends({ ok = false, error_code = 401, description = "Unauthorized" }, nil, 401).failed)
+      item.kind = "image"
+      assert.equal("unsupported", adapter.send(item, ctx).failed)
+    end)
+  end)
+
+  it("says in words what is wrong", function()
+    local function says(answer)
+      t.http.on("POST " .. API .. "getWebhookInfo", { json = answer, times = 1 })
+      local ok, code, why = adapter.check(ctx.config, ctx)
+      return ok == true and "ok" or code, why
+    end
+    assert.equal("ok", (says { ok = true, result = { url = "https://y.example.com/hooks/ch_1" } }))
+    assert.equal("webhook", (says { ok = true, result = { url = "" } }))
+    local _, why = says { ok = false, error_code = 401, description = "Unauthorized" }
+    assert.contains("Token", why)
+    ctx.config.webhook_secret = nil
+    assert.equal("ok", (says { ok = true, result = { url = "" } }))
+    assert.equal("webhook", (says { ok = true, result = { url = "https://y.example.com" } }))
+  end)
+end)
