@@ -276,8 +276,25 @@ static void tell(struct play *p, struct slice why)
     report_failure(p->task->worker, p->task->version, why);
 }
 
+/* A run that did not come to its wait has not heard what woke it: an answer
+ * comes only once, so it is kept for the next run. */
+static void keep_answer(struct play *p)
+{
+    struct arena *a = p->task->job->arena;
+    struct slice values, name = p->open.name;
+    const struct json *e;
+    if (!p->live && p->open.is && slice_is(p->open.kind, "reply") &&
+        p->safe.len && !p->safe.text.at && play_outcome(p, &values)) {
+        char *text = arena_text(a, name.len + 1);
+        memcpy(text, name.at, name.len);
+        text[name.len] = 0;
+        (void)play_close(p, "reply", text, 0, values, &e);
+    }
+}
+
 static bool broke(struct play *p)
 {
+    keep_answer(p);
     forget_effects(p, p->last, p->count, p->effects);
     play_log_store(p, &p->safe);
     p->flow->state = FLOW_FAILED;
@@ -326,6 +343,7 @@ void play_fail(struct task *t, const char *why)
     struct flow *f = p->flow;
     struct slice text = slice_of(why);
     const char *line = memchr(text.at, '\n', text.len);
+    keep_answer(p);
     if (p->error.len) {
         broke(p);
         return;

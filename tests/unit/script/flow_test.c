@@ -442,6 +442,34 @@ TEST("a log that does not fit the script any more fails at once, by name")
     flowing_close(&f);
 }
 
+TEST("an answer that met a script which did not come to its wait is kept")
+{
+    static const char *const wrong[] = {
+        "error 'new and bad' ask 'Name?' sleep '1m'", /* tried again */
+        "flow.step('x', function() end) ask 'Name?'", /* unfit before */
+        "ask 'City?' flow.step('y', function() end) sleep '1m'", /* at it */
+        "conv:reply 'short'", /* ends before */
+    };
+    for (int i = 0; i < 4; i++) {
+        struct flowing f;
+        flowing_with(&f, "ask 'City?' local m = ask 'Name?'\n"
+                         "conv:reply('Hi ' .. m.text)");
+        flowing_on(&f, "start", NULL);
+        flowing_on(&f, "reply", "Bonn");
+        CHECK_STATE(&f, FLOW_WAITING);
+        rewrite(&f, wrong[i]);
+        flowing_on(&f, "reply", "Anna");
+        CHECK_STATE(&f, i ? FLOW_FAILED : FLOW_READY);
+        rewrite(&f, "ask 'City?' local m = ask 'Name?'\n"
+                    "conv:reply('Hi ' .. m.text)");
+        f.row.state = FLOW_READY;
+        flowing_on(&f, "again", NULL);
+        CHECK_STATE(&f, FLOW_DONE);
+        CHECK_SAID(&f, "City?|Name?|Hi Anna|");
+        flowing_close(&f);
+    }
+}
+
 TEST("too many steps and too long a log end the flow with a sentence")
 {
     struct flowing f;
