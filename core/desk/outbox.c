@@ -168,6 +168,7 @@ void desk_restore_outbox(struct desk *d, const struct outbox *o)
 {
     if (o->state == OUTBOX_WAITING) {
         add(d, o, (struct slice){0});
+        conv_get(d, o)->unheard = true; /* perhaps: asking once is cheap */
     }
 }
 

@@ -308,6 +308,30 @@ TEST("after a restart what waits goes on, in its order")
     stage_close(&s);
 }
 
+TEST("after a restart, too, what waits is tried when its visitor writes")
+{
+    open_desk();
+    uint64_t anna = stage_visitor_joins(&s, 100);
+    says("a1", "one");
+    struct job *job = stage_job(&s);
+    REQUIRE(job != NULL);
+    struct outbox row = s.outbox[0];
+    answers(job, "{\"sent\":\"p\"}");
+    row.id = 9001;
+    row.attempts = 3;
+    row.due_at = INT64_MAX; /* as read from the database */
+    desk_restore_outbox(s.desk, &row);
+    stage_settle(&s);
+    CHECK(stage_job(&s) == NULL);
+    stage_says(&s, anna, conv, "v1", "hello?");
+    stage_settle(&s);
+    job = stage_job(&s);
+    REQUIRE(job != NULL);
+    CHECK(has(job->call->item, "one"));
+    answers(job, "{\"sent\":\"p\"}");
+    stage_close(&s);
+}
+
 TEST("a receipt is told, and a failed one makes a dead message")
 {
     open_desk();
