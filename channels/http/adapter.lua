@@ -138,14 +138,14 @@ local function as_text(m)
   return table.concat(words, " ")
 end
 
--- Numbers have up to 53 bits; tostring would round them.
-local function id_text(id) return type(id) == "number" and ("%.0f"):format(id) or tostring(id) end
+-- Numbers have up to 53 bits; tostring would round them. nil for what is no id.
+local function id_text(id)
+  if type(id) == "number" then return ("%.0f"):format(id) end
+  if type(id) == "string" and id ~= "" then return id end
+end
 
 local function message_of(m, webhook_id)
-  local id, from = m.id, m.from
-  if id == json.null then id = nil end
-  if from == json.null then from = nil end
-  local out = { dedupe = id ~= nil and id_text(id) or webhook_id, from = id_text(from or "") }
+  local out = { dedupe = id_text(m.id) or webhook_id, from = id_text(m.from) or "" }
   out.name, out.profile = m.name, m.profile
   out.kind = m.kind or "text"
   if MARKS[out.kind] then
@@ -164,7 +164,7 @@ local function refuse(code, why)
 end
 
 local function take_receipt(data, ctx)
-  local ok, code, why = ctx.receipt { sent = id_text(data.sent or ""), status = data.status, why = data.why }
+  local ok, code, why = ctx.receipt { sent = id_text(data.sent) or "", status = data.status, why = data.why }
   if ok then return 200, { ok = true } end
   if code == "not_found" then return 404, { error = { code = code, message = why } } end
   return refuse(code, why)
@@ -203,8 +203,7 @@ end
 local function outcome(res, item)
   local why = "HTTP " .. res.status
   if res.ok then
-    local id = type(res.json) == "table" and res.json.id
-    return { sent = id and id ~= json.null and id_text(id) or item.id }
+    return { sent = type(res.json) == "table" and id_text(res.json.id) or item.id }
   end
   if res.status == 410 then return { failed = "gone", why = "对方不再接收 / the other side takes no more (410)" } end
   local wait = seconds_of(res.headers["retry-after"])

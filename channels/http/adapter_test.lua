@@ -164,6 +164,21 @@ describe("channel http", { only = "none" }, function()
       assert.equal("w1", delivered[1].dedupe)
     end)
 
+    it("survives every body cut at every place, and fields of every type", function()
+      local body = '{"type":"message.created","data":{"id":"m1","from":"u1","name":"Anna","kind":"location","lat":1,"lng":2,"label":"x"}}'
+      local function raw(text) return (push(text, { ["x-signature"] = crypto.hmac("sha256", "s3cret", text) })) end
+      for i = 0, #body - 1 do assert.equal(400, raw(body:sub(1, i)), "cut at " .. i) end
+      assert.same({}, delivered)
+      for _, name in ipairs { "id", "from", "name", "profile", "kind", "text", "lat", "card", "url", "from_name", "type", "data", "sent", "status" } do
+        for _, value in ipairs { 1, true, {}, { 1 }, { a = 1 }, json.null, "", ("x"):rep(70000) } do
+          local event = { id = "m1", from = "u1", text = "Hi", kind = "image", url = "https://x.example.com" }
+          event[name] = value
+          assert.is_true(raw(json.encode(event)) >= 200, name)
+          assert.is_true(signed(event, "/receipts") >= 200, name)
+        end
+      end
+    end)
+
     it("takes null for nothing", function()
       local body = '{"id":null,"from":null,"text":"Hi"}'
       assert.equal(422, (push(body, { ["x-signature"] = crypto.hmac("sha256", "s3cret", body) })))

@@ -82,6 +82,23 @@ describe("channel wechat", { only = "none" }, function()
       assert.same({}, delivered)
     end)
 
+    it("survives a push cut at every place, and fields of every type", function()
+      local q = { signature = "899cf89e464efb63f54ddac96b0a0a235f53aa78", timestamp = "1714037059", nonce = "486452656" }
+      local body = xml.encode({ FromUserName = "o1", CreateTime = "1", MsgType = "text", Content = "你好", MsgId = "1" }, { cdata = true })
+      for i = 0, #body - 1 do assert.equal(400, (call("POST", q, body:sub(1, i))), "cut at " .. i) end
+      assert.same({}, delivered)
+      local fields = { "ToUserName", "FromUserName", "CreateTime", "MsgType", "Event", "EventKey", "Content", "MsgId", "PicUrl", "Location_X", "Encrypt" }
+      for _, kind in ipairs { "text", "image", "location", "event" } do
+        for _, name in ipairs(fields) do
+          for _, value in ipairs { 1, true, {}, { 1 }, { a = 1 }, json.null, "" } do
+            local x = { FromUserName = "o1", CreateTime = 1, MsgType = kind, Event = "CLICK", EventKey = "A", Content = "Hi", Location_X = 1, Location_Y = 2 }
+            x[name] = value
+            assert.is_true(call("POST", q, json.encode(x)) >= 200, name)
+          end
+        end
+      end
+    end)
+
     it("takes no push for another account", function()
       ctx.config.original_id = "gh_other"
       assert.equal(403, (push { MsgType = "text", Content = "Hi", MsgId = "1" }))

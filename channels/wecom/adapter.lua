@@ -288,6 +288,7 @@ local events = {
 
 -- True when it is on disk, or is none of ours to keep.
 local function take(m, ctx)
+  if type(m) ~= "table" or not given(m.msgid) then return true end
   if m.msgtype == "event" then
     local e = type(m.event) == "table" and m.event or {}
     local handle = events[e.event_type]
@@ -313,7 +314,7 @@ local function pages(ctx, kfid, token, cursor)
     elseif answer.errcode ~= 0 then
       return cursor, false, sentence(answer)
     end
-    for _, m in ipairs(answer.msg_list or {}) do
+    for _, m in ipairs(type(answer.msg_list) == "table" and answer.msg_list or {}) do
       if not take(m, ctx) then return cursor, false, "the house could not take it" end
     end
     if given(answer.next_cursor) then cursor = answer.next_cursor end

@@ -228,6 +228,24 @@ describe("channel wecom", { only = "none" }, function()
       assert.equal("外滩", delivered[5].label)
     end)
 
+    it("never stop at one that is strange", function()
+      local list = { 1, "x", {}, { msgid = "e", msgtype = "event", event = 1 } }
+      for _, name in ipairs { "msgid", "open_kfid", "external_userid", "send_time", "origin", "msgtype", "text", "event" } do
+        for _, value in ipairs { 1, true, {}, { 1 }, json.null, "" } do
+          for _, kind in ipairs { "text", "location", "link", "event" } do
+            local m = said("s" .. #list, kind, { event_type = "msg_send_fail", fail_msgid = 1 })
+            m[name] = value
+            list[#list + 1] = m
+          end
+        end
+      end
+      list[#list + 1] = said("last", "text", { content = "here" })
+      rings()
+      news(list)
+      assert.same({ again = 0.3 }, adapter.poll(ctx))
+      assert.equal("here", delivered[#delivered].text)
+    end)
+
     it("of a message that failed reach its sender", function()
       rings()
       news { { msgid = "e1", origin = 4, msgtype = "event", send_time = 1, event = { event_type = "msg_send_fail", fail_msgid = "ob_1-2", fail_type = 4 } } }
