@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kinds.h - the types of channels and the settings each has.
  *
- * Why: the core names no platform. A type is known by its file,
- * channels/<type>/schema.lua, a plain table with a title and a schema; the
- * web is built in. The files are read at start and with the configuration
- * (SIGHUP); a broken one is logged and its type left out.
+ * Why: the core names no platform. A type is known by the adapter that serves
+ * (kinds_with), or, while there is none, by its file channels/<type>/schema.lua,
+ * a plain table with a title and a schema; the web is built in. The files are
+ * read at start and with the configuration (SIGHUP); a broken one is logged and
+ * its type left out.
  *
  * Thread: kinds_read on any but a main thread that serves (I5); the rest
  * only reads, so a set may be used by whoever owns it.
