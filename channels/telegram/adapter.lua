@@ -99,7 +99,7 @@ local function message_of(update)
   elseif type(m) == "table" then
     out = content_of(m)
   end
-  if not out or type(m.chat) ~= "table" or m.chat.type ~= "private" then return nil end
+  if not out or type(m.chat) ~= "table" or m.chat.type ~= "private" or type(m.chat.id) ~= "number" then return nil end
   local from = type(m.from) == "table" and m.from or {}
   out.name = words(from.first_name, from.last_name)
   out.dedupe, out.from = id_text(update.update_id), id_text(m.chat.id)

@@ -48,6 +48,20 @@ describe("channel telegram", { only = "none" }, function()
     assert.equal(503, (push(PUSH)))
   end)
 
+  it("survives a push cut at every place, and fields of every type", function()
+    for i = 0, #PUSH - 1 do assert.equal(400, (push(PUSH:sub(1, i))), "cut at " .. i) end
+    assert.same({}, delivered)
+    for _, name in ipairs { "text", "chat", "from", "photo", "location", "venue", "contact", "sticker", "caption" } do
+      for _, value in ipairs { 1, true, {}, { 1 }, { a = 1 }, { id = {} }, { type = "private" }, json.null, "" } do
+        local update = message { location = name == "venue" and {} or nil }
+        update.message[name] = value
+        assert.is_true(push(update) >= 200, name)
+        assert.is_true(push { update_id = value, message = value, callback_query = value } >= 200, name)
+      end
+    end
+    for _, m in ipairs(delivered) do assert.equal("42", m.from) end
+  end)
+
   it("keeps long ids whole", function()
     push(message({ text = "Hi", chat = { id = 4503599627370495, type = "private" } }))
     assert.equal("4503599627370495", delivered[1].from)
