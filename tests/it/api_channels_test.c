@@ -24,7 +24,7 @@ static const struct json *type_of(struct roof *r, const char *name)
     return NULL;
 }
 
-TEST("the seed's call makes a channel that waits for its adapter")
+TEST("the seed's call makes a channel")
 {
     struct roof r;
     REQUIRE(roof_open(&r));
@@ -33,13 +33,25 @@ TEST("the seed's call makes a channel that waits for its adapter")
                  201);
     const char *id = text_of(&r, "id");
     CHECK_EQ_STR(text_of(&r, "type"), "weapp");
-    CHECK_EQ_STR(text_of(&r, "status"), "pending");
-    CHECK_EQ_STR(text_of(&r, "state"), "pending");
+    CHECK_EQ_STR(text_of(&r, "status"), "active");
+    CHECK_EQ_STR(text_of(&r, "state"), "active");
     CHECK_EQ_STR(text_of(&r, "webhook_url"), at(&r, "/hooks/%", id));
     CHECK_SLICE(NAMED(&r, "appid"), "wx123");
     CHECK(json_get(r.j, "secret") == NULL);
     CHECK_EQ_INT(get(&r, at(&r, "/chat/%/config", id)), 404);
     CHECK_EQ_INT(post(&r, at(&r, "/api/v1/channels/%/secret", id), NULL), 409);
+    roof_close(&r);
+}
+
+TEST("a channel of a type without an adapter waits for it")
+{
+    struct roof r;
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(post(&r, "/api/v1/channels",
+                      "{\"type\":\"app\",\"config\":{\"bundle_id\":\"a.b\"}}"),
+                 201);
+    CHECK_EQ_STR(text_of(&r, "status"), "pending");
+    CHECK_EQ_STR(text_of(&r, "state"), "pending");
     roof_close(&r);
 }
 
@@ -49,7 +61,7 @@ TEST("every shipped type has a title, a schema and help in two languages")
         const char *name, *state;
     } types[] = {
         {"web", "active"},      {"http", "active"},    {"wechat", "active"},
-        {"app", "pending"},     {"weapp", "pending"},  {"wecom", "active"},
+        {"app", "pending"},     {"weapp", "active"},   {"wecom", "active"},
         {"telegram", "active"}, {"douyin", "pending"}, {"email", "pending"}};
     struct roof r;
     REQUIRE(roof_open(&r));
