@@ -111,7 +111,8 @@ static int run(const char *const *argv, struct buf *said)
     return -1;
 }
 
-/* The first test that failed: "file:line: name: message". */
+/* The first test that failed: "file:line: name: message", and what was there
+ * instead. */
 static void tell_failed(const struct json *told, struct slice unit,
                         struct buf *out)
 {
@@ -125,6 +126,10 @@ static void tell_failed(const struct json *told, struct slice unit,
             out, "%.*s:%lld: %.*s: %.*s", SLICE_FMT(json_text(t, "file")),
             (long long)json_int(t, "line", 1), SLICE_FMT(json_text(t, "name")),
             SLICE_FMT(json_text(t, "message")));
+        struct slice actual = json_text(t, "actual");
+        if (actual.len) {
+            (void)buf_addf(out, ": %.*s", SLICE_FMT(actual));
+        }
         return;
     }
     (void)buf_addf(out, "scripts/%.*s_test.lua:1: a test failed",

@@ -311,3 +311,37 @@ TEST("a script whose own tests fail does not serve")
     CHECK_SLICE(json_text(r.j, "state"), "serving");
     roof_close(&r);
 }
+
+TEST("a file that is broken elsewhere keeps no other script from serving")
+{
+    struct roof r;
+    REQUIRE(begin(&r));
+    const char *first = version_of(&r);
+    CHECK_EQ_INT(house_write(&r.t, SLICE("scripts/rules/30-broken.lua"),
+                             SLICE("return {")),
+                 0);
+    CHECK_EQ_INT(house_write(&r.t, SLICE("scripts/rules/20-x_test.lua"),
+                             SLICE("local t = require \"test\"\n"
+                                   "it(\"holds\", function()\n"
+                                   "  t.visitor { name = \"A\" }:says \"hi\"\n"
+                                   "end)\n")),
+                 0);
+    write_rule(&r, SAYS("two"));
+    CHECK_EQ_INT(post(&r, RULE "/reload", NULL), 200);
+    CHECK(strcmp(version_of(&r), first) != 0);
+    CHECK_SLICE(json_text(r.j, "state"), "serving");
+    roof_close(&r);
+}
+
+TEST("scripts are found by a part of their name; one that is none is 404")
+{
+    struct roof r;
+    REQUIRE(begin(&r));
+    CHECK_EQ_INT(get(&r, "/api/v1/scripts?q=no-such"), 200);
+    CHECK_EQ_INT(json_int(r.j, "total", -1), 0);
+    CHECK_EQ_INT(get(&r, "/api/v1/scripts?q=20-X"), 200);
+    CHECK_EQ_INT(json_int(r.j, "total", -1), 1);
+    post(&r, "/api/v1/scripts/rules/none/rollback", NULL);
+    CHECK_ERROR(&r, 404, "not_found", "");
+    roof_close(&r);
+}

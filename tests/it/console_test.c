@@ -44,7 +44,8 @@ TEST("it may only look, until it is asked to write")
     int code;
     roof_make(&r);
     REQUIRE(roof_start(&r));
-    console(&r, &code, "-e 'kv.set(\"x\", 5)'");
+    CHECK(strstr(console(&r, &code, "-e 'kv.set(\"x\", 5)'"), "read-only"));
+    CHECK_EQ_INT(code, 1);
     CHECK_EQ_STR(console(&r, &code, "-e 'kv.get \"x\"'"), "nil\n");
     CHECK(strstr(console(&r, &code, "-e 'kv.incr \"x\"'"), "read-only"));
     CHECK(strstr(console(&r, &code, "-e 'http.get \"http://127.0.0.1:1/\"'"),

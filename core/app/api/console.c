@@ -9,6 +9,24 @@
 #include "base/clock.h"
 #include "base/limits.h"
 
+#define READ_ONLY "this console is read-only (yuelai console --write)"
+
+static bool is_change(const struct effect *e)
+{
+    bool kv = e->type == EFFECT_KV_SET || e->type == EFFECT_KV_DEL;
+    return kv && !slice_is(e->name, "=");
+}
+
+static bool changes(const struct job *job)
+{
+    for (const struct effect *e = job ? job->first : NULL; e; e = e->next) {
+        if (is_change(e)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_evaluated(void *arg, struct slice answer, const struct job *job)
 {
     struct call *c = arg;
@@ -17,11 +35,12 @@ static void on_evaluated(void *arg, struct slice answer, const struct job *job)
     s->console_busy = s->console_writes = false;
     struct tx *tx = tx_new(NULL, c);
     struct jsonw *w = reply_begin(c);
-    jsonw_raw(w, answer);
+    jsonw_raw(w, !write && changes(job)
+                     ? SLICE("{\"ok\":false,\"text\":\"" READ_ONLY "\"}")
+                     : answer);
     for (const struct effect *e = job && write ? job->first : NULL; e;
          e = e->next) {
-        bool kv = e->type == EFFECT_KV_SET || e->type == EFFECT_KV_DEL;
-        if (kv && !slice_is(e->name, "=")) {
+        if (is_change(e)) {
             effect_put_kv(e, tx);
         }
     }

@@ -15,6 +15,13 @@
 
 /* --- looking -------------------------------------------------------------- */
 
+static bool is_asked_for(struct call *c, const struct json *script)
+{
+    const struct slice texts[] = {json_text(script, "name"),
+                                  json_text(script, "note")};
+    return query_matches(c, texts, 2);
+}
+
 static void list(struct call *c)
 {
     struct buf text;
@@ -33,13 +40,17 @@ static void list(struct call *c)
         jsonw_open(w, '{');
         jsonw_key(w, "items");
         jsonw_open(w, '[');
-        for (struct json *i = items->first; i; i = i->next, at++) {
+        for (struct json *i = items->first; i; i = i->next) {
+            if (!is_asked_for(c, i)) {
+                continue;
+            }
             if (at >= p.offset && at - p.offset < p.limit) {
                 jsonw_value(w, i);
             }
+            at++;
         }
         jsonw_close(w, ']');
-        page_next(c, &p, items->count);
+        page_next(c, &p, at);
         jsonw_close(w, '}');
         reply_send(c, 200);
     }
@@ -239,6 +250,15 @@ static void on_target(struct query *q)
     query_free(q);
 }
 
+static bool is_known(struct call *c)
+{
+    struct buf text;
+    buf_init(&text, REPLY_MAX);
+    int r = c->s->script ? script_show(c->s->script, c->text, &text) : 0;
+    buf_fini(&text);
+    return r == 0;
+}
+
 /* The version before the one that serves: the newest that served once. */
 static struct slice version_before(struct call *c, const struct query *q)
 {
@@ -265,6 +285,8 @@ static void on_rows(struct query *q)
     query_free(q);
     if (version.len) {
         ask_version(c, c->text, version, on_target);
+    } else if (!is_known(c)) {
+        reply_missing(c, "script");
     } else {
         reply_fail(c, ERR_CONFLICT, NULL,
                    "there is no version to go back to; see versions");
@@ -299,6 +321,7 @@ static const struct field script_out[] = {
      .type = FIELD_TEXT,
      .choices = "serving|last_good|broken|quarantined|failing|rolled_back|off"},
     {.name = "version", .type = FIELD_ANY},
+    {.name = "priority", .type = FIELD_INT, .help = "of a rule"},
     {.name = "loaded_at", .type = FIELD_INT},
     {.name = "note", .type = FIELD_TEXT, .help = "why this version serves"},
     {.name = "canary",
@@ -309,6 +332,15 @@ static const struct field script_out[] = {
     {.name = "pinned",
      .type = FIELD_ANY,
      .help = "version, since_at, until_at"},
+    {.name = "calls", .type = FIELD_INT, .help = "since the start"},
+    {.name = "failures", .type = FIELD_INT},
+    {.name = "kills", .type = FIELD_INT},
+    {.name = "cpu_us", .type = FIELD_INT, .help = "of all calls"},
+    {.name = "memory_bytes", .type = FIELD_INT},
+    {.name = "in_flight", .type = FIELD_INT, .help = "handlers that wait"},
+    {.name = "limits",
+     .type = FIELD_ANY,
+     .help = "cpu_ms, wall_ms, memory_bytes, http, effects"},
     {.name = "errors",
      .type = FIELD_ANY,
      .help = "phase, file, line, message, traceback, count, first_at, last_at"},
@@ -339,8 +371,9 @@ const struct shape shape_script_version = {"ScriptVersion", version_out};
             &shape_script, help, NULL, NULL                                    \
     }
 const struct route routes_scripts[] = {
-    LOOK("/api/v1/scripts", list, ROUTE_LIST, &shape_script,
-         "List scripts with their state and errors"),
+    {"GET", "/api/v1/scripts", list, ACCESS_AGENT, "scripts", ROUTE_LIST, 200,
+     NULL, &shape_script, "List scripts with their state and errors", "q",
+     NULL},
     LOOK(ONE, get, 0, &shape_script,
          "One script (a colon in the name stands for a slash)"),
     LOOK(ONE "/versions", list_versions, ROUTE_LIST, &shape_script_version,
