@@ -137,6 +137,169 @@ TEST("sorting with a hostile comparison is stopped")
     RUN(list);
 }
 
+/* In another hook than on_message; the message is stored by nobody here. */
+static struct job *screened(struct world *w, const char *rule)
+{
+    world_init(w);
+    world_write(w, "rules/10-bad", rule);
+    world_write(w, "rules/20-good",
+                "return { api = 1, on_inbound = function(conv, msg) "
+                "conv:tag 'alive' end, on_send = function(conv, msg) "
+                "conv:tag 'alive' end, on_message = function(conv) "
+                "conv:reply 'one' conv:reply 'two' end }");
+    world_open(w);
+    struct job *job = world_job(w, "hello");
+    job->hook = HOOK_INBOUND;
+    return job;
+}
+
+TEST("edits without end meet the effects' limit and leave no memory behind")
+{
+    static const char *const list[] = {
+        "for i = 1, 1e9 do conv:edit{ text = 't' .. i } end",
+        "for i = 1, 1e9 do pcall(conv.edit, conv, { x = ('y'):rep(60000) }) "
+        "end",
+        "for i = 1, 1e9 do pcall(conv.set_contact, conv, { attributes = { a = "
+        "('y'):rep(30000) } }) end",
+        "for i = 1, 1e9 do pcall(conv.edit, conv, { ['k' .. i] = i }) end",
+        "local t = {} for i = 1, 1e4 do t['k' .. i] = i end while true do "
+        "pcall(conv.edit, conv, t) end",
+        "local t = { text = 'x' } for i = 1, 200 do t = { text = 'x', a = t } "
+        "end while true do pcall(conv.edit, conv, t) end",
+        "while true do pcall(conv.reject, conv, ('x'):rep(1e6)) end",
+    };
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        struct world w;
+        struct arena *a = arena_new();
+        char rule[600];
+        test_note("%s", list[i]);
+        snprintf(rule, sizeof rule,
+                 "return { api = 1, on_inbound = function(conv, msg) %s end }",
+                 list[i]);
+        struct job *job = world_run(&w, screened(&w, rule));
+        CHECK_EQ_INT(job->failures, 1);
+        CHECK_EQ_INT(job->count, 1);
+        CHECK_SLICE(effect_text(job, EFFECT_TAG), "alive");
+        CHECK_SLICE(job->text, "hello");
+        CHECK(contains(job->event.body, "\"text\":\"hello\""));
+        CHECK(arena_bytes(job->arena) < 16 * 1024 * 1024);
+        job_free(job);
+        world_close(&w);
+        arena_free(a);
+    }
+    test_note("%s", "");
+}
+
+TEST("acts tried again past the limit cost the event no memory")
+{
+    static const char *const list[] = {
+        "conv.reply, conv, ('x'):rep(16000)",
+        "conv.note, conv, ('x'):rep(16000)",
+        "conv.set, conv, 'k', ('x'):rep(60000)",
+        "conv.after, conv, '1m', 'n', ('x'):rep(60000)",
+        "kv.set, 'k', ('x'):rep(60000)",
+        "conv.tag, conv, tostring({})",
+    };
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        struct world w;
+        char rule[600];
+        test_note("%s", list[i]);
+        snprintf(rule, sizeof rule,
+                 "return { api = 1, on_timer = print, on_message = "
+                 "function(conv) while true do pcall(%s) end end }",
+                 list[i]);
+        world_with(&w, rule);
+        struct job *job = world_say(&w, "x");
+        CHECK_EQ_INT(job->failures, 1);
+        CHECK_EQ_INT(job->count, 0);
+        CHECK(arena_bytes(job->arena) < 16 * 1024 * 1024);
+        job_free(job);
+        world_close(&w);
+    }
+    test_note("%s", "");
+}
+
+TEST("a hostile on_send holds up no reply, and cannot reply itself")
+{
+    static const char *const list[] = {
+        "while true do end",
+        "conv:reply 'again'",
+        "while true do pcall(conv.reply, conv, 'again') end",
+        "while true do pcall(conv.edit, conv, { text = msg.text .. '!' }) end",
+        "conv:edit{ text = 'x' } sleep '1ms' error 'x'",
+        "for i = 1, 1e9 do conv:tag('t' .. i) end",
+    };
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        struct world w;
+        char rule[600];
+        test_note("%s", list[i]);
+        snprintf(rule, sizeof rule,
+                 "return { api = 1, on_send = function(conv, msg) %s end }",
+                 list[i]);
+        struct job *job = screened(&w, rule);
+        job->hook = HOOK_MESSAGE;
+        world_run(&w, job);
+        CHECK_EQ_INT(job->failures, 2);
+        CHECK_EQ_INT(effect_count(job, EFFECT_REPLY), 2);
+        CHECK_SLICE(effect_text(job, EFFECT_REPLY), "one");
+        CHECK_SLICE(effect_text(job, EFFECT_TAG), "alive");
+        CHECK(job->count <= LIMIT_EFFECTS);
+        job_free(job);
+        world_close(&w);
+    }
+    test_note("%s", "");
+}
+
+static int parts_seen;
+
+static void on_flood_part(void *arg, struct job *part)
+{
+    parts_seen++;
+    part->done(part);
+}
+
+TEST("a flood of waits gives at most as many parts as effects")
+{
+    struct world w;
+    world_init(&w);
+    parts_seen = 0;
+    w.conf.on_part = on_flood_part;
+    world_write(&w, "rules/10-bad",
+                "return { api = 1, limits = { wall = '300ms' }, on_message = "
+                "function(conv) local i = 0 while true do i = i + 1 "
+                "pcall(conv.note, conv, 'n' .. i) sleep '0ms' end end }");
+    world_write(&w, "rules/20-good", bystander);
+    world_open(&w);
+    struct job *job = world_say(&w, "x");
+    CHECK_EQ_INT(parts_seen, LIMIT_EFFECTS - 0);
+    CHECK_EQ_INT(job->failures, 2); /* the bystander's note was one too many */
+    job_free(job);
+    world_close(&w);
+}
+
+TEST("hundreds of failing rules leave a trace within its bytes")
+{
+    struct world w;
+    char name[40];
+    world_init(&w);
+    for (int i = 0; i < 150; i++) {
+        snprintf(name, sizeof name, "rules/%03d-bad", i + 100);
+        world_write(&w, name,
+                    "return { api = 1, on_message = function() "
+                    "error(('\\195\\188\\0\\n'):rep(4000), 0) end }");
+    }
+    world_write(&w, "rules/999-good", bystander);
+    world_open(&w);
+    struct job *job = world_say(&w, "x");
+    struct json *hops = NULL;
+    CHECK_EQ_INT(job->failures, 150);
+    CHECK_SLICE(effect_text(job, EFFECT_NOTE), "alive");
+    CHECK(job->hops.len <= LIMIT_TRACE_BYTES);
+    CHECK_EQ_INT(json_parse(job->arena, job->hops, NULL, &hops), 0);
+    job_free(job);
+    world_close(&w);
+}
+
 TEST("memory bombs meet the cap, caught or not")
 {
     static const struct attack list[] = {
