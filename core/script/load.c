@@ -224,10 +224,15 @@ static struct source *lib_known(struct loader *l, struct slice name)
     return s;
 }
 
-/* "lib.words.refund" -> "lib/words/refund" in out; false: not a lib's name. */
-static bool lib_path(struct slice name, char *out, size_t max)
+/* "lib.words.refund" -> "lib/words/refund" in out; for adapters also
+ * "channels.post.words", a part beside one; false: not a lib's name. */
+static bool lib_path(const struct loader *l, struct slice name, char *out,
+                     size_t max)
 {
-    if (!slice_starts(name, "lib.") || name.len >= max)
+    bool part = slice_starts(name, "channels.") && name.len > 9 &&
+                memchr(name.at + 9, '.', name.len - 9) &&
+                slice_starts(l->version->name, "channels/");
+    if (!(part || slice_starts(name, "lib.")) || name.len >= max)
         return false;
     for (size_t i = 0; i < name.len; i++) {
         char c = name.at[i];
@@ -247,7 +252,7 @@ int loader_require(struct loader *l, lua_State *L, struct slice name)
     char path[UNIT_NAME];
     struct err e = {0};
     lua_pushnil(L);
-    if (!lib_path(name, path, sizeof path)) {
+    if (!lib_path(l, name, path, sizeof path)) {
         lua_pushfstring(L,
                         "require '%s': it must be one of agents http json "
                         "kv log time, or \"lib.name\" for "

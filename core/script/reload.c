@@ -143,6 +143,19 @@ static void make_tested(struct scan *s, struct slice path)
         outcome_tell(s->batch, make(s, k->name, true));
 }
 
+/* "channels/post/words.lua", which the adapter beside it may require. */
+static bool is_part(struct slice path, struct slice *name)
+{
+    static const char tail[] = "_test.lua";
+    size_t n = sizeof tail - 1;
+    if (!slice_starts(path, "channels/") || path.len <= n ||
+        memcmp(path.at + path.len - 4, ".lua", 4) != 0 ||
+        memcmp(path.at + path.len - n, tail, n) == 0)
+        return false;
+    *name = (struct slice){path.at, path.len - 4};
+    return true;
+}
+
 /* False: this path says only that something has changed. */
 static bool make_path(struct scan *s, struct slice path)
 {
@@ -151,6 +164,10 @@ static bool make_path(struct scan *s, struct slice path)
         return false;
     if (files_adapter(path, &name)) {
         outcome_tell(s->batch, make(s, name, is_again(s->order, name)));
+        return true;
+    }
+    if (is_part(path, &name)) {
+        make_dependents(s, name);
         return true;
     }
     if (!slice_starts(path, "scripts/"))

@@ -146,6 +146,18 @@ static int find_script(struct talk *t, struct slice file, struct json **out,
     return 0;
 }
 
+/* What others require: which of them are loaded again is not for us to tell. */
+static bool is_lib(struct slice path)
+{
+    static const char adapter[] = "/adapter.lua";
+    size_t n = sizeof adapter - 1;
+    if (slice_starts(path, "scripts/lib/"))
+        return true;
+    return slice_starts(path, "channels/") && path.len > 9 &&
+           memchr(path.at + 9, '/', path.len - 9) &&
+           !(path.len > n && !memcmp(path.at + path.len - n, adapter, n));
+}
+
 /* Writes or removes; if the server runs, waits until it has looked at it. */
 static int change_file(struct talk *t, struct slice path, struct slice text)
 {
@@ -154,7 +166,7 @@ static int change_file(struct talk *t, struct slice path, struct slice text)
     bool script = path.len > 4 &&
                   memcmp(path.at + path.len - 4, ".lua", 4) == 0 &&
                   !slice_is(path, "config.lua");
-    bool wait = t->pid && script && !slice_starts(path, "scripts/lib/");
+    bool wait = t->pid && script && !is_lib(path);
     if (wait && find_script(t, path, &j, &was))
         return -1;
     if (text.at ? house_write(t, path, text) : house_remove(t, path))
