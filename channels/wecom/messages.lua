@@ -1,0 +1,74 @@
+-- What customers send as messages of the house, and the way back.
+local words = require "channels.wechat.words"
+
+local M = {}
+
+local TEXT_BYTES = 2048
+
+local function given(text) return type(text) == "string" and text ~= "" end
+
+-- Files: media_id is where a download would begin.
+local function mark(text, ...)
+  local names = { ... }
+  return function(x)
+    local list = { text }
+    for _, name in ipairs(names) do
+      if given(x[name]) then list[#list + 1] = x[name] end
+    end
+    return { kind = "text", text = table.concat(list, " ") }
+  end
+end
+
+local kinds = {
+  text = function(x) return { kind = "text", text = x.content } end,
+  image = mark "[图片]", voice = mark "[语音]", video = mark "[视频]", file = mark "[文件]", business_card = mark "[名片]",
+  link = mark("[链接]", "title", "desc", "url"),
+  miniprogram = mark("[小程序]", "title"),
+  merged_msg = mark("[聊天记录]", "title"),
+  channels = mark("[视频号]", "nickname", "title"),
+  location = function(x)
+    local lat, lng = tonumber(x.latitude), tonumber(x.longitude)
+    if not lat or not lng then return { kind = "text", text = words.join("[位置]", x.name, x.address) } end
+    return { kind = "location", lat = lat, lng = lng, label = words.join(x.name), address = words.join(x.address) }
+  end,
+}
+
+function M.message_of(m)
+  local make = kinds[m.msgtype]
+  local content = type(m[m.msgtype]) == "table" and m[m.msgtype] or {}
+  local out = make and make(content) or { kind = "text", text = words.join("[暂不支持的消息]", m.msgtype) }
+  if out.kind == "text" and not given(out.text) then out.text = "[空消息]" end
+  out.dedupe, out.from = m.msgid, m.external_userid .. "@" .. m.open_kfid
+  return out
+end
+
+-- --- out -------------------------------------------------------------------
+
+local function texts(text)
+  local list = {}
+  for i, piece in ipairs(words.pieces(text, TEXT_BYTES)) do list[i] = { msgtype = "text", text = { content = piece } } end
+  return list
+end
+
+local function card_messages(card)
+  local list = {}
+  for i, button in ipairs(card.buttons or {}) do
+    list[i] = button.url and { type = "view", view = { url = button.url, content = button.label } }
+      or { type = "click", click = { id = tostring(100 + i), content = button.value or button.label } }
+  end
+  if card.url then list[#list + 1] = { type = "view", view = { url = card.url, content = words.join(card.title) ~= "" and card.title or card.url } } end
+  local head = words.join(card.title) .. (card.title and card.text and "\n" or "") .. words.join(card.text)
+  if #list == 0 then return texts(head) end
+  return { { msgtype = "msgmenu", msgmenu = { head_content = head, list = list } } }
+end
+
+-- What WeCom is sent for an item; nil if it cannot show that.
+function M.messages_of(item)
+  if item.kind == "text" then return texts(item.text) end
+  if item.kind == "card" then return card_messages(item.card) end
+  if item.kind == "location" then
+    return { { msgtype = "location", location = { name = words.join(item.label), address = words.join(item.address), latitude = item.lat, longitude = item.lng } } }
+  end
+end
+
+return M
