@@ -228,6 +228,7 @@ function FlowPage({ id }: { id: string }) {
         </p>
       )}
       <section class="card" aria-label={t('flows.facts')}>
+        <h2>{t('flows.facts')}</h2>
         <Facts
           items={[
             [t('flows.id'), <code>{f.id}</code>],

@@ -172,7 +172,7 @@ test('status is set, seen by colleagues, kept over a reload', async () => {
 test('a broken script: banner with file:line, the page shows it, and it goes', async () => {
   const f = await h.fake();
   const agent = await two(f);
-  f.scripts.push({ name: 'rules/bad.lua', kind: 'rule', state: 'error', version: 1, errors: [{ file: 'rules/bad.lua', line: 7, message: "'end' expected" }] });
+  f.scripts.push({ name: 'rules/bad.lua', kind: 'rule', state: 'last_good', version: '1', errors: [{ file: 'rules/bad.lua', line: 7, message: "'end' expected" }] });
   await agent.locator('.rail a', { hasText: '脚本' }).click();
   await agent.locator('.banner.bad', { hasText: 'rules/bad.lua:7' }).waitFor();
   await agent.locator('.script-errors', { hasText: "rules/bad.lua:7: 'end' expected" }).waitFor();

@@ -17,9 +17,9 @@ export class Real {
     this.dir = mkdtempSync(join(tmpdir(), 'yuelai-web-'));
     this.home = join(this.dir, 'home');
     this.log = '';
-    // A home of our own: scripts are copied (they get edited), the rest is linked.
-    cpSync(join(REPO, 'scripts'), join(this.home, 'scripts'), { recursive: true });
-    for (const d of ['channels', 'ai', 'web']) if (existsSync(join(REPO, d))) symlinkSync(join(REPO, d), join(this.home, d));
+    // A home of our own: what gets edited is copied, the rest is linked.
+    for (const d of ['scripts', 'channels']) cpSync(join(REPO, d), join(this.home, d), { recursive: true });
+    for (const d of ['ai', 'web']) if (existsSync(join(REPO, d))) symlinkSync(join(REPO, d), join(this.home, d));
   }
 
   async up() {

@@ -90,7 +90,7 @@ test('a broken rule shows at file:line and changes nothing; mended, it is gone',
   const file = ruleFile();
   const good = readFileSync(file, 'utf8');
   await agent.locator('.rail a[href$=scripts]').click();
-  await agent.locator('.script').first().waitFor();
+  await agent.locator('.row-item').first().waitFor();
   writeFileSync(file, good + '\nthis is not lua\n');
   await agent.locator('.script-errors li').first().waitFor({ timeout: 8_000 });
   assert.match(await agent.locator('.script-errors li').first().textContent(), /\.lua:\d+/);
