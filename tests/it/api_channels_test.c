@@ -60,9 +60,9 @@ TEST("every shipped type has a title, a schema and help in two languages")
     static const struct {
         const char *name, *state;
     } types[] = {
-        {"web", "active"},      {"http", "active"},    {"wechat", "active"},
-        {"app", "pending"},     {"weapp", "active"},   {"wecom", "active"},
-        {"telegram", "active"}, {"douyin", "pending"}, {"email", "pending"}};
+        {"web", "active"},      {"http", "active"},   {"wechat", "active"},
+        {"app", "pending"},     {"weapp", "active"},  {"wecom", "active"},
+        {"telegram", "active"}, {"douyin", "active"}, {"email", "pending"}};
     struct roof r;
     REQUIRE(roof_open(&r));
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {

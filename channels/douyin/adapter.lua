@@ -1,0 +1,250 @@
+-- Private messages (私信) of a Douyin business account: signed webhooks in,
+-- /im/send/msg out.
+--
+-- An answer needs the ids of what the customer did last: a message (24 h) or
+-- coming in (30 s). They are kept before a message is handed over, for an answer
+-- may be quicker than this handler. poll() keeps the consent alive: the refresh
+-- token must be renewed before its 30 days are over.
+local json, kv, crypto, secret = require "json", require "kv", require "crypto", require "secret"
+local time, log, utf8 = require "time", require "log", require "utf8"
+local shared, douyin = require "lib.channels", require "lib.douyin"
+local given, words = shared.given, shared.words
+
+local TEXT_CHARS, ENTER_S, REPLY_MS = 1000, 30, 24 * 3600 * 1000
+local function setting(type_, zh, en, help_zh, help_en, required)
+  return { type = type_, required = required, title = { zh = zh, en = en }, help = { zh = help_zh, en = help_en } }
+end
+
+---@type Channel
+local M = {
+  api = 1,
+  title = { zh = "抖音", en = "Douyin" },
+  schema = {
+    client_key = setting("string", "Client Key", "Client key",
+      "开放平台应用的 Client Key（AppID）", "Of the app on the open platform (its AppID)", true),
+    client_secret = setting("secret", "Client Secret", "Client secret",
+      "换取凭据，并验证推送签名", "Buys tokens and verifies what is pushed"),
+    webhook_secret = setting("secret", "Webhook Secret", "Webhook secret",
+      "控制台单独给出时填写，也用它验证签名", "If the console gave one of its own; it verifies signatures, too"),
+    open_id = setting("string", "企业号 open_id", "Business open_id",
+      "授权的企业号；填了就只收它的消息", "Of the account that gave its consent; only its messages are taken then"),
+    refresh_token = setting("secret", "Refresh Token", "Refresh token",
+      "授权后得到，到期前自动续期，最多 5 次", "Given with the consent; renewed in time, at most 5 times"),
+    welcome = setting("string", "欢迎语", "Welcome",
+      "客户打开私信页时说的话；不填则不说", "Said when a customer opens the chat; empty means: nothing"),
+    text_limit = setting("integer", "每条字数", "Characters a message",
+      "更长的回复分成几条；不填则为 1000", "Longer answers go out in pieces; empty means 1000"),
+    enter_seconds = setting("integer", "进入后可回复的秒数", "Seconds to answer who came in",
+      "客户打开私信页、还没说话时；不填则为 30", "Who opened the chat and said nothing yet; empty means 30"),
+    api = setting("string", "接口地址", "API address",
+      "不填则为 https://open.douyin.com", "Empty means https://open.douyin.com"),
+  },
+  capabilities = {
+    text = 1000, text_unit = "characters", kinds = { "text", "card", "location" }, reply_window = "24h",
+    per_day = 6, rate = 10, at_once = 4,
+  },
+}
+
+-- --- in --------------------------------------------------------------------
+
+local function is_signed(req, config)
+  local theirs, good = req.headers["x-douyin-signature"] or "", false
+  for _, name in ipairs { "webhook_secret", "client_secret" } do
+    if config[name] and crypto.equal(crypto.sha1(secret.join(config[name], req.body)), theirs) then good = true end
+  end
+  return good
+end
+
+local ALIASES = { receive_msg = "im_receive_msg", enter_im = "im_enter_direct_msg" }
+local MARKS = { image = "[图片]", emoji = "[表情]", video = "[视频]" }
+
+local function text_of(content)
+  local kind = content.message_type
+  if kind == "text" then return given(content.text) and content.text or "[空消息]" end
+  if kind ~= "retain_consult_card" then return MARKS[kind] or "[其他消息，请在抖音里查看]" end
+  local list = { "[留资卡片]" }
+  for _, field in ipairs(type(content.card_data) == "table" and content.card_data or {}) do
+    if type(field) == "table" then list[#list + 1] = words(field.label) .. "：" .. words(field.value) end
+  end
+  return table.concat(list, "\n")
+end
+
+-- A table or the JSON text of one.
+local function table_of(value)
+  if type(value) == "string" then value = json.decode(value) end
+  return type(value) == "table" and value or {}
+end
+
+local function name_of(content, open_id)
+  for _, user in ipairs(type(content.user_infos) == "table" and content.user_infos or {}) do
+    if type(user) == "table" and user.open_id == open_id and given(user.nick_name) then return user.nick_name end
+  end
+end
+
+local function talk_key(ctx, user) return ("talk:%s:%s"):format(ctx.channel.id, crypto.sha256(user):sub(1, 32)) end
+
+-- What they did last, before anybody can answer.
+local function note(ctx, event, content, what)
+  if not given(content.server_message_id) or not given(content.conversation_short_id) then return end
+  local at = tonumber(content.create_time) or time.now()
+  kv.update(talk_key(ctx, event.from_user_id), function(old)
+    old = old or {}
+    if old[what] and old[what].at > at then return nil end
+    old.us = event.to_user_id
+    old[what] = { msg = content.server_message_id, conversation = content.conversation_short_id, at = at }
+    return old
+  end, "25h")
+end
+
+local function hand_over(ctx, event, content, dedupe, text)
+  local from = event.from_user_id
+  local m = { dedupe = dedupe, from = from, name = name_of(content, from), kind = "text", text = text }
+  local ok, code, why = ctx.deliver(m)
+  if ok then return true end
+  if shared.is_later(code) then return false end
+  log.error("douyin: a message could not be taken", { code = code, why = why })
+  return true
+end
+
+local say -- below
+
+local events = {}
+
+function events.im_receive_msg(event, content, ctx, id)
+  note(ctx, event, content, "message")
+  return hand_over(ctx, event, content, id, text_of(content))
+end
+
+-- Nobody can type within 30 s: the welcome goes at once.
+function events.im_enter_direct_msg(event, content, ctx, id)
+  note(ctx, event, content, "enter")
+  local config = ctx.config
+  if not given(config.welcome) or not config.refresh_token then return true end
+  if not kv.add("welcome:" .. crypto.sha1(id), true, "10m") then return true end
+  local trouble = say(ctx, event.from_user_id, config.welcome, "3s")
+  if trouble then log.warn("douyin: the welcome was not sent", { why = trouble.why }) end
+  return true
+end
+
+function events.im_recall_msg(event, content, ctx, id)
+  return hand_over(ctx, event, content, "recall:" .. id, "[客户撤回了一条消息]")
+end
+
+function events.unauthorize() return log.error "douyin: the account has taken its consent back" or true end
+
+-- The number as it is written: it may be too long for Lua.
+local function challenge(event, body)
+  local digits = body:match '"challenge\\?"%s*:%s*(%d+)'
+  if digits then return 200, '{"challenge":' .. digits .. "}", { ["content-type"] = "application/json" } end
+  return 200, { challenge = table_of(event.content).challenge }
+end
+
+function M.receive(req, ctx)
+  local config = ctx.config
+  if not config.client_secret and not config.webhook_secret then return 403, "the channel has no secret" end
+  if req.method ~= "POST" then return 405 end
+  if not is_signed(req, config) then return 401, "X-Douyin-Signature is wrong" end
+  local event = json.decode(req.body)
+  if type(event) ~= "table" then return 400, "the body is not a JSON object" end
+  if event.event == "verify_webhook" then return challenge(event, req.body) end
+  local content, handle = table_of(event.content), events[ALIASES[event.event] or event.event]
+  local theirs = given(event.client_key) and event.client_key ~= config.client_key
+    or given(config.open_id) and event.to_user_id ~= config.open_id and event.event ~= "unauthorize"
+  if not handle or theirs or content.conversation_type == 2 then return 200, { err_no = 0 } end
+  -- The header is not signed, the id in the body is.
+  local id = given(content.server_message_id) and content.server_message_id
+  id = id or req.headers["msg-id"] or crypto.sha1(req.body)
+  if handle ~= events.unauthorize and not given(event.from_user_id) then return 200, { err_no = 0 } end
+  if not handle(event, content, ctx, id) then return 503, "" end -- pushed again
+  return 200, { err_no = 0 }
+end
+
+-- --- out -------------------------------------------------------------------
+
+local RETRY = {
+  [2100004] = 5, [28001005] = 5, [28001006] = 5, [28003018] = 60, [2190001] = 3600, [28003070] = 600, [28003095] = 600,
+}
+local FAILED = {
+  [28003080] = "window_closed", [28003081] = "window_closed", [28003082] = "no_recipient", [28003101] = "no_recipient",
+  [28001038] = "content_refused", [28029004] = "not_allowed", [28001016] = "not_allowed", [2190004] = "not_allowed",
+  [28001018] = "not_allowed", [10004] = "not_allowed", [10003] = "config", [10010] = "config", [10013] = "config",
+  [10020] = "config", [2190003] = "config", [28001012] = "config", [2190015] = "config", [28001015] = "config",
+}
+
+local function trouble_of(code, answer)
+  local why = douyin.sentence(code, answer)
+  if douyin.STALE[code] then return { retry = 60, why = why } end
+  if RETRY[code] then return { retry = RETRY[code], why = why, until_heard = code == 28003070 or nil } end
+  return { failed = FAILED[code] or "refused", why = why }
+end
+
+-- The right by which we may speak to them now: its ids, and its scene.
+local function right(config, talk)
+  local now, enter, message = time.now(), talk.enter, talk.message
+  local seconds = tonumber(config.enter_seconds) or ENTER_S
+  if enter and now - enter.at < seconds * 1000 and not (message and message.at > enter.at) then
+    return enter, "im_enter_direct_msg"
+  end
+  if message and now - message.at < REPLY_MS then return message end
+end
+
+-- nil and the id of what was said, or what was in the way.
+function say(ctx, to, text, timeout)
+  local config, talk = ctx.config, kv.get(talk_key(ctx, to)) or {}
+  local ids, scene = right(config, talk)
+  if not ids then return { failed = "window_closed", why = "客户 24 小时内没有说话 / no word from them for 24 hours" } end
+  local body = { msg_id = ids.msg, conversation_id = ids.conversation, to_user_id = to, scene = scene,
+    content = { msg_type = 1, text = { text = text } } }
+  local us = given(config.open_id) and config.open_id or talk.us
+  for try = 1, 2 do
+    local token, refusal, why = douyin.token(config)
+    if refusal then return trouble_of(refusal.code, refusal.answer) end
+    if not token then return { retry = 5, why = why } end
+    local answer, nobody, code = douyin.post(config, "/im/send/msg/", { query = { open_id = us },
+      headers = { ["access-token"] = secret.hide(token) }, json = body, timeout = timeout })
+    if not answer then return { retry = 5, why = nobody } end
+    if code == 0 then return nil, answer.msg_id end
+    if try == 2 or not douyin.STALE[code] then return trouble_of(code, answer) end
+    douyin.forget(config, token)
+  end
+end
+
+local function pieces(text, most)
+  local list = {}
+  for at = 1, utf8.len(text) or 0, most do list[#list + 1] = utf8.sub(text, at, at + most - 1) end
+  return list
+end
+
+function M.send(item, ctx)
+  local text, limit = shared.words_of(item), tonumber(ctx.config.text_limit) or TEXT_CHARS
+  if not text then return shared.no_files(item) end
+  if not ctx.config.refresh_token then
+    return { failed = "config", why = "没有填写 Refresh Token，只能接收 / without a refresh token nothing can be sent" }
+  end
+  return shared.send_all(item, pieces(text, math.max(1, limit)), function(piece) return say(ctx, item.to, piece) end)
+end
+
+-- The consent dies when nobody looks after it.
+function M.poll(ctx)
+  if ctx.config.refresh_token then
+    douyin.token(ctx.config)
+    douyin.renew(ctx.config)
+  end
+  return { again = 3600 }
+end
+
+function M.check(config)
+  if not given(config.client_key) then return nil, "client_key", "没有填写 Client Key / there is no client key" end
+  if not config.client_secret and not config.webhook_secret then
+    return nil, "client_secret", "没有填写 Client Secret，推送无法验证 / without a client secret no push can be verified"
+  end
+  if not config.refresh_token then
+    return nil, "refresh_token", "没有填写 Refresh Token，只能接收 / without a refresh token nothing can be sent"
+  end
+  local good, refusal, why = douyin.try(config)
+  if good then return true end
+  if refusal then return nil, "refused", douyin.sentence(refusal.code, refusal.answer) end
+  return nil, "unavailable", "连不上抖音接口 / Douyin does not answer: " .. tostring(why)
+end
+
+return M
