@@ -1,0 +1,252 @@
+-- Slack: signed events in, chat.postMessage out.
+--
+-- Who writes to the app directly is a visitor of that chat; who mentions it in a
+-- channel is one of that thread, and is answered there. Buttons come as
+-- interactions, to the same address. Files are marks with their link.
+local http, json, kv, crypto = require "http", require "json", require "kv", require "crypto"
+local log, utf8, time, url = require "log", require "utf8", require "time", require "url"
+
+local API = "https://slack.com/api"
+local TOLERANCE_S = 300
+local TEXT_CHARS, BLOCK_CHARS = 16384, 3000
+
+local function field(kind, title, help)
+  local zh_en = function(two) return { zh = two[1], en = two[2] } end
+  return { type = kind, title = zh_en(title), help = zh_en(help) }
+end
+
+---@type Channel
+local M = {
+  api = 1,
+  title = { zh = "Slack", en = "Slack" },
+  schema = {
+    signing_secret = field("secret", { "Signing Secret", "Signing secret" },
+      { "应用的 Basic Information 页；没有它不收任何消息", "Basic Information; without it nothing is taken" }),
+    bot_token = field("secret", { "Bot Token", "Bot token" },
+      { "OAuth & Permissions 页，以 xoxb- 开头；没有它不能发送", "OAuth & Permissions, begins with xoxb-; needed to send" }),
+    api = field("string", { "接口地址", "API address" },
+      { "不填则为 https://slack.com/api；经代理时填写", "Empty means https://slack.com/api; for a proxy" }),
+  },
+  capabilities = {
+    text = TEXT_CHARS, kinds = { "text", "location", "card" }, buttons = 10, files = false, rate = 20, at_once = 4,
+  },
+}
+
+local function given(value) return type(value) == "string" and value ~= "" end
+local function tab(value) return type(value) == "table" and value or {} end
+
+local function words(...)
+  local list = {}
+  for i = 1, select("#", ...) do
+    local word = select(i, ...)
+    if given(word) then list[#list + 1] = word end
+  end
+  return table.concat(list, " ")
+end
+
+-- Slack's answer, ok or not, and the HTTP answer; nil and why there is none.
+local function call(config, method, how)
+  local base = given(config.api) and config.api:gsub("/+$", "") or API
+  how.url, how.auth, how.timeout = base .. "/" .. method, { bearer = config.bot_token }, how.timeout or "15s"
+  local res, code, why = http.post(how)
+  if not res then return nil, why or code end
+  if type(res.json) == "table" and (res.json.ok ~= nil or res.status == 429) then return res.json, nil, res end
+  if res.status == 429 then return { ok = false, error = "ratelimited" }, nil, res end
+  return nil, "HTTP " .. res.status
+end
+
+-- --- in ------------------------------------------------------------------------
+
+local function is_signed(req, config)
+  local stamp, theirs = req.headers["x-slack-request-timestamp"] or "", req.headers["x-slack-signature"] or ""
+  local at = tonumber(stamp:match "^%d+$")
+  if not at or math.abs(time.now() / 1000 - at) > TOLERANCE_S then return false end
+  return crypto.equal("v0=" .. crypto.hmac("sha256", config.signing_secret, "v0:" .. stamp .. ":" .. req.body), theirs)
+end
+
+-- Slack's marks as plain text: <https://x|name>, <@U1>, &amp; …
+local function plain(text, bot)
+  if not given(text) then return "" end
+  if given(bot) then text = text:gsub("<@" .. bot:gsub("%W", "") .. "[^>]*>%s*", "") end
+  text = text:gsub("<([^<>]*)>", function(inner)
+    local target, label = inner:match "^([^|]*)|(.+)$"
+    target = target or inner
+    if target:find "^[@#!]" then return label and target:sub(1, 1):gsub("!", "") .. label or target end
+    target = target:gsub("^mailto:", "")
+    if not label or label == target or target:gsub("^https?://", "") == label then return target end
+    return label .. " " .. target
+  end)
+  return (text:gsub("&lt;", "<"):gsub("&gt;", ">"):gsub("&amp;", "&"):gsub("^%s+", ""):gsub("%s+$", ""))
+end
+
+local MARKS = { image = "[图片]", video = "[视频]", audio = "[语音]" }
+
+local function text_of(event, bot)
+  local parts = { plain(event.text, bot) }
+  for _, f in ipairs(tab(event.files)) do
+    f = tab(f)
+    parts[#parts + 1] = words(MARKS[words(f.mimetype):match "^%a+"] or "[文件]", f.name, f.permalink)
+  end
+  local all = table.concat(parts, "\n"):gsub("^\n", "")
+  return all ~= "" and all or "[空消息]"
+end
+
+-- The name of who writes, if Slack tells it soon: only somebody new needs it.
+local function profile_of(user, config)
+  if not config.bot_token then return nil end
+  return kv.once("user:" .. user, "7d", function()
+    local answer = call(config, "users.info", { form = { user = user }, timeout = "1s" })
+    local it = answer and answer.ok and tab(tab(answer.user).profile)
+    if not it then return nil end
+    return { name = given(it.display_name) and it.display_name or it.real_name, email = it.email }
+  end)
+end
+
+-- Answers its status. What Slack shall not say again is 200.
+local LATER = { unavailable = true, timeout = true, internal = true, busy = true, rate_limited = true }
+local function deliver(dedupe, from, user, text, ctx)
+  local known = tab(profile_of(user, ctx.config))
+  local name, email = given(known.name) and known.name or nil, given(known.email) and known.email or nil
+  local ok, code, why = ctx.deliver { dedupe = dedupe, from = from, kind = "text", text = text, name = name,
+    profile = email and { email = email } or nil }
+  if ok then return 200, "" end
+  log.error("slack: a message could not be taken", { code = code, why = why, id = dedupe })
+  return LATER[code] and 503 or 200, ""
+end
+
+local SAID = { file_share = true, thread_broadcast = true, me_message = true }
+
+-- A chat with the app, answered where it was said last; or a mention.
+local function take_event(push, ctx)
+  local e = tab(push.event)
+  local direct = e.type == "message" and e.channel_type == "im"
+  local said = e.subtype == nil or SAID[e.subtype]
+  local sane = given(e.channel) and given(e.user) and e.user:find "^%w+$" and given(e.ts) and given(push.event_id)
+  if not sane or not said or e.bot_id or not (direct or e.type == "app_mention") then return 200, "" end
+  local from, thread = e.channel, given(e.thread_ts) and e.thread_ts or nil
+  if direct then
+    local key = "thread:" .. ctx.channel.id .. ":" .. from
+    if kv.get(key) ~= thread then kv.set(key, thread, "30d") end
+  else
+    from = e.channel .. ":" .. (thread or e.ts)
+  end
+  return deliver(push.event_id, from, e.user, text_of(e, tab(tab(push.authorizations)[1]).user_id), ctx)
+end
+
+-- The press of a button of ours says its value.
+local function take_press(press, ctx)
+  local action, channel, user = tab(tab(press.actions)[1]), tab(press.channel).id, tab(press.user).id
+  if press.type ~= "block_actions" or not given(action.value) or not given(channel) or not given(user) then
+    return 200, ""
+  end
+  local message = tab(press.message)
+  local thread = given(message.thread_ts) and message.thread_ts or words(message.ts)
+  local from = channel:find "^D" and channel or channel .. ":" .. thread
+  return deliver(words(action.action_ts, user), from, user, action.value, ctx)
+end
+
+function M.receive(req, ctx)
+  if not ctx.config.signing_secret then return 403, "the channel has no signing secret" end
+  if not is_signed(req, ctx.config) then return 401 end
+  local push = json.decode(req.body)
+  if type(push) == "table" then
+    if push.type == "url_verification" then return 200, words(push.challenge) end
+    if push.type == "event_callback" then return take_event(push, ctx) end
+    return 200, ""
+  end
+  local form = (req.headers["content-type"] or ""):find("form-urlencoded", 1, true) and tab(url.query_decode(req.body))
+  if not form then return 400 end
+  return take_press(tab(given(form.payload) and json.decode(form.payload)), ctx)
+end
+
+-- --- out -----------------------------------------------------------------------
+
+local function escaped(text) return (text:gsub("&", "&amp;"):gsub("<", "&lt;"):gsub(">", "&gt;")) end
+
+local function button_of(b, i)
+  return { type = "button", action_id = "b" .. i, url = b.url, value = utf8.sub(b.value or b.label, 1, 2000),
+    text = { type = "plain_text", text = utf8.sub(b.label, 1, 75), emoji = true } }
+end
+
+local function card_of(card)
+  local parts, blocks = {}, nil
+  for _, name in ipairs { "title", "text", "url", "image" } do
+    if given(card[name]) then parts[#parts + 1] = card[name] end
+  end
+  local all = #parts > 0 and table.concat(parts, "\n") or "…"
+  if card.buttons and #card.buttons > 0 then
+    local elements = {}
+    for i, b in ipairs(card.buttons) do elements[i] = button_of(b, i) end
+    local shown = { type = "plain_text", text = utf8.sub(all, 1, BLOCK_CHARS), emoji = true }
+    blocks = { { type = "section", text = shown }, { type = "actions", elements = elements } }
+  end
+  return { text = escaped(all), blocks = blocks }
+end
+
+local function message_of(item)
+  if item.kind == "text" then return { text = escaped(item.text) } end
+  if item.kind == "card" then return card_of(item.card) end
+  if item.kind == "location" then
+    return { text = escaped(words("[位置]", item.label, item.address, ("(%.6f,%.6f)"):format(item.lat, item.lng))) }
+  end
+end
+
+local FAILED = {}
+for name, list in pairs {
+  invalid_token = "invalid_auth not_authed account_inactive token_revoked token_expired org_login_required",
+  no_recipient = "channel_not_found user_not_found is_archived user_disabled cannot_dm_bot messages_tab_disabled",
+  not_allowed = "not_in_channel missing_scope no_permission restricted_action access_denied team_access_not_granted",
+} do
+  for code in list:gmatch "%S+" do FAILED[code] = name end
+end
+local RETRY = { ratelimited = 5, rate_limited = 5, fatal_error = 5, internal_error = 5, service_unavailable = 5,
+  request_timeout = 5 }
+local WORDS = {
+  invalid_token = "Bot Token 不对或已撤销 / the bot token is wrong or was revoked",
+  no_recipient = "找不到这个聊天，或对方已离开 / no such chat, or they have left",
+  not_allowed = "应用缺少权限，或不在频道里 / the app lacks a scope, or is not in the channel",
+}
+
+local function sentence(answer)
+  local code = words(answer.error)
+  local what = WORDS[FAILED[code]] or RETRY[code] and "Slack 忙 / Slack is busy" or "Slack 拒绝了 / Slack refuses"
+  return ("%s (%s)"):format(what, words(code, answer.needed))
+end
+
+function M.send(item, ctx)
+  local body = message_of(item)
+  if not body then return { failed = "unsupported", why = "还不能发送文件 / files cannot be sent here yet: " .. item.kind } end
+  if not ctx.config.bot_token then return { failed = "config", why = "没有填写 Bot Token / there is no bot token" } end
+  local channel, thread = item.to:match "^([^:]+):(.+)$"
+  body.channel, body.mrkdwn = channel or item.to, false
+  body.thread_ts = thread or kv.get("thread:" .. ctx.channel.id .. ":" .. item.to)
+  local answer, why, res = call(ctx.config, "chat.postMessage", { json = body })
+  if not answer then return { retry = 5, why = why } end
+  if answer.ok then return { sent = given(answer.ts) and answer.ts or item.id } end
+  local code = words(answer.error)
+  if res.status == 429 or res.status >= 500 or RETRY[code] then
+    return { retry = tonumber(res.headers["retry-after"]) or 5, why = sentence(answer) }
+  end
+  return { failed = FAILED[code] or "refused", why = sentence(answer) }
+end
+
+-- --- check -----------------------------------------------------------------------
+
+local SCOPES = { "chat:write", "im:history", "users:read" }
+
+function M.check(config)
+  if not config.signing_secret then return nil, "signing_secret", "没有填写 Signing Secret / there is no signing secret" end
+  if not config.bot_token then return nil, "bot_token", "没有填写 Bot Token / there is no bot token" end
+  local answer, why, res = call(config, "auth.test", { form = {} })
+  if not answer then return nil, "unavailable", "连不上 Slack / Slack does not answer: " .. tostring(why) end
+  if not answer.ok then return nil, FAILED[answer.error] or "refused", sentence(answer) end
+  local has = "," .. (res.headers["x-oauth-scopes"] or ""):gsub("%s", "") .. ","
+  for _, scope in ipairs(has ~= ",," and SCOPES or {}) do
+    if not has:find("," .. scope .. ",", 1, true) then
+      return nil, "not_allowed", ("应用缺少权限 %s，加上后重新安装 / the app lacks %s: add it, install anew"):format(scope, scope)
+    end
+  end
+  return true
+end
+
+return M

@@ -1,0 +1,309 @@
+-- yuelai test channels/slack
+local t = require "test"
+local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
+local url = require "url"
+
+local POST = "POST https://slack.com/api/chat.postMessage"
+local USER = "POST https://slack.com/api/users.info"
+local SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+local VECTOR = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
+  .. "&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text="
+  .. "&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
+  .. "&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
+local FORM = "application/x-www-form-urlencoded"
+
+describe("channel slack", { only = "none" }, function()
+  local adapter, ctx, delivered
+  before_each(function()
+    t.at "2018-07-12 18:37 UTC" -- 1531420620
+    adapter = t.load "channels/slack"
+    delivered = {}
+    ctx = {
+      channel = { id = "ch_1", type = "slack", name = "Slack" },
+      config = { signing_secret = secret.hide(SECRET), bot_token = secret.hide "xoxb-1" },
+      deliver = function(message)
+        delivered[#delivered + 1] = message
+        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
+      end,
+    }
+  end)
+
+  local function call(body, stamp, signature, kind)
+    return adapter.receive({ method = "POST", path = "", query = {}, body = body, headers = {
+      ["x-slack-request-timestamp"] = stamp, ["x-slack-signature"] = signature,
+      ["content-type"] = kind or "application/json" } }, ctx)
+  end
+  local function push(body, kind)
+    local raw = type(body) == "table" and json.encode(body) or body
+    local stamp = tostring(math.floor(time.now() / 1000))
+    return call(raw, stamp, "v0=" .. crypto.hmac("sha256", SECRET, "v0:" .. stamp .. ":" .. raw), kind)
+  end
+  local function event(e, id)
+    local usual = { type = "message", channel_type = "im", channel = "D1", user = "U1", ts = "1735700000.000100" }
+    for name, value in pairs(usual) do
+      if e[name] == nil then e[name] = value end
+    end
+    return push { type = "event_callback", team_id = "T1", event_id = id or "Ev1", event_time = 1735700000, event = e,
+      authorizations = { { user_id = "UBOT" } } }
+  end
+  local function press(fields)
+    return push("payload=" .. url.encode(json.encode(fields)), FORM)
+  end
+  local function known()
+    t.http.on(USER, { json = { ok = true, user = { profile = { display_name = "Li", email = "li@x.example.com" } } } })
+  end
+  local function text_of(text, more)
+    delivered = {}
+    more = more or {}
+    more.text = text
+    assert.equal(200, (event(more)))
+    return delivered[1] and delivered[1].text
+  end
+
+  describe("signatures", function()
+    it("are good as in Slack's own example, for five minutes", function()
+      local sum = "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"
+      assert.equal(200, (call(VECTOR, "1531420618", sum, FORM)))
+      assert.equal(401, (call(VECTOR .. "x", "1531420618", sum, FORM)))
+      t.advance "299s"
+      assert.equal(401, (call(VECTOR, "1531420618", sum, FORM)))
+    end)
+
+    it("are needed, fresh and over the very bytes", function()
+      local body = '{"type":"x"}'
+      local now = math.floor(time.now() / 1000)
+      local function sum(stamp) return "v0=" .. crypto.hmac("sha256", SECRET, "v0:" .. stamp .. ":" .. body) end
+      assert.equal(200, (call(body, tostring(now - 300), sum(now - 300))))
+      assert.equal(200, (call(body, tostring(now + 300), sum(now + 300))))
+      assert.equal(401, (call(body, tostring(now - 301), sum(now - 301))))
+      assert.equal(401, (call(body, tostring(now + 301), sum(now + 301))))
+      assert.equal(401, (call(body .. " ", tostring(now), sum(now))))
+      assert.equal(401, (call(body, tostring(now), sum(now):sub(1, -2))))
+      assert.equal(401, (call(body, tostring(now))))
+      assert.equal(401, (call(body, nil, sum(now))))
+      assert.equal(401, (call(body, "x" .. now, sum(now))))
+      ctx.config.signing_secret = nil
+      assert.equal(403, (call(body, tostring(now), sum(now))))
+    end)
+
+    it("let the address be verified", function()
+      local status, body = push { type = "url_verification", challenge = "c", token = "t" }
+      assert.equal(200, status)
+      assert.equal("c", body)
+    end)
+  end)
+
+  describe("messages in", function()
+    it("of a direct chat come with name and mail, which are asked for once", function()
+      known()
+      assert.equal(200, (event { text = "hi" }))
+      assert.same({ { dedupe = "Ev1", from = "D1", kind = "text", text = "hi", name = "Li",
+        profile = { email = "li@x.example.com" } } }, delivered)
+      event({ text = "ho" }, "Ev2")
+      assert.equal(1, #t.http.calls())
+      assert.equal("Bearer xoxb-1", t.http.calls()[1].headers.authorization)
+      assert.equal("user=U1", t.http.calls()[1].body)
+    end)
+
+    it("come without a name when Slack does not tell it", function()
+      t.http.on(USER, { json = { ok = false, error = "missing_scope" } })
+      event { text = "hi" }
+      assert.is_nil(delivered[1].name)
+      ctx.config.bot_token = nil
+      event { text = "hi" }
+      assert.equal(1, #t.http.calls())
+    end)
+
+    it("of a channel are mentions, and a thread is who writes", function()
+      known()
+      event { type = "app_mention", channel_type = "channel", channel = "C1", text = "<@UBOT> help", ts = "17.1" }
+      event { type = "app_mention", channel = "C1", text = "<@UBOT> more", ts = "17.2", thread_ts = "17.1" }
+      event { channel_type = "channel", channel = "C1", text = "no mention" }
+      assert.equal(2, #delivered)
+      assert.equal("C1:17.1", delivered[1].from)
+      assert.equal("help", delivered[1].text)
+      assert.equal("C1:17.1", delivered[2].from)
+    end)
+
+    it("are plain text", function()
+      known()
+      assert.equal("1 < 2 & 3 > 2", text_of "1 &lt; 2 &amp; 3 &gt; 2")
+      assert.equal("&lt;", text_of "&amp;lt;")
+      assert.equal("see https://x.example.com/a", text_of "see <https://x.example.com/a>")
+      assert.equal("x.example.com", (text_of("<http://x.example.com|x.example.com>"):gsub("^http://", "")))
+      assert.equal("here https://x.example.com", text_of "<https://x.example.com|here>")
+      assert.equal("a@x.example.com", text_of "<mailto:a@x.example.com|a@x.example.com>")
+      assert.equal("@Li in #general", text_of "<@U2|Li> in <#C1|general>")
+      assert.equal("@U2", text_of "<@U2>")
+    end)
+
+    it("with files say so", function()
+      known()
+      assert.equal("看\n[图片] a.png https://x.slack.com/f/1", text_of("看", { subtype = "file_share",
+        files = { { name = "a.png", mimetype = "image/png", permalink = "https://x.slack.com/f/1" } } }))
+      assert.equal("[文件] a.pdf\n[语音] b.m4a", text_of("", { subtype = "file_share",
+        files = { { name = "a.pdf", mimetype = "application/pdf" }, { name = "b.m4a", mimetype = "audio/mp4" } } }))
+      assert.equal("[空消息]", text_of "")
+    end)
+
+    it("of bots, changes and others are left alone", function()
+      event { text = "x", bot_id = "B1" }
+      event { text = "x", subtype = "message_changed" }
+      event { text = "x", subtype = "message_deleted" }
+      event { text = "x", subtype = "bot_message" }
+      event { type = "team_join" }
+      event { text = "x", user = false }
+      push { type = "app_rate_limited" }
+      assert.same({}, delivered)
+    end)
+
+    it("are presses of our buttons, too", function()
+      known()
+      assert.equal(200, (press { type = "block_actions", user = { id = "U1" }, channel = { id = "D1" },
+        message = { ts = "17.5" }, actions = { { type = "button", value = "good", action_ts = "17.6" } } }))
+      assert.equal("good", delivered[1].text)
+      assert.equal("D1", delivered[1].from)
+      assert.equal("17.6 U1", delivered[1].dedupe)
+      press { type = "block_actions", user = { id = "U1" }, channel = { id = "C1" },
+        message = { ts = "17.5", thread_ts = "17.1" }, actions = { { value = "good", action_ts = "17.7" } } }
+      assert.equal("C1:17.1", delivered[2].from)
+      assert.equal(200, (push(VECTOR, FORM))) -- a command: not ours
+      press { type = "view_submission" }
+      assert.equal(2, #delivered)
+    end)
+
+    it("are asked for again when the house cannot take them, and else not", function()
+      known()
+      ctx.deliver = function() return nil, "unavailable", "full" end
+      assert.equal(503, (event { text = "hi" }))
+      ctx.deliver = function() return nil, "too_large", "text is too long" end
+      assert.equal(200, (event { text = "hi" }))
+    end)
+
+    it("that make no sense break nothing", function()
+      known()
+      assert.equal(400, (push "no"))
+      for _, value in ipairs { 1, true, "x", {}, { 1 }, { a = 1 }, json.null } do
+        assert.equal(200, (push { type = "event_callback", event = value, authorizations = value }))
+        assert.equal(200, (push { type = "url_verification", challenge = value }))
+        for _, name in ipairs { "text", "files", "thread_ts", "channel", "user", "subtype", "ts", "bot_id" } do
+          assert.equal(200, (event { text = "hi", [name] = value }))
+        end
+        assert.equal(200, (event { text = "hi", files = { value } }))
+        for _, name in ipairs { "actions", "user", "channel", "message", "type" } do
+          local fields = { type = "block_actions", user = { id = "U1" }, channel = { id = "C1" } }
+          fields.actions = { { value = "v" } }
+          fields[name] = value
+          assert.equal(200, (press(fields)))
+        end
+      end
+    end)
+  end)
+
+  describe("answers", function()
+    local item
+    before_each(function()
+      item = { id = "ob_1", to = "D1", kind = "text", text = "您好 <b> & co", attempt = 1 }
+      known()
+    end)
+    local function sends(with)
+      t.http.on(POST, with or { json = { ok = true, channel = "D1", ts = "17.9" } })
+      return adapter.send(item, ctx)
+    end
+    local function sent()
+      local list = {}
+      for _, c in ipairs(t.http.calls()) do
+        if c.path == "/api/chat.postMessage" then list[#list + 1] = c.json end
+      end
+      return list[#list]
+    end
+
+    it("are posted, with Slack's signs escaped", function()
+      assert.same({ sent = "17.9" }, sends())
+      assert.same({ channel = "D1", text = "您好 &lt;b&gt; &amp; co", mrkdwn = false }, sent())
+    end)
+
+    it("go to the thread where it was said", function()
+      event { text = "hi", thread_ts = "17.1" }
+      sends()
+      assert.equal("17.1", sent().thread_ts)
+      event { text = "hi" }
+      adapter.send(item, ctx)
+      assert.is_nil(sent().thread_ts)
+      item.to = "C1:17.4"
+      adapter.send(item, ctx)
+      assert.equal("C1", sent().channel)
+      assert.equal("17.4", sent().thread_ts)
+    end)
+
+    it("as cards have buttons", function()
+      item.kind, item.text = "card", nil
+      item.card = { title = "满意吗？", buttons = { { label = "满意", value = "good" },
+        { label = "更多", url = "https://x.example.com" } } }
+      sends()
+      local body = sent()
+      assert.equal("满意吗？", body.text)
+      assert.equal("满意吗？", body.blocks[1].text.text)
+      assert.equal("good", body.blocks[2].elements[1].value)
+      assert.equal("https://x.example.com", body.blocks[2].elements[2].url)
+      item.card = { title = "订单", text = "已发货", url = "https://x.example.com/1" }
+      adapter.send(item, ctx)
+      assert.equal("订单\n已发货\nhttps://x.example.com/1", sent().text)
+      assert.is_nil(sent().blocks)
+    end)
+
+    it("as places are words", function()
+      item = { id = "ob_2", to = "D1", kind = "location", lat = 31.2, lng = 121.5, label = "外滩" }
+      sends()
+      assert.equal("[位置] 外滩 (31.200000,121.500000)", sent().text)
+    end)
+
+    it("fail with a reason, or come again", function()
+      local cases = {
+        invalid_auth = "invalid_token", token_revoked = "invalid_token", channel_not_found = "no_recipient",
+        is_archived = "no_recipient", missing_scope = "not_allowed", not_in_channel = "not_allowed",
+        msg_too_long = "refused", ratelimited = 5, internal_error = 5,
+      }
+      for code, expected in pairs(cases) do
+        local got = sends { json = { ok = false, error = code }, times = 1 }
+        assert.equal(expected, got.failed or got.retry, code)
+        assert.contains(code, got.why)
+      end
+      local slow = { ["retry-after"] = "30" }
+      local busy = { ok = false, error = "ratelimited" }
+      assert.equal(30, sends { status = 429, json = busy, headers = slow, times = 1 }.retry)
+      assert.equal(30, sends { status = 429, body = "", headers = slow, times = 1 }.retry)
+      assert.equal(5, sends { status = 503, body = "<html>", times = 1 }.retry)
+      assert.equal(5, sends { fails = "timeout", times = 1 }.retry)
+    end)
+
+    it("as files are not there yet, and say so", function()
+      item.kind, item.file = "image", "f_1"
+      assert.equal("unsupported", adapter.send(item, ctx).failed)
+      item.kind, ctx.config.bot_token = "text", nil
+      assert.equal("config", adapter.send(item, ctx).failed)
+    end)
+  end)
+
+  it("says in words what its settings lack", function()
+    local function says(answer)
+      if answer then t.http.on("POST https://slack.com/api/auth.test", answer) end
+      local ok, code, why = adapter.check(ctx.config, ctx)
+      return ok == true and "ok" or code, why
+    end
+    local function with(scopes)
+      return { json = { ok = true, team = "T" }, headers = { ["x-oauth-scopes"] = scopes }, times = 1 }
+    end
+    assert.equal("ok", (says(with "chat:write,im:history, users:read,app_mentions:read")))
+    assert.contains("im:history", select(2, says(with "chat:write,users:read")))
+    assert.equal("ok", (says { json = { ok = true }, times = 1 }))
+    local code, why = says { json = { ok = false, error = "invalid_auth" }, times = 1 }
+    assert.equal("invalid_token", code)
+    assert.contains("Bot Token", why)
+    assert.equal("unavailable", (says { fails = "unavailable", times = 1 }))
+    ctx.config.bot_token = nil
+    assert.equal("bot_token", (says()))
+    ctx.config.signing_secret = nil
+    assert.equal("signing_secret", (says()))
+  end)
+end)
