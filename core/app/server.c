@@ -74,6 +74,11 @@ static void visit_flow(void *arg, const struct flow *f)
     desk_restore_flow(((struct server *)arg)->desk, f);
 }
 
+static void visit_cut(void *arg, const struct dead *l)
+{
+    desk_restore_letter(((struct server *)arg)->desk, l);
+}
+
 static void visit_outbox(void *arg, const struct outbox *o)
 {
     desk_restore_outbox(((struct server *)arg)->desk, o);
@@ -89,6 +94,7 @@ static int visit_all(struct server *s, struct err *e)
                                   .conversation = visit_conversation,
                                   .alarm = visit_alarm,
                                   .flow = visit_flow,
+                                  .cut = visit_cut,
                                   .outbox = visit_outbox,
                                   .version = versions_visit};
     return store_visit(s->store, &v, e);

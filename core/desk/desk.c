@@ -54,7 +54,7 @@ void desk_start(struct desk *d)
     timer_start(d->wheel, &d->second, now_ms(d) + SECOND_MS);
     struct conv *c;
     for (size_t i = 0; (c = map_next(&d->convs, &i)) != NULL;) {
-        jobs_go(d, c);
+        jobs_start(d, c);
     }
     outbox_start(d);
     queue_drain(d);
@@ -171,6 +171,14 @@ void desk_restore_event(struct desk *d, const struct event *ev)
                         json_text(body, "kind"));
     }
     arena_free(a);
+}
+
+void desk_restore_letter(struct desk *d, const struct dead *l)
+{
+    struct conv *c = conv_of(d, l->conv);
+    if (c) {
+        c->cut = true;
+    }
 }
 
 void desk_restore_alarm(struct desk *d, const struct alarm *a)

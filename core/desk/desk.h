@@ -91,6 +91,8 @@ void desk_rerun(struct desk *d, const struct dead *letter,
 /* Ends a flow by hand (state CANCELLED). ERR_NOT_FOUND, or 0 and done comes. */
 int desk_cancel_flow(struct desk *d, uint64_t id,
                      void (*done)(void *arg, int result), void *arg);
+/* A letter of a handler that the last end of the house has cut. */
+void desk_restore_letter(struct desk *d, const struct dead *l);
 void desk_restore_outbox(struct desk *d, const struct outbox *o); /* copies */
 /* A dead one is sent again; ERR_NOT_FOUND, ERR_CONFLICT. */
 void desk_resend(struct desk *d, const struct outbox *o,

@@ -126,6 +126,8 @@ struct conv {
     bool overdue;           /* it took too long: the default has placed it */
     uint32_t granted_fence; /* then: what the late job may still answer under,
                                until somebody else acts; 0 = nothing */
+    uint64_t part_letter; /* of the running job, in case it is cut; 0 = none */
+    bool cut;             /* the last start found such a letter */
     struct slice parts; /* own: effects of the running job that are committed */
     struct list flows;  /* of struct flow_live */
     struct act *screens, *screens_last; /* sends that hooks look at first */
@@ -285,7 +287,8 @@ void job_for_change(struct desk *d, struct conv *c, const struct event *ev,
                     const struct conversation *before, uint32_t depth);
 void job_for_event(struct desk *d, struct conv *c, const struct event *ev,
                    uint32_t depth);
-void jobs_go(struct desk *d, struct conv *c); /* run the next, if any */
+void jobs_start(struct desk *d, struct conv *c); /* at the start */
+void jobs_go(struct desk *d, struct conv *c);    /* run the next, if any */
 void job_retry(struct desk *d, struct conv *c, struct job *job);
 void jobs_drop(struct desk *d, struct conv *c);
 struct job *job_make(struct desk *d, struct conv *c, enum hook hook,

@@ -209,6 +209,30 @@ static void place_begin(struct desk *d, struct conv *c, void *what)
     meter_add(&m_overdue, 1);
 }
 
+/* Its rules were cut in the middle: nobody else would place it. */
+static void cut_begin(struct desk *d, struct conv *c, void *what)
+{
+    (void)what;
+    if (c->rec.state != CONV_BOT) {
+        conv_change_end(d, c);
+        return;
+    }
+    struct job none = {.hook = HOOK_MESSAGE, .fence = c->rec.fence};
+    struct outcome o = outcome_of(d, c, &none);
+    outcome_place(&o);
+    conv_tx_change(o.tx, o.s, o.name, ROLE_SYSTEM, 0, 0);
+    conv_commit(d, o.tx);
+}
+
+void jobs_start(struct desk *d, struct conv *c)
+{
+    if (c->cut && c->rec.state == CONV_BOT && !c->jobs) {
+        conv_change(d, c, cut_begin, NULL);
+    }
+    c->cut = false;
+    jobs_go(d, c);
+}
+
 static void on_patience(struct timer *t)
 {
     struct conv *c = container_of(t, struct conv, patience);
@@ -278,6 +302,7 @@ void jobs_go(struct desk *d, struct conv *c)
     c->under_way++;
     c->overdue = false;
     c->granted_fence = 0;
+    c->part_letter = 0;
     d->jobs++;
     offer(c, job);
     if (job->hook == HOOK_FLOW) {
@@ -396,6 +421,10 @@ static void effects_begin(struct desk *d, struct conv *c, void *what)
     struct outcome o = outcome_of(d, c, job);
     outcome_apply(&o);
     letters(&o);
+    if (c->part_letter) { /* it came to its end */
+        tx_put(o.tx, DEL_DEAD)->id = c->part_letter;
+        o.puts = true;
+    }
     if (job->hook == HOOK_MESSAGE && !job->decided &&
         o.s->next.state == CONV_BOT) {
         outcome_place(&o); /* nobody placed it */
@@ -459,6 +488,9 @@ static void part_begin(struct desk *d, struct conv *c, void *what)
         return;
     }
     write_change(&o);
+    if (part->hook == HOOK_MESSAGE) {
+        letter_cut(&o);
+    }
     o.s->changes = true;
     o.s->part = part;
     o.s->depth = part->depth + 1;

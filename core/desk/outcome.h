@@ -45,6 +45,10 @@ void trace_later(struct outcome *o);
 /* What these effects of a part were, kept for the trace of the whole. */
 void trace_part(struct outcome *o);
 void letter_put(struct outcome *o, struct slice reason);
+/* With a part: its event counts as handled, so that nothing is done twice; if
+ * the house falls before the handler's end this tells, and the conversation is
+ * placed at the next start. Gone at the job's end. */
+void letter_cut(struct outcome *o);
 /* Of an event that no job was made of. */
 void letter_of(struct desk *d, struct conv *c, enum hook hook,
                const struct event *ev, const char *reason);

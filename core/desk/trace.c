@@ -264,6 +264,24 @@ void letter_put(struct outcome *o, struct slice reason)
              SLICE_FMT(reason));
 }
 
+void letter_cut(struct outcome *o)
+{
+    struct conv *c = o->c;
+    if (!c->part_letter) {
+        c->part_letter = o->d->conf.ports.id(o->d->conf.ports.arg);
+    }
+    struct dead *row = arena_one(o->tx->arena, struct dead);
+    *row = (struct dead){
+        .id = c->part_letter,
+        .at = o->d->conf.ports.now(o->d->conf.ports.arg),
+        .conv = c->rec.id,
+        .pos = o->job->event.pos,
+        .hook = (int)o->job->hook,
+        .reason = SLICE("its handler was waiting when the house stopped"),
+        .data = SLICE("{\"cut\":true}")};
+    tx_put(o->tx, PUT_DEAD)->dead = row;
+}
+
 static void on_letter(struct tx *tx)
 {
     if (tx->result) {

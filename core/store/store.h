@@ -54,6 +54,7 @@ struct store_visit {
                          whose rules have not run, in journal order */
     void (*alarm)(void *arg, const struct alarm *a);
     void (*flow)(void *arg, const struct flow *f); /* not ended; log is "" */
+    void (*cut)(void *arg, const struct dead *l);  /* data has "cut" */
     void (*outbox)(void *arg, const struct outbox *o); /* waiting, by id */
     void (*version)(void *arg,
                     const struct script_version *v); /* not VERSION_OLD */

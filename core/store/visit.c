@@ -56,6 +56,13 @@ static void see_alarm(struct visit *x, struct stmt *s)
     x->v->alarm(x->v->arg, &a);
 }
 
+static void see_cut(struct visit *x, struct stmt *s)
+{
+    struct dead l;
+    record_dead(s, NULL, &l);
+    x->v->cut(x->v->arg, &l);
+}
+
 static void see_outbox(struct visit *x, struct stmt *s)
 {
     struct outbox o;
@@ -203,6 +210,11 @@ int store_visit(struct store *s, const struct store_visit *v, struct err *e)
                  "SELECT " FLOW_HEAD ", '' FROM flow WHERE state < 3 "
                  "ORDER BY id",
                  see_flow);
+    if (r == 0 && v->cut)
+        r = each(&x,
+                 "SELECT " DEAD_COLUMNS " FROM dead WHERE data LIKE "
+                 "'%\"cut\":true%' ORDER BY id",
+                 see_cut);
     if (r == 0 && v->outbox) /* 0 is OUTBOX_WAITING */
         r = each(&x,
                  "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE state = 0 "

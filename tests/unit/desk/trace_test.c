@@ -130,11 +130,14 @@ TEST("effects of a handler that waits count at once, the rest at its end")
     CHECK_EQ_INT(part->result, 0);
     CHECK_EQ_INT(messages(ROLE_BOT), 1);
     CHECK_EQ_INT(stage_conv(&s, c)->handled, job->event.pos);
+    CHECK(s.dead.id != 0); /* in case the house falls now */
+    CHECK_EQ_INT(s.dead.pos, job->event.pos);
     job->fence = part->fence;
     job_free(part);
     add(job, EFFECT_REPLY, "");
     stage_job_done(&s, job);
     stage_settle(&s);
+    CHECK_EQ_INT(s.dead.id, 0);
     CHECK_EQ_INT(messages(ROLE_BOT), 2);
     const char *first = strstr(s.trace, "\"reply\"");
     CHECK(first && strstr(first + 1, "\"reply\"")); /* both are told */
@@ -180,6 +183,34 @@ TEST("what a handler did before it waited is told of its own message alone")
             stage_settle(&s);
         }
     }
+    stage_close(&s);
+}
+
+TEST("a conversation whose handler was cut by the end of the house is placed")
+{
+    struct conversation c = {.id = 1000,
+                             .channel = 1,
+                             .contact = 100,
+                             .state = CONV_BOT,
+                             .fence = 1,
+                             .last_seq = 2,
+                             .handled = 5,
+                             .tags = SLICE("[]"),
+                             .attributes = SLICE("{}")};
+    struct conversation kept = c;
+    kept.id = 1001;
+    kept.contact = 101;
+    struct contact who = {.id = 100, .channel = 1};
+    struct contact other = {.id = 101, .channel = 1};
+    struct dead letter = {.id = 9, .conv = 1000, .pos = 5};
+    stage_open(&s);
+    desk_restore_conversation(s.desk, &c, &who);
+    desk_restore_conversation(s.desk, &kept, &other);
+    desk_restore_letter(s.desk, &letter);
+    desk_start(s.desk);
+    stage_settle(&s);
+    CHECK_EQ_INT(stage_conv(&s, 1000)->state, CONV_QUEUED);
+    CHECK_EQ_INT(stage_conv(&s, 1001)->state, CONV_BOT); /* a rule's choice */
     stage_close(&s);
 }
 
