@@ -7,6 +7,7 @@ local API = "https://api.telegram.org"
 local TEXT_UNITS = 4096 -- UTF-16 units
 local DATA_BYTES = 64   -- of a button
 local WAIT_S = 20       -- how long Telegram holds a question
+local UPDATES = { "message", "edited_message", "callback_query" }
 
 ---@type Channel
 local M = {
@@ -30,10 +31,14 @@ local M = {
     api = {
       type = "string",
       title = { zh = "接口地址", en = "API address" },
-      help = { zh = "不填则为 https://api.telegram.org；经代理或自建服务时填写", en = "Empty means https://api.telegram.org; for a proxy or a server of your own" },
+      help = { zh = "不填则为 https://api.telegram.org；经代理或自建服务时填写",
+        en = "Empty means https://api.telegram.org; for a proxy or a server of your own" },
     },
   },
-  capabilities = { text = TEXT_UNITS, kinds = { "text", "card", "location" }, buttons = 10, rate = 25, burst = 25, at_once = 8 },
+  capabilities = {
+    text = TEXT_UNITS, kinds = { "text", "card", "location" }, buttons = 10, files = false,
+    rate = 25, burst = 25, at_once = 8,
+  },
 }
 
 local function given(text) return type(text) == "string" and text ~= "" end
@@ -55,7 +60,8 @@ local function id_text(id) return type(id) == "number" and ("%.0f"):format(id) o
 -- What Telegram answers, { ok = …, result = … }; nil and why it does not.
 local function call(config, method, body, timeout)
   local base = given(config.api) and config.api:gsub("/+$", "") or API
-  local res, code, why = http.post { url = secret.join(base, "/bot", config.token, "/", method), json = body, timeout = timeout, max_bytes = "4MB" }
+  local res, code, why = http.post { url = secret.join(base, "/bot", config.token, "/", method), json = body,
+    timeout = timeout, max_bytes = "4MB" }
   if not res then return nil, why or code end
   if type(res.json) ~= "table" then return nil, "HTTP " .. res.status end
   return res.json
@@ -73,14 +79,16 @@ end
 -- --- in --------------------------------------------------------------------
 
 -- Files: file_id is where a download would begin.
-local marks = { { "photo", "[图片]" }, { "voice", "[语音]" }, { "audio", "[音频]" }, { "video", "[视频]" }, { "video_note", "[视频]" },
-  { "animation", "[动图]" }, { "document", "[文件]" }, { "sticker", "[表情]" }, { "contact", "[联系人]" } }
+local marks = { { "photo", "[图片]" }, { "voice", "[语音]" }, { "audio", "[音频]" }, { "video", "[视频]" },
+  { "video_note", "[视频]" }, { "animation", "[动图]" },
+  { "document", "[文件]" }, { "sticker", "[表情]" }, { "contact", "[联系人]" } }
 
 local function content_of(m)
   if given(m.text) then return { kind = "text", text = m.text } end
   if type(m.location) == "table" then
     local venue = type(m.venue) == "table" and m.venue or {}
-    return { kind = "location", lat = m.location.latitude, lng = m.location.longitude, label = words(venue.title), address = words(venue.address) }
+    return { kind = "location", lat = m.location.latitude, lng = m.location.longitude,
+      label = words(venue.title), address = words(venue.address) }
   end
   for _, mark in ipairs(marks) do
     local x = m[mark[1]]
@@ -92,10 +100,13 @@ local function content_of(m)
 end
 
 local function message_of(update)
-  local m, pressed = update.message, update.callback_query
+  local m, pressed, edited = update.message, update.callback_query, update.edited_message
   local out
   if type(pressed) == "table" and type(pressed.message) == "table" then
-    m, out = { chat = pressed.message.chat, from = pressed.from }, { kind = "text", text = given(pressed.data) and pressed.data or "[按钮]" }
+    m = { chat = pressed.message.chat, from = pressed.from }
+    out = { kind = "text", text = given(pressed.data) and pressed.data or "[按钮]" }
+  elseif type(edited) == "table" and not edited.location then -- a live location moves all the time
+    m, out = edited, { kind = "text", text = words("[修改]", content_of(edited).text) }
   elseif type(m) == "table" then
     out = content_of(m)
   end
@@ -134,7 +145,7 @@ function M.poll(ctx)
   if ctx.config.webhook_secret then return { again = 300 } end
   local key = "offset:" .. ctx.channel.id
   local answer, why = call(ctx.config, "getUpdates",
-    { offset = kv.get(key), timeout = WAIT_S, allowed_updates = { "message", "callback_query" } }, "28s")
+    { offset = kv.get(key), timeout = WAIT_S, allowed_updates = UPDATES }, "28s")
   if not answer or not answer.ok then
     log.warn("telegram: it could not be asked", { why = answer and sentence(answer) or why })
     return { again = 30 }
@@ -178,10 +189,15 @@ local function texts(text, buttons)
   return list
 end
 
+local function button_of(b)
+  if b.url then return { text = b.label, url = b.url } end
+  return { text = b.label, callback_data = cut(b.value or b.label, DATA_BYTES) }
+end
+
 local function card_messages(card)
   local buttons = {}
   for i, b in ipairs(card.buttons or {}) do
-    buttons[i] = { b.url and { text = b.label, url = b.url } or { text = b.label, callback_data = cut(b.value or b.label, DATA_BYTES) } }
+    buttons[i] = { button_of(b) }
   end
   local lines = {}
   for _, name in ipairs { "title", "text", "url", "image" } do
@@ -206,16 +222,18 @@ local function trouble_of(answer, why)
   if answer.ok then return nil end
   local code = answer.error_code or 0
   if code == 429 or code >= 500 then
-    return { retry = type(answer.parameters) == "table" and tonumber(answer.parameters.retry_after) or 5, why = sentence(answer) }
+    local wait = type(answer.parameters) == "table" and tonumber(answer.parameters.retry_after)
+    return { retry = wait or 5, why = sentence(answer) }
   end
-  local failed = (code == 401 or code == 404) and "config" or code == 403 and "no_recipient" or "refused"
-  return { failed = failed, why = sentence(answer) }
+  local gone = tostring(answer.description):lower():find("chat not found", 1, true)
+  local failed = (code == 401 or code == 404) and "invalid_token" or code == 403 and "blocked"
+  return { failed = failed or gone and "no_recipient" or "refused", why = sentence(answer) }
 end
 
 -- How many pieces went out is kept, so that a retry does not say them again.
 function M.send(item, ctx)
   local list = messages_of(item)
-  if not list then return { failed = "unsupported", why = "Telegram 渠道还不能发送文件 / files cannot be sent here yet: " .. item.kind } end
+  if not list then return { failed = "unsupported", why = "还不能发送文件 / files cannot be sent here yet: " .. item.kind } end
   local key, last = "sent:" .. item.id, nil
   local done = #list > 1 and kv.get(key) or 0
   for i = done + 1, #list do
@@ -241,7 +259,8 @@ function M.check(config)
     return nil, "webhook", "Telegram 那边还没有设 webhook（setWebhook）/ no webhook is set at Telegram yet"
   end
   if has and not config.webhook_secret then
-    return nil, "webhook", "Telegram 那边设着 webhook，无法拉取；请 deleteWebhook 或填写密钥 / a webhook is set at Telegram: delete it or give its secret"
+    return nil, "webhook", "Telegram 那边设着 webhook，无法拉取；请 deleteWebhook 或填写密钥"
+      .. " / a webhook is set at Telegram: delete it or give its secret"
   end
   return true
 end

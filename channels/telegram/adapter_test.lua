@@ -4,7 +4,8 @@ local json, secret = require "json", require "secret"
 
 local API = "https://api.telegram.org/bot123:ABC/"
 -- What Telegram's documentation shows a push to be.
-local PUSH = '{"update_id":1001,"message":{"message_id":7,"from":{"id":42,"is_bot":false,"first_name":"Li","language_code":"zh"},'
+local PUSH = '{"update_id":1001,"message":{"message_id":7,"from":{"id":42,"is_bot":false,"first_name":"Li",'
+  .. '"language_code":"zh"},'
   .. '"chat":{"id":42,"type":"private"},"date":1735700000,"text":"/start abc"}}'
 
 describe("channel telegram", { only = "none" }, function()
@@ -23,7 +24,8 @@ describe("channel telegram", { only = "none" }, function()
   end)
 
   local function push(body, token)
-    return adapter.receive({ method = "POST", path = "", query = {}, body = type(body) == "table" and json.encode(body) or body,
+    body = type(body) == "table" and json.encode(body) or body
+    return adapter.receive({ method = "POST", path = "", query = {}, body = body,
       headers = { ["x-telegram-bot-api-secret-token"] = token or "s3cret" } }, ctx)
   end
   local function message(fields, id)
@@ -62,6 +64,16 @@ describe("channel telegram", { only = "none" }, function()
     for _, m in ipairs(delivered) do assert.equal("42", m.from) end
   end)
 
+  it("tells what was changed", function()
+    local update = message { text = "两件" }
+    update.edited_message, update.message = update.message, nil
+    push(update)
+    assert.equal("[修改] 两件", delivered[1].text)
+    update.edited_message.text, update.edited_message.location = nil, { latitude = 1, longitude = 2 }
+    push(update)
+    assert.equal(1, #delivered)
+  end)
+
   it("keeps long ids whole", function()
     push(message({ text = "Hi", chat = { id = 4503599627370495, type = "private" } }))
     assert.equal("4503599627370495", delivered[1].from)
@@ -93,16 +105,19 @@ describe("channel telegram", { only = "none" }, function()
 
   it("takes a pressed button as what it says, and tells Telegram", function()
     t.http.on("POST " .. API .. "answerCallbackQuery", { json = { ok = true, result = true } })
-    push { update_id = 5, callback_query = { id = "q1", data = "human", from = { id = 42, first_name = "Li" }, message = { chat = { id = 42, type = "private" } } } }
+    push { update_id = 5, callback_query = { id = "q1", data = "human", from = { id = 42, first_name = "Li" },
+      message = { chat = { id = 42, type = "private" } } } }
     assert.equal("human", delivered[1].text)
     assert.equal("q1", t.http.calls()[1].json.callback_query_id)
   end)
 
   it("asks for updates without a webhook, on from the last one", function()
     ctx.config.webhook_secret = nil
-    t.http.on("POST " .. API .. "getUpdates", { json = { ok = true, result = { message({ text = "1" }, 10), message({ text = "2" }, 11) } }, times = 1 })
+    t.http.on("POST " .. API .. "getUpdates", { times = 1,
+      json = { ok = true, result = { message({ text = "1" }, 10), message({ text = "2" }, 11) } } })
     t.http.on("POST " .. API .. "getUpdates", { json = { ok = true, result = {} }, times = 1 })
-    t.http.on("POST " .. API .. "getUpdates", { status = 409, json = { ok = false, error_code = 409, description = "Conflict" } })
+    t.http.on("POST " .. API .. "getUpdates", { status = 409,
+      json = { ok = false, error_code = 409, description = "Conflict" } })
     assert.same({ again = 0.2 }, adapter.poll(ctx))
     adapter.poll(ctx)
     assert.equal(2, #delivered)
@@ -139,7 +154,8 @@ describe("channel telegram", { only = "none" }, function()
     local item
     before_each(function() item = { id = "ob_1", to = "42", kind = "text", text = "您好", attempt = 1 } end)
     local function sends(answer, method, status)
-      t.http.on("POST " .. API .. (method or "sendMessage"), { status = status, json = answer or { ok = true, result = { message_id = 8 } }, times = 1 })
+      t.http.on("POST " .. API .. (method or "sendMessage"), { status = status,
+        json = answer or { ok = true, result = { message_id = 8 } }, times = 1 })
       return adapter.send(item, ctx)
     end
     local function body(i) return t.http.calls()[i].json end
@@ -159,7 +175,8 @@ describe("channel telegram", { only = "none" }, function()
     end)
 
     it("a card with its buttons", function()
-      item.kind, item.card = "card", { title = "请选择", buttons = { { label = "人工", value = "human" }, { label = "官网", url = "https://x.example.com" }, { label = ("长"):rep(30) } } }
+      item.kind, item.card = "card", { title = "请选择", buttons = { { label = "人工", value = "human" },
+        { label = "官网", url = "https://x.example.com" }, { label = ("长"):rep(30) } } }
       sends()
       local rows = body(1).reply_markup.inline_keyboard
       assert.same({ { text = "人工", callback_data = "human" } }, rows[1])
@@ -176,16 +193,22 @@ describe("channel telegram", { only = "none" }, function()
     end)
 
     it("again when it is too fast or Telegram is down", function()
-      assert.equal(7, sends({ ok = false, error_code = 429, description = "Too Many", parameters = { retry_after = 7 } }, nil, 429).retry)
+      local busy = { ok = false, error_code = 429, description = "Too Many", parameters = { retry_after = 7 } }
+      assert.equal(7, sends(busy, nil, 429).retry)
       assert.equal(5, sends({ ok = false, error_code = 502, description = "Bad Gateway" }, nil, 502).retry)
       t.http.on("POST " .. API .. "sendMessage", { fails = "timeout", times = 1 })
       assert.equal(5, adapter.send(item, ctx).retry)
     end)
 
     it("no more when it is blocked, refused or set up wrongly", function()
-      assert.equal("no_recipient", sends({ ok = false, error_code = 403, description = "Forbidden: bot was blocked by the user" }, nil, 403).failed)
-      assert.equal("refused", sends({ ok = false, error_code = 400, description = "Bad Request: chat not found" }, nil, 400).failed)
-      assert.equal("config", sends({ ok = false, error_code = 401, description = "Unauthorized" }, nil, 401).failed)
+      local function fails(code, said)
+        return sends({ ok = false, error_code = code, description = said }, nil, code).failed
+      end
+      assert.equal("blocked", fails(403, "Forbidden: bot was blocked by the user"))
+      assert.equal("no_recipient", fails(400, "Bad Request: chat not found"))
+      assert.equal("refused", fails(400, "Bad Request: message text is empty"))
+      assert.equal("invalid_token", fails(401, "Unauthorized"))
+      assert.equal("invalid_token", fails(404, "Not Found"))
       item.kind = "image"
       assert.equal("unsupported", adapter.send(item, ctx).failed)
     end)
