@@ -8,13 +8,9 @@
 local json, kv, crypto, secret = require "json", require "kv", require "crypto", require "secret"
 local time, log, utf8 = require "time", require "log", require "utf8"
 local shared, douyin = require "lib.channels", require "lib.douyin"
-local given, words = shared.given, shared.words
+local given, words, setting = shared.given, shared.words, shared.setting
 
 local TEXT_CHARS, ENTER_S, REPLY_MS = 1000, 30, 24 * 3600 * 1000
-local function setting(type_, zh, en, help_zh, help_en, required)
-  return { type = type_, required = required, title = { zh = zh, en = en }, help = { zh = help_zh, en = help_en } }
-end
-
 ---@type Channel
 local M = {
   api = 1,
@@ -99,11 +95,7 @@ end
 local function hand_over(ctx, event, content, dedupe, text)
   local from = event.from_user_id
   local m = { dedupe = dedupe, from = from, name = name_of(content, from), kind = "text", text = text }
-  local ok, code, why = ctx.deliver(m)
-  if ok then return true end
-  if shared.is_later(code) then return false end
-  log.error("douyin: a message could not be taken", { code = code, why = why })
-  return true
+  return shared.hand_over(ctx, m)
 end
 
 local say -- below

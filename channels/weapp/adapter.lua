@@ -191,9 +191,8 @@ function M.receive(req, ctx)
   if given(config.original_id) and x.ToUserName ~= config.original_id then return 403, "for another mini program" end
   local text = text_of(x)
   if text then
-    local ok, code, detail = ctx.deliver { dedupe = dedupe_of(x), from = x.FromUserName, kind = "text", text = text }
-    if not ok and shared.is_later(code) then return 503, "" end -- pushed again
-    if not ok then log.error("weapp: a message could not be taken", { code = code, why = detail }) end
+    local m = { dedupe = dedupe_of(x), from = x.FromUserName, kind = "text", text = text }
+    if not shared.hand_over(ctx, m) then return 503, "" end -- pushed again
   end
   welcome(x, config)
   return 200, "success"

@@ -2,7 +2,7 @@
 -- family (DingTalk seals the same way), access tokens that are fetched once,
 -- and messages as words and in pieces.
 local json, xml, kv, crypto = require "json", require "xml", require "kv", require "crypto"
-local secret, time = require "secret", require "time"
+local secret, time, log = require "secret", require "time", require "log"
 
 local EARLY_MS = 300000 -- a token is renewed so long before its end
 
@@ -18,6 +18,11 @@ function M.words(...)
     if M.given(word) then list[#list + 1] = word end
   end
   return table.concat(list, " ")
+end
+
+-- A field of a schema, titled in two languages.
+function M.setting(kind, zh, en, help_zh, help_en, required)
+  return { type = kind, required = required, title = { zh = zh, en = en }, help = { zh = help_zh, en = help_en } }
 end
 
 -- --- pushes ----------------------------------------------------------------
@@ -97,8 +102,15 @@ end
 
 local LATER = { unavailable = true, internal = true, rate_limited = true, timeout = true, busy = true }
 
--- Whether a message that deliver() did not take can be taken later.
-function M.is_later(code) return LATER[code] == true end
+-- Delivers a message; false if the house can take it later only, so that the
+-- platform shall push it again.
+function M.hand_over(ctx, message)
+  local ok, code, why = ctx.deliver(message)
+  if ok then return true end
+  if LATER[code] then return false end
+  log.error("a message could not be taken", { channel = ctx.channel.type, code = code, why = why })
+  return true
+end
 
 -- --- calls -----------------------------------------------------------------
 
