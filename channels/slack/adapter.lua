@@ -92,10 +92,10 @@ local function text_of(event, bot)
 end
 
 -- The name of who writes, if Slack tells it soon: only somebody new needs it.
-local function profile_of(user, config)
-  if not config.bot_token then return nil end
-  return kv.once("user:" .. user, "7d", function()
-    local answer = call(config, "users.info", { form = { user = user }, timeout = "1s" })
+local function profile_of(user, ctx)
+  if not ctx.config.bot_token then return nil end
+  return kv.once("user:" .. ctx.channel.id .. ":" .. user, "7d", function()
+    local answer = call(ctx.config, "users.info", { form = { user = user }, timeout = "1s" })
     local it = answer and answer.ok and tab(tab(answer.user).profile)
     if not it then return nil end
     return { name = given(it.display_name) and it.display_name or it.real_name, email = it.email }
@@ -105,7 +105,7 @@ end
 -- Answers its status. What Slack shall not say again is 200.
 local LATER = { unavailable = true, timeout = true, internal = true, busy = true, rate_limited = true }
 local function deliver(dedupe, from, user, text, ctx)
-  local known = tab(profile_of(user, ctx.config))
+  local known = tab(profile_of(user, ctx))
   local name, email = given(known.name) and known.name or nil, given(known.email) and known.email or nil
   local ok, code, why = ctx.deliver { dedupe = dedupe, from = from, kind = "text", text = text, name = name,
     profile = email and { email = email } or nil }
