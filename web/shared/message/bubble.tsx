@@ -16,9 +16,10 @@ export interface BubbleActions {
 
 function TickMark({ tick }: { tick: Tick }) {
   const name = tick === 'queued' || tick === 'sending' ? I.clock : tick === 'stored' ? I.check : tick === 'failed' ? I.alert : I.checks;
+  const label = t('tick.' + tick);
   return (
-    <span class={'tick tick-' + tick} title={t('tick.' + tick)}>
-      <Icon d={name} size={14} label={t('tick.' + tick)} />
+    <span class={'tick tick-' + tick} title={label}>
+      <Icon d={name} size={14} label={label} />
     </span>
   );
 }
@@ -98,7 +99,7 @@ export function Bubble({ row, actions, face, visitor, after }: Props & { row: Bu
 
 export function RowView(p: Props & { row: Row }) {
   const { row } = p;
-  if (row.type === 'msg') return <Bubble {...p} row={row} />;
+  if (row.type === 'msg') return <Bubble {...(p as Parameters<typeof Bubble>[0])} />;
   if (row.type === 'day')
     return (
       <div class="divider">

@@ -75,49 +75,6 @@ for (const colorScheme of ['light', 'dark']) {
       clean(p);
     });
 
-    test(`the house's pages, ${colorScheme}, ${locale}`, async () => {
-      const f = await h.fake();
-      const c = talk(f);
-      const m = f.messages.get(c.id);
-      f.scripts.push(script('rules/20', { canary: canary(), note: 'rolled back', errors: [{ phase: 'run', file: 'rules/20.lua', line: 1, message: 'no', traceback: 'x', count: 2, last_at: Date.now() }] }));
-      f.versions.set('rules/20', [{ script: 'rules/20', version: '45b12d63a380', state: 'canary', since_at: 1, until_at: null, note: '', sources: [{ name: 'a.lua', text: 'x\ny' }] }, { script: 'rules/20', version: '0acca1f229ec', state: 'serving', since_at: 1, until_at: 2, note: 'n', sources: [{ name: 'a.lua', text: 'x' }] }]);
-      f.flows.push(flow(c.id), flow(null, { id: 'fl_2', state: 'failed', error: 'no' }));
-      f.deads.push({ id: 'dl_1', created_at: 1, conversation: c.id, message: m[0].id, hook: 'on_message', script: 'rules/20', reason: 'no', data: {}, runs: 1 });
-      f.types.push(ACME, { ...ACME, type: 'later', state: 'pending' });
-      f.channels.push({ id: 'ch_2', type: 'acme', name: 'Acme', enabled: false, state: 'disabled', webhook_url: '/hooks/ch_2', config: { url: 'x', key: 'k', spare: 's' }, created_at: 1, updated_at: 1 });
-      f.outbox.push({ id: 'ob_1', message: m[1].id, conversation: c.id, channel: 'ch_2', contact: c.contact, seq: 2, state: 'dead', attempts: 2, to: 'x', reason: 'no', due_at: 0, created_at: 1, updated_at: 1 });
-      f.traces.set(m[0].id, { jobs: [{ hook: 'on_message', at: m[0].at, took_ms: 1, default: true, hops: [{ unit: 'rules/20', version: '1', us: 5, outcome: 'decided' }], effects: [{ type: 'reply', text: 'x', refused: 'late' }] }] });
-      const p = await page(h.browser, { colorScheme, locale });
-      await signIn(p, f.url);
-      const see = async (path, sign, what) => {
-        await p.goto(f.url + '/console' + path);
-        await p.locator(sign).first().waitFor();
-        await axe(p, what);
-      };
-      await see('/scripts', '.row', 'scripts');
-      await see('/scripts/rules/20', '.versions li', 'script');
-      await p.locator('.trial .btn').first().click();
-      await p.locator('.diff').waitFor();
-      await p.waitForTimeout(250);
-      await axe(p, 'diff');
-      await see('/flows', '.row', 'flows');
-      await see('/flows/fl_1', '.saga', 'flow');
-      await see('/failed', '.letter', 'dead letters');
-      await see('/failed/unsent', '.letter', 'unsent');
-      await see('/channels', '.row', 'channels');
-      await see('/channels/ch_2', '#set-url', 'channel');
-      await see('/channels/new', '.type', 'types');
-      await p.locator('.type').nth(2).click();
-      await p.locator('#set-url').waitFor();
-      await axe(p, 'a new channel');
-      await see('/c/' + c.id, '.why', 'thread with why');
-      await p.locator('.why').first().click({ force: true });
-      await p.locator('.why-line .refused').waitFor();
-      await p.waitForTimeout(250);
-      await axe(p, 'why');
-      clean(p);
-    });
-
     test(`chat and demo, ${colorScheme}, ${locale}`, async () => {
       const f = await h.fake();
       const p = await page(h.browser, { colorScheme, locale });
@@ -137,6 +94,51 @@ for (const colorScheme of ['light', 'dark']) {
       clean(p);
     });
   }
+}
+
+for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
+  test(`the house's pages, ${colorScheme}, ${locale}`, async () => {
+    const f = await h.fake();
+    const c = talk(f);
+    const m = f.messages.get(c.id);
+    f.scripts.push(script('rules/20', { canary: canary(), note: 'rolled back', errors: [{ phase: 'run', file: 'rules/20.lua', line: 1, message: 'no', traceback: 'x', count: 2, last_at: Date.now() }] }));
+    f.versions.set('rules/20', [{ script: 'rules/20', version: '45b12d63a380', state: 'canary', since_at: 1, until_at: null, note: '', sources: [{ name: 'a.lua', text: 'x\ny' }] }, { script: 'rules/20', version: '0acca1f229ec', state: 'serving', since_at: 1, until_at: 2, note: 'n', sources: [{ name: 'a.lua', text: 'x' }] }]);
+    f.flows.push(flow(c.id), flow(null, { id: 'fl_2', state: 'failed', error: 'no' }));
+    f.deads.push({ id: 'dl_1', created_at: 1, conversation: c.id, message: m[0].id, hook: 'on_message', script: 'rules/20', reason: 'no', data: {}, runs: 1 });
+    f.types.push(ACME, { ...ACME, type: 'later', state: 'pending' });
+    f.channels.push({ id: 'ch_2', type: 'acme', name: 'Acme', enabled: false, state: 'disabled', webhook_url: '/hooks/ch_2', config: { url: 'x', key: 'k', spare: 's' }, created_at: 1, updated_at: 1 });
+    f.outbox.push({ id: 'ob_1', message: m[1].id, conversation: c.id, channel: 'ch_2', contact: c.contact, seq: 2, state: 'dead', attempts: 2, to: 'x', reason: 'no', due_at: 0, created_at: 1, updated_at: 1 });
+    f.traces.set(m[0].id, { jobs: [{ hook: 'on_message', at: m[0].at, took_ms: 1, default: true, hops: [{ unit: 'rules/20', version: '1', us: 5, outcome: 'decided' }], effects: [{ type: 'reply', text: 'x', refused: 'late' }] }] });
+    const p = await page(h.browser, { colorScheme, locale });
+    await signIn(p, f.url);
+    const see = async (path, sign, what) => {
+      await p.goto(f.url + '/console' + path);
+      await p.locator(sign).first().waitFor();
+      await axe(p, what);
+    };
+    await see('/scripts', '.row', 'scripts');
+    await see('/scripts/rules/20', '.versions li', 'script');
+    await p.locator('.trial .btn').first().click();
+    await p.locator('.diff').waitFor();
+    await p.waitForTimeout(250);
+    await axe(p, 'diff');
+    await see('/flows', '.row', 'flows');
+    await see('/flows/fl_1', '.saga', 'flow');
+    await see('/failed', '.letter', 'dead letters');
+    await see('/failed/unsent', '.letter', 'unsent');
+    await see('/channels', '.row', 'channels');
+    await see('/channels/ch_2', '#set-url', 'channel');
+    await see('/channels/new', '.type', 'types');
+    await p.locator('.type').nth(2).click();
+    await p.locator('#set-url').waitFor();
+    await axe(p, 'a new channel');
+    await see('/c/' + c.id, '.why', 'thread with why');
+    await p.locator('.why').first().click({ force: true });
+    await p.locator('.why-line .refused').waitFor();
+    await p.waitForTimeout(250);
+    await axe(p, 'why');
+    clean(p);
+  });
 }
 
 test('console on a phone', async () => {

@@ -2,7 +2,7 @@
 // The main job on the real program: two browsers, a rule, kill -9, a hot edit.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { bubbles, clean, launch, openWidget, page, signIn, until, write } from '../e2e/lib.mjs';
 import { EMAIL, PASSWORD, Real } from './server.mjs';
@@ -92,13 +92,14 @@ test('a broken rule shows at file:line and changes nothing; mended, it is gone',
   await agent.locator('.rail a[href$=scripts]').click();
   await agent.locator('.row-item').first().waitFor();
   writeFileSync(file, good + '\nthis is not lua\n');
-  await agent.locator('.script-errors li').first().waitFor({ timeout: 8_000 });
-  assert.match(await agent.locator('.script-errors li').first().textContent(), /\.lua:\d+/);
+  const wrong = agent.locator('.script-errors li', { hasText: basename(file) });
+  await wrong.first().waitFor({ timeout: 8_000 });
+  assert.match(await wrong.first().textContent(), /\.lua:\d+/);
   await agent.locator('.banner.bad').waitFor();
   await write(chat, 'v90');
   await chat.locator('.msg.out', { hasText: 'v90' }).locator('.tick-stored, .tick-read').waitFor();
   writeFileSync(file, good);
-  await until('mended', async () => (await agent.locator('.script-errors li').count()) === 0, 8_000);
+  await until('mended', async () => (await wrong.count()) === 0, 8_000);
   await agent.locator('.rail a').first().click();
   await agent.locator('.conv').first().click();
   await sees(agent, 'v90');
