@@ -60,11 +60,12 @@
 #define LIMIT_SCRIPT_SERIES 20                /* of one script's metrics */
 #define LIMIT_FLOW_LOG (64 * 1024)
 #define LIMIT_FLOW_STEPS 1000
-#define LIMIT_FLOWS 100000  /* not ended, all together (setting) */
-#define LIMIT_FLOWS_CONV 20 /* not ended, of one conversation */
-#define LIMIT_ROUTING_MS 50 /* then the default places it (setting) */
-#define LIMIT_FAILURES 20   /* in a row: switched off (setting) */
-#define LIMIT_VERSIONS 20   /* kept of one script */
+#define LIMIT_FLOWS 100000   /* not ended, all together (setting) */
+#define LIMIT_FLOWS_CONV 20  /* not ended, of one conversation */
+#define LIMIT_SCREEN_MS 1000 /* on_inbound, on_send, at least */
+#define LIMIT_ROUTING_MS 50  /* then the default places it (setting) */
+#define LIMIT_FAILURES 20    /* in a row: switched off (setting) */
+#define LIMIT_VERSIONS 20    /* kept of one script */
 #define LIMIT_TRACE_BYTES (16 * 1024)
 #define LIMIT_TRACE_DAYS 14 /* traces kept (setting) */
 #define LIMIT_DEAD 100000   /* dead letters kept; the oldest go */

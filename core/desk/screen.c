@@ -170,8 +170,14 @@ static void on_screened(struct job *job)
 static void on_patience(struct timer *t)
 {
     struct conv *c = container_of(t, struct conv, screen_timer);
+    struct act *act = c->screens;
+    const struct event ev = as_event(act);
     meter_add(&m_unscreened, 1);
     log_warn("desk", "a message passes unseen: its hooks took too long");
+    act->screen = job_make(c->desk, c, hook_of(act), &ev); /* its trace */
+    act->screen->at = c->desk->conf.ports.now(c->desk->conf.ports.arg);
+    act->screen->failures = 1;
+    act->screen->trouble = SLICE("unseen: its hooks took too long");
     pass_on(c->desk, c);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* patience.c - script_patience: how long the house waits for its rules.
  *
- * Happy path: no rule says a deadline and the answer is the house's. Failure
- * modes: none.
+ * Happy path: no rule says a deadline and the answer is the house's; before a
+ * message is stored it has longer, for what passes unseen is worse than what is
+ * placed by the default. Failure modes: none.
  */
 #include "script/inside.h"
 
@@ -22,5 +23,7 @@ int64_t script_patience(const struct script *s, const struct job *job)
         return longest;
     if (s->conf.routing_ms < 0)
         return 0; /* no limit */
-    return s->conf.routing_ms ? s->conf.routing_ms : LIMIT_ROUTING_MS;
+    int64_t ms = s->conf.routing_ms ? s->conf.routing_ms : LIMIT_ROUTING_MS;
+    bool guards = job->hook == HOOK_INBOUND || job->hook == HOOK_SEND;
+    return guards && ms < LIMIT_SCREEN_MS ? LIMIT_SCREEN_MS : ms;
 }

@@ -144,6 +144,7 @@ TEST("a hook that is too slow is not waited for, its late answer is nothing")
     stage_pass(&s, 200);
     stage_settle(&s);
     CHECK_EQ_INT(messages(ROLE_VISITOR), 1);
+    CHECK(strstr(s.trace, "unseen") != NULL);
     add(job, EFFECT_REJECT, "too late");
     stage_job_done(&s, job);
     place_all();
