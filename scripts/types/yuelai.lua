@@ -1786,9 +1786,9 @@ function mime.build(mail) end
 ---@class MailDraft
 ---@field from string|MailAddress The sender.
 ---@field to? string|MailAddress|MailAddress[]|string[] To whom.
----@field cc? string|MailAddress|MailAddress[]|string[] 
----@field reply_to? string|MailAddress|MailAddress[]|string[] 
----@field subject string? 
+---@field cc? string|MailAddress|MailAddress[]|string[] Who gets a copy; as `to`.
+---@field reply_to? string|MailAddress|MailAddress[]|string[] Where answers shall go; as `to`.
+---@field subject string? In UTF-8; encoded as the head needs it.
 ---@field text string? UTF-8.
 ---@field html string? UTF-8.
 ---@field attachments MailPart[]? { name, type, bytes, cid, inline }; inline ones belong to html.
