@@ -89,9 +89,12 @@ static struct job *part_new(struct task *t, const struct effect *first)
 
 /* --- there ---------------------------------------------------------------- */
 
+/* Without a conversation nobody could commit it: it counts at the end. */
 static bool may_give(const struct task *t)
 {
     enum hook h = t->job->hook;
+    if (!t->job->event.conv || t->job->call)
+        return false;
     return t->worker->conf.conf->on_part && h != HOOK_FLOW &&
            h != HOOK_INBOUND && h != HOOK_SEND && !t->job->call &&
            t->job->count > t->mark.count;

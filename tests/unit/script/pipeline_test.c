@@ -396,6 +396,24 @@ TEST("before a message is stored nothing is given early")
     world_close(&w);
 }
 
+TEST("without a conversation effects count at the end, and are not lost")
+{
+    struct world w;
+    parts_init(&w);
+    world_write(&w, "rules/10-a",
+                "return { api = 1, on_timer = function() kv.set('k', 1) "
+                "sleep '1ms' kv.set('l', 2) end }");
+    world_open(&w);
+    struct job *job = job_new(HOOK_TIMER, world_done, &w);
+    job->unit = SLICE("rules/10-a");
+    job->what = SLICE("every");
+    world_run(&w, job);
+    CHECK_EQ_INT(parts.count, 0);
+    CHECK_EQ_INT(effect_count(job, EFFECT_KV_SET), 2);
+    job_free(job);
+    world_close(&w);
+}
+
 TEST("all parts of an event together have at most 50 effects")
 {
     struct world w;
