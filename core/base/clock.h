@@ -13,7 +13,7 @@ int64_t clock_ms(void);      /* wall, coarse to 1 ms, shifted */
 int64_t clock_mono_us(void); /* monotonic */
 void clock_shift_ms(int64_t by);
 void clock_hold_ms(int64_t at); /* stands still there; 0 = goes on (tests) */
-int64_t clock_cpu_us(void); /* CPU time of the calling thread */
+int64_t clock_cpu_us(void);     /* CPU time of the calling thread */
 
 uint64_t id_new(void); /* any thread; unique in the process, never 0 */
 #define ID_TEXT 24     /* prefix, underscore, 13 characters, NUL */

@@ -41,9 +41,9 @@ static int run(struct roof *r, const char *input, const char *const *args,
 
 TEST("every command has help and refuses wrong usage with 2")
 {
-    static const char *const commands[] = {"serve", "check",  "doctor", "user",
-                                           "token", "verify", "version",
-                                           "trace", "replay"};
+    static const char *const commands[] = {"serve",   "check", "doctor",
+                                           "user",    "token", "verify",
+                                           "version", "trace", "replay"};
     struct roof r;
     const char *out;
     roof_make(&r);
