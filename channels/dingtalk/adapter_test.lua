@@ -37,7 +37,8 @@ describe("channel dingtalk", { only = "none" }, function()
   end
   local function message(fields)
     local x = { msgId = "m1", msgtype = "text", text = { content = " 你好" },
-      conversationId = "cid", conversationType = "1", senderId = "$:x", senderStaffId = "u1", senderNick = "张三", chatbotUserId = "b", robotCode = "dingKEY",
+      conversationId = "cid", conversationType = "1", senderId = "$:x", senderStaffId = "u1",
+      senderNick = "张三", chatbotUserId = "b", robotCode = "dingKEY",
       sessionWebhook = SESSION, sessionWebhookExpiredTime = time.now() + 5400000 }
     for name, value in pairs(fields or {}) do x[name] = value end
     return json.encode(x)

@@ -62,7 +62,8 @@ TEST("every shipped type has a title, a schema and help in two languages")
     } types[] = {
         {"web", "active"},      {"http", "active"},   {"wechat", "active"},
         {"app", "pending"},     {"weapp", "active"},  {"wecom", "active"},
-        {"telegram", "active"}, {"douyin", "active"}, {"email", "pending"}};
+        {"telegram", "active"}, {"douyin", "active"}, {"feishu", "active"},
+        {"dingtalk", "active"}, {"email", "pending"}};
     struct roof r;
     REQUIRE(roof_open(&r));
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
