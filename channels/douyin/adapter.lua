@@ -7,7 +7,7 @@
 -- token must be renewed before its 30 days are over.
 local json, kv, crypto, secret = require "json", require "kv", require "crypto", require "secret"
 local time, log, utf8 = require "time", require "log", require "utf8"
-local shared, douyin = require "lib.channels", require "lib.douyin"
+local shared, douyin = require "lib.channels", require "channels.douyin.calls"
 local given, words, setting = shared.given, shared.words, shared.setting
 
 local TEXT_CHARS, ENTER_S, REPLY_MS = 1000, 30, 24 * 3600 * 1000

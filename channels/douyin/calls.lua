@@ -1,4 +1,4 @@
--- Calls to Douyin's open platform for channels/douyin: its two kinds of
+-- Calls to Douyin's open platform: its two kinds of
 -- answers, its error codes, and the consent of an account (a token of 15 days,
 -- a refresh token of 30 days that must be renewed before they are over).
 local http, kv, crypto = require "http", require "kv", require "crypto"
