@@ -2,13 +2,14 @@
 -- family (DingTalk seals the same way), access tokens that are fetched once,
 -- and messages as words and in pieces.
 local json, xml, kv, crypto = require "json", require "xml", require "kv", require "crypto"
-local secret, time, log = require "secret", require "time", require "log"
+local secret, time, log, utf8 = require "secret", require "time", require "log", require "utf8"
 
 local EARLY_MS = 300000 -- a token is renewed so long before its end
 
 local M = {}
 
 function M.given(text) return type(text) == "string" and text ~= "" end
+function M.tab(value) return type(value) == "table" and value or {} end
 
 -- What of these is a text and not empty, with blanks between.
 function M.words(...)
@@ -100,19 +101,24 @@ function M.read_push(req, config)
   return x
 end
 
-local LATER = { unavailable = true, internal = true, rate_limited = true, timeout = true, busy = true }
+-- Codes of what the house cannot take now and can take later.
+M.LATER = { unavailable = true, internal = true, rate_limited = true, timeout = true, busy = true }
 
 -- Delivers a message; false if the house can take it later only, so that the
--- platform shall push it again.
+-- platform shall push it again; else true and what deliver answered.
 function M.hand_over(ctx, message)
   local ok, code, why = ctx.deliver(message)
-  if ok then return true end
-  if LATER[code] then return false end
-  log.error("a message could not be taken", { channel = ctx.channel.type, code = code, why = why })
+  if ok then return true, ok end
+  if M.LATER[code] then return false end
+  log.error("a message could not be taken", { channel = ctx.channel.type, code = code, why = why,
+    id = message.dedupe })
   return true
 end
 
 -- --- calls -----------------------------------------------------------------
+
+-- The address that the settings give for theirs, without a slash at its end.
+function M.base(config, theirs) return M.given(config.api) and config.api:gsub("/+$", "") or theirs end
 
 -- An answer as a table; nil and why, if nobody answered or not in JSON.
 function M.answer_of(res, code, why)
@@ -158,6 +164,24 @@ function M.pieces(text, most)
   end
   list[#list + 1] = text
   return list
+end
+
+-- Pieces of at most so many characters.
+function M.chars(text, most)
+  local list, length = {}, utf8.len(text) or #text
+  for from = 1, math.max(length, 1), most do
+    list[#list + 1] = utf8.sub(text, from, math.min(from + most - 1, length))
+  end
+  return list
+end
+
+-- What stands above the buttons of a card, line by line.
+function M.head_of(card)
+  local lines = {}
+  for _, name in ipairs { "title", "text", "url", "image" } do
+    if M.given(card[name]) then lines[#lines + 1] = card[name] end
+  end
+  return #lines > 0 and table.concat(lines, "\n") or "…"
 end
 
 -- Text, place or card as words; nil for what is a file.
