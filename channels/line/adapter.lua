@@ -5,52 +5,38 @@
 -- arrives twice. Files are marks until they can be fetched (README). Only chats
 -- with one person: groups and rooms are left alone.
 local http, json, kv, crypto = require "http", require "json", require "kv", require "crypto"
-local log, utf8, time = require "log", require "utf8", require "time"
+local utf8, time = require "utf8", require "time"
+local shared = require "lib.channels"
+
+local given, tab, words, setting = shared.given, shared.tab, shared.words, shared.setting
 
 local API = "https://api.line.me"
 local TEXT_CHARS, MESSAGES, REPLY_S = 5000, 5, 30 -- of a text, of a call; how long a reply token is trusted
-
-local function field(kind, title, help)
-  local zh_en = function(two) return { zh = two[1], en = two[2] } end
-  return { type = kind, title = zh_en(title), help = zh_en(help) }
-end
 
 ---@type Channel
 local M = {
   api = 1,
   title = { zh = "LINE", en = "LINE" },
   schema = {
-    channel_secret = field("secret", { "Channel secret", "Channel secret" },
-      { "LINE Developers → Basic settings；没有它不收任何消息", "Basic settings; without it nothing is taken" }),
-    access_token = field("secret", { "Channel access token", "Channel access token" },
-      { "LINE Developers → Messaging API；没有它不能发送", "Messaging API tab; without it nothing is sent" }),
-    reply_seconds = field("integer", { "回复令牌有效秒数", "Seconds a reply token is good" },
-      { "不填为 30：这么快的回复不计入每月额度；0 则一律推送", "Empty means 30: answers so soon are free; 0: always push" }),
-    tell_leaving = field("boolean", { "被屏蔽时告知", "Tell when someone blocks the account" },
-      { "作为一条“[取消关注]”消息收进来", "As a message “[取消关注]”" }),
-    api = field("string", { "接口地址", "API address" },
-      { "不填则为 https://api.line.me；经代理时填写", "Empty means https://api.line.me; for a proxy" }),
+    channel_secret = setting("secret", "Channel secret", "Channel secret",
+      "LINE Developers → Basic settings；没有它不收任何消息", "Basic settings; without it nothing is taken"),
+    access_token = setting("secret", "Channel access token", "Channel access token",
+      "LINE Developers → Messaging API；没有它不能发送", "Messaging API tab; without it nothing is sent"),
+    reply_seconds = setting("integer", "回复令牌有效秒数", "Seconds a reply token is good",
+      "不填为 30：这么快的回复不计入每月额度；0 则一律推送", "Empty means 30: answers so soon are free; 0: always push"),
+    tell_leaving = setting("boolean", "被屏蔽时告知", "Tell when someone blocks the account",
+      "作为一条“[取消关注]”消息收进来", "As a message “[取消关注]”"),
+    api = setting("string", "接口地址", "API address",
+      "不填则为 https://api.line.me；经代理时填写", "Empty means https://api.line.me; for a proxy"),
   },
   capabilities = {
     text = TEXT_CHARS, kinds = { "text", "location", "card" }, buttons = 10, files = false, rate = 100, at_once = 8,
   },
 }
 
-local function given(value) return type(value) == "string" and value ~= "" end
-local function tab(value) return type(value) == "table" and value or {} end
-
-local function words(...)
-  local list = {}
-  for i = 1, select("#", ...) do
-    local word = select(i, ...)
-    if given(word) then list[#list + 1] = word end
-  end
-  return table.concat(list, " ")
-end
-
 -- LINE's answer: the HTTP answer; nil and why there is none.
 local function call(config, method, path, body, headers, timeout)
-  local base = given(config.api) and config.api:gsub("/+$", "") or API
+  local base = shared.base(config, API)
   local res, code, why = http.request { base .. path, method = method, json = body, headers = headers,
     auth = { bearer = config.access_token }, timeout = timeout or "15s" }
   if not res then return nil, why or code end
@@ -100,7 +86,6 @@ local function name_of(id, config)
 end
 
 -- False if the house cannot take it now.
-local LATER = { unavailable = true, timeout = true, internal = true, busy = true, rate_limited = true }
 local function take(e, ctx)
   local from, config = tab(e.source).userId, ctx.config
   local alone = tab(e.source).type == "user" and given(from) and from:find "^%w+$" and e.mode ~= "standby"
@@ -110,13 +95,11 @@ local function take(e, ctx)
   if m.text == "" then m.text = "[空消息]" end
   local id = given(e.webhookEventId) and e.webhookEventId or tab(e.message).id
   m.dedupe, m.from, m.name = given(id) and id or nil, from, e.type ~= "unfollow" and name_of(from, config) or nil
-  local ok, code, why = ctx.deliver(m)
+  local taken, ok = shared.hand_over(ctx, m)
   if ok and not ok.duplicate and given(e.replyToken) then
     kv.set("reply:" .. ctx.channel.id .. ":" .. from, { token = e.replyToken, at = time.now() }, "10m")
   end
-  if ok then return true end
-  log.error("line: a message could not be taken", { code = code, why = why, id = id })
-  return not LATER[code]
+  return taken
 end
 
 function M.receive(req, ctx)
@@ -132,10 +115,8 @@ end
 -- --- out -----------------------------------------------------------------------
 
 local function texts(all)
-  local list, length = {}, utf8.len(all) or #all
-  for from = 1, math.max(length, 1), TEXT_CHARS do
-    list[#list + 1] = { type = "text", text = utf8.sub(all, from, math.min(from + TEXT_CHARS - 1, length)) }
-  end
+  local list = {}
+  for i, piece in ipairs(shared.chars(all, TEXT_CHARS)) do list[i] = { type = "text", text = piece } end
   return list
 end
 
@@ -148,11 +129,7 @@ end
 -- Up to four buttons below a short text stay there; else they are quick
 -- replies, which go with the next message.
 local function card_messages(card)
-  local parts, actions = {}, {}
-  for _, name in ipairs { "title", "text", "url", "image" } do
-    if given(card[name]) then parts[#parts + 1] = card[name] end
-  end
-  local body = #parts > 0 and table.concat(parts, "\n") or "…"
+  local body, actions = shared.head_of(card), {}
   for i, b in ipairs(card.buttons or {}) do actions[i] = action_of(b) end
   if #actions == 0 then return texts(body) end
   if #actions <= 4 and utf8.len(body) <= 160 then
@@ -225,7 +202,7 @@ end
 
 function M.send(item, ctx)
   local list = messages_of(item)
-  if not list then return { failed = "unsupported", why = "还不能发送文件 / files cannot be sent here yet: " .. item.kind } end
+  if not list then return shared.no_files(item) end
   if not ctx.config.access_token then return { failed = "config",
     why = "没有填写 access token / there is no access token" } end
   if #list > MESSAGES then return { failed = "too_large", why = "内容太长 / the text is too long" } end
