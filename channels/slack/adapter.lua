@@ -4,49 +4,35 @@
 -- channel is one of that thread, and is answered there. Buttons come as
 -- interactions, to the same address. Files are marks with their link.
 local http, json, kv, crypto = require "http", require "json", require "kv", require "crypto"
-local log, utf8, time, url = require "log", require "utf8", require "time", require "url"
+local utf8, time, url = require "utf8", require "time", require "url"
+local shared = require "lib.channels"
+
+local given, tab, words, setting = shared.given, shared.tab, shared.words, shared.setting
 
 local API = "https://slack.com/api"
 local TOLERANCE_S = 300
 local TEXT_CHARS, BLOCK_CHARS = 16384, 3000
-
-local function field(kind, title, help)
-  local zh_en = function(two) return { zh = two[1], en = two[2] } end
-  return { type = kind, title = zh_en(title), help = zh_en(help) }
-end
 
 ---@type Channel
 local M = {
   api = 1,
   title = { zh = "Slack", en = "Slack" },
   schema = {
-    signing_secret = field("secret", { "Signing Secret", "Signing secret" },
-      { "应用的 Basic Information 页；没有它不收任何消息", "Basic Information; without it nothing is taken" }),
-    bot_token = field("secret", { "Bot Token", "Bot token" },
-      { "OAuth & Permissions 页，以 xoxb- 开头；没有它不能发送", "OAuth & Permissions, begins with xoxb-; needed to send" }),
-    api = field("string", { "接口地址", "API address" },
-      { "不填则为 https://slack.com/api；经代理时填写", "Empty means https://slack.com/api; for a proxy" }),
+    signing_secret = setting("secret", "Signing Secret", "Signing secret",
+      "应用的 Basic Information 页；没有它不收任何消息", "Basic Information; without it nothing is taken"),
+    bot_token = setting("secret", "Bot Token", "Bot token",
+      "OAuth & Permissions 页，以 xoxb- 开头；没有它不能发送", "OAuth & Permissions, begins with xoxb-; needed to send"),
+    api = setting("string", "接口地址", "API address",
+      "不填则为 https://slack.com/api；经代理时填写", "Empty means https://slack.com/api; for a proxy"),
   },
   capabilities = {
     text = TEXT_CHARS, kinds = { "text", "location", "card" }, buttons = 10, files = false, rate = 20, at_once = 4,
   },
 }
 
-local function given(value) return type(value) == "string" and value ~= "" end
-local function tab(value) return type(value) == "table" and value or {} end
-
-local function words(...)
-  local list = {}
-  for i = 1, select("#", ...) do
-    local word = select(i, ...)
-    if given(word) then list[#list + 1] = word end
-  end
-  return table.concat(list, " ")
-end
-
 -- Slack's answer, ok or not, and the HTTP answer; nil and why there is none.
 local function call(config, method, how)
-  local base = given(config.api) and config.api:gsub("/+$", "") or API
+  local base = shared.base(config, API)
   how.url, how.auth, how.timeout = base .. "/" .. method, { bearer = config.bot_token }, how.timeout or "15s"
   local res, code, why = http.post(how)
   if not res then return nil, why or code end
@@ -103,15 +89,12 @@ local function profile_of(user, ctx)
 end
 
 -- Answers its status. What Slack shall not say again is 200.
-local LATER = { unavailable = true, timeout = true, internal = true, busy = true, rate_limited = true }
 local function deliver(dedupe, from, user, text, ctx)
   local known = tab(profile_of(user, ctx))
   local name, email = given(known.name) and known.name or nil, given(known.email) and known.email or nil
-  local ok, code, why = ctx.deliver { dedupe = dedupe, from = from, kind = "text", text = text, name = name,
+  local m = { dedupe = dedupe, from = from, kind = "text", text = text, name = name,
     profile = email and { email = email } or nil }
-  if ok then return 200, "" end
-  log.error("slack: a message could not be taken", { code = code, why = why, id = dedupe })
-  return LATER[code] and 503 or 200, ""
+  return shared.hand_over(ctx, m) and 200 or 503, ""
 end
 
 local SAID = { file_share = true, thread_broadcast = true, me_message = true }
@@ -169,11 +152,7 @@ local function button_of(b, i)
 end
 
 local function card_of(card)
-  local parts, blocks = {}, nil
-  for _, name in ipairs { "title", "text", "url", "image" } do
-    if given(card[name]) then parts[#parts + 1] = card[name] end
-  end
-  local all = #parts > 0 and table.concat(parts, "\n") or "…"
+  local all, blocks = shared.head_of(card), nil
   if card.buttons and #card.buttons > 0 then
     local elements = {}
     for i, b in ipairs(card.buttons) do elements[i] = button_of(b, i) end
@@ -184,11 +163,9 @@ local function card_of(card)
 end
 
 local function message_of(item)
-  if item.kind == "text" then return { text = escaped(item.text) } end
   if item.kind == "card" then return card_of(item.card) end
-  if item.kind == "location" then
-    return { text = escaped(words("[位置]", item.label, item.address, ("(%.6f,%.6f)"):format(item.lat, item.lng))) }
-  end
+  local text = shared.words_of(item)
+  return text and { text = escaped(text) }
 end
 
 local FAILED = {}
@@ -215,7 +192,7 @@ end
 
 function M.send(item, ctx)
   local body = message_of(item)
-  if not body then return { failed = "unsupported", why = "还不能发送文件 / files cannot be sent here yet: " .. item.kind } end
+  if not body then return shared.no_files(item) end
   if not ctx.config.bot_token then return { failed = "config", why = "没有填写 Bot Token / there is no bot token" } end
   local channel, thread = item.to:match "^([^:]+):(.+)$"
   body.channel, body.mrkdwn = channel or item.to, false
