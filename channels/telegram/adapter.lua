@@ -2,6 +2,9 @@
 -- without one we ask (getUpdates), which needs no public address.
 local http, json, kv, crypto, secret = require "http", require "json", require "kv", require "crypto", require "secret"
 local log, utf8 = require "log", require "utf8"
+local shared = require "lib.channels"
+
+local given, words, setting = shared.given, shared.words, shared.setting
 
 local API = "https://api.telegram.org"
 local TEXT_UNITS = 4096 -- UTF-16 units
@@ -14,43 +17,20 @@ local M = {
   api = 1,
   title = { zh = "Telegram", en = "Telegram" },
   schema = {
-    token = {
-      type = "secret",
-      required = true,
-      title = { zh = "机器人 Token", en = "Bot token" },
-      help = { zh = "@BotFather 给出的，形如 123456:ABC…", en = "From @BotFather, as in 123456:ABC…" },
-    },
-    webhook_secret = {
-      type = "secret",
-      title = { zh = "Webhook 密钥", en = "Webhook secret" },
-      help = {
-        zh = "设了 webhook 才填，与 setWebhook 的 secret_token 相同；不填则由我们主动拉取",
-        en = "Only with a webhook, as its secret_token; empty means: we ask Telegram",
-      },
-    },
-    api = {
-      type = "string",
-      title = { zh = "接口地址", en = "API address" },
-      help = { zh = "不填则为 https://api.telegram.org；经代理或自建服务时填写",
-        en = "Empty means https://api.telegram.org; for a proxy or a server of your own" },
-    },
+    token = setting("secret", "机器人 Token", "Bot token",
+      "@BotFather 给出的，形如 123456:ABC…", "From @BotFather, as in 123456:ABC…", true),
+    webhook_secret = setting("secret", "Webhook 密钥", "Webhook secret",
+      "设了 webhook 才填，与 setWebhook 的 secret_token 相同；不填则由我们主动拉取",
+      "Only with a webhook, as its secret_token; empty means: we ask Telegram"),
+    api = setting("string", "接口地址", "API address",
+      "不填则为 https://api.telegram.org；经代理或自建服务时填写",
+      "Empty means https://api.telegram.org; for a proxy or a server of your own"),
   },
   capabilities = {
     text = TEXT_UNITS, kinds = { "text", "card", "location" }, buttons = 10, files = false,
     rate = 25, burst = 25, at_once = 8,
   },
 }
-
-local function given(text) return type(text) == "string" and text ~= "" end
-
-local function words(...)
-  local list = {}
-  for i = 1, select("#", ...) do
-    local word = select(i, ...)
-    if given(word) then list[#list + 1] = word end
-  end
-  return table.concat(list, " ")
-end
 
 -- Ids have up to 52 bits; tostring would round them.
 local function id_text(id) return type(id) == "number" and ("%.0f"):format(id) or tostring(id) end
@@ -59,12 +39,9 @@ local function id_text(id) return type(id) == "number" and ("%.0f"):format(id) o
 
 -- What Telegram answers, { ok = …, result = … }; nil and why it does not.
 local function call(config, method, body, timeout)
-  local base = given(config.api) and config.api:gsub("/+$", "") or API
-  local res, code, why = http.post { url = secret.join(base, "/bot", config.token, "/", method), json = body,
-    timeout = timeout, max_bytes = "4MB" }
-  if not res then return nil, why or code end
-  if type(res.json) ~= "table" then return nil, "HTTP " .. res.status end
-  return res.json
+  local base = shared.base(config, API)
+  return shared.answer_of(http.post { url = secret.join(base, "/bot", config.token, "/", method), json = body,
+    timeout = timeout, max_bytes = "4MB" })
 end
 
 local function sentence(answer)
@@ -121,15 +98,11 @@ end
 local function take(update, ctx)
   local m = message_of(update)
   if not m then return true end
-  local ok, code, why = ctx.deliver(m)
-  if not ok then
-    log.error("telegram: a message could not be taken", { code = code, why = why, id = m.dedupe })
-    return code ~= "unavailable" and code ~= "internal" and code ~= "rate_limited" and code ~= "timeout"
-  end
-  if update.callback_query and not ok.duplicate then -- or its button keeps turning
+  local taken, ok = shared.hand_over(ctx, m)
+  if ok and update.callback_query and not ok.duplicate then -- or its button keeps turning
     call(ctx.config, "answerCallbackQuery", { callback_query_id = update.callback_query.id }, "2s")
   end
-  return true
+  return taken
 end
 
 function M.receive(req, ctx)
@@ -199,11 +172,7 @@ local function card_messages(card)
   for i, b in ipairs(card.buttons or {}) do
     buttons[i] = { button_of(b) }
   end
-  local lines = {}
-  for _, name in ipairs { "title", "text", "url", "image" } do
-    if given(card[name]) then lines[#lines + 1] = card[name] end
-  end
-  return texts(#lines > 0 and table.concat(lines, "\n") or "…", buttons)
+  return texts(shared.head_of(card), buttons)
 end
 
 local function messages_of(item)
@@ -230,21 +199,17 @@ local function trouble_of(answer, why)
   return { failed = failed or gone and "no_recipient" or "refused", why = sentence(answer) }
 end
 
--- How many pieces went out is kept, so that a retry does not say them again.
 function M.send(item, ctx)
   local list = messages_of(item)
-  if not list then return { failed = "unsupported", why = "还不能发送文件 / files cannot be sent here yet: " .. item.kind } end
-  local key, last = "sent:" .. item.id, nil
-  local done = #list > 1 and kv.get(key) or 0
-  for i = done + 1, #list do
-    list[i].body.chat_id = item.to
-    local answer, why = call(ctx.config, list[i].method, list[i].body)
+  if not list then return shared.no_files(item) end
+  return shared.send_all(item, list, function(message)
+    message.body.chat_id = item.to
+    local answer, why = call(ctx.config, message.method, message.body)
     local trouble = trouble_of(answer, why)
     if trouble then return trouble end
-    last = type(answer.result) == "table" and answer.result.message_id
-    if #list > 1 then kv.set(key, i, "2d") end
-  end
-  return { sent = last and item.to .. ":" .. id_text(last) or item.id }
+    local id = type(answer.result) == "table" and answer.result.message_id
+    return nil, id and item.to .. ":" .. id_text(id)
+  end)
 end
 
 -- --- check -----------------------------------------------------------------
