@@ -9,7 +9,7 @@
 #include "script/command.h"
 #include "base/log.h"
 #include "script/inside.h"
-#include "script/serving.h"
+#include "script/load/serving.h"
 
 static struct command *command_new(struct script *s, struct slice unit,
                                    script_done_fn done, void *arg)

@@ -9,9 +9,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "loop/loop.h"
-#include "script/files.h"
 #include "script/inside.h"
-#include "script/load.h"
+#include "script/load/files.h"
+#include "script/load/load.h"
 
 #define TEXT_BYTES (64 * 1024)
 #define ANSWER_KEY "="

@@ -5,10 +5,10 @@
  */
 #pragma once
 #include "base/map.h"
-#include "script/reload.h"
+#include "script/api/secret.h"
+#include "script/load/reload.h"
 #include "script/report.h"
-#include "script/secret.h"
-#include "script/worker.h"
+#include "script/run/worker.h"
 
 struct script {
     struct script_conf conf;

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "loop/loop.h"
 #include "script/inside.h"
-#include "script/serving.h"
+#include "script/load/serving.h"
 #include <stdio.h>
 #include <string.h>
 

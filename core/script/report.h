@@ -5,7 +5,7 @@
  * kept with the unit: count, first, last, file, line, message, traceback.
  */
 #pragma once
-#include "script/unit.h"
+#include "script/load/unit.h"
 
 /* A place read out of an error text: "scripts/rules/x.lua:12: words". */
 struct place {

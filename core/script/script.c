@@ -14,7 +14,7 @@
 #include "loop/mailbox.h"
 #include "script/command.h"
 #include "script/inside.h"
-#include "script/serving.h"
+#include "script/load/serving.h"
 
 METER_US(reload_time, "yuelai_script_reload_seconds",
          "From the builder's first look to the new plan.");

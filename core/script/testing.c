@@ -10,9 +10,9 @@
  */
 #include "base/clock.h"
 #include "loop/mailbox.h"
-#include "script/files.h"
 #include "script/inside.h"
-#include "script/load.h"
+#include "script/load/files.h"
+#include "script/load/load.h"
 #include <string.h>
 
 #define TEST_MEMORY (64 * 1024 * 1024)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* charset_fuzz.c - "name newline bytes": whatever the charset, UTF-8 comes out;
  * words and forms of any bytes stay within them. */
-#include "script/text.h"
+#include "script/text/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

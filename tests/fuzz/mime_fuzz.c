@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mime_fuzz.c - any bytes: a mail in UTF-8 within its limits. What was read is
  * written if it can be, and then read again with the same texts. */
-#include "script/mime.h"
+#include "script/text/mime.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

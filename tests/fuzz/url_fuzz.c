@@ -2,7 +2,7 @@
 /* url_fuzz.c - any bytes: the parts of an address make the same parts again;
  * joined to another it is an address; encoded bytes come back. */
 #include "base/err.h"
-#include "script/url.h"
+#include "script/text/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

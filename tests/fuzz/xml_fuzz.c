@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* xml_fuzz.c - any bytes: a tree within its limits, or a sentence; the texts of
  * a tree are written and read again. */
-#include "script/xml.h"
+#include "script/text/xml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api_test.c - the tables say what is there, where it may be called, and how it
  * is called; what is written from them holds together. */
-#include "script/api.h"
-#include "script/bind.h"
-#include "script/reference.h"
-#include "script/sandbox.h"
-#include "script/unit.h"
+#include "script/api/api.h"
+#include "script/api/bind.h"
+#include "script/api/reference.h"
+#include "script/load/unit.h"
+#include "script/run/sandbox.h"
 #include "world.h"
 
 /* --- the tables ----------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* choice_test.c - which version meets a conversation. */
-#include "script/choice.h"
+#include "script/load/choice.h"
 #include "test.h"
 
 static struct version *const A = (struct version *)"a";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cron_test.c - cron lines: read, refused, and when they come next. */
 #include "base/mem.h"
-#include "script/cron.h"
+#include "script/load/cron.h"
 #include "test.h"
 #include <stdio.h>
 

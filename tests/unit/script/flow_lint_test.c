@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flow_lint_test.c - what in a flow's source differs from run to run. */
 #include "base/buf.h"
-#include "script/flow_lint.h"
+#include "script/load/flow_lint.h"
 #include "test.h"
 #include <stdio.h>
 

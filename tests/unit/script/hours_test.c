@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hours_test.c - business hours: weeks, holidays, days made up, nights. */
 #include "base/mem.h"
-#include "script/hours.h"
+#include "script/text/hours.h"
 #include "test.h"
 #include <stdio.h>
 

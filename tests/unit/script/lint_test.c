@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lint_test.c - unknown functions of known modules, found in the source. */
 #include "base/mem.h"
-#include "script/lint.h"
+#include "script/load/lint.h"
 #include "test.h"
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "script/mime.h"
+#include "script/text/mime.h"
 #include "stage.h"
 
 #define HELP                                                                   \

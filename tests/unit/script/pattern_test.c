@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pattern_test.c - our matcher says what the library's says, and stops. */
 #include "base/mem.h"
-#include "script/pattern.h"
-#include "script/sandbox.h"
-#include "script/strlib.h"
+#include "script/api/strlib.h"
+#include "script/run/sandbox.h"
+#include "script/text/pattern.h"
 #include "test.h"
 #include <lauxlib.h>
 #include <stdio.h>

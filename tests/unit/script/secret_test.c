@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "script/secret.h"
+#include "script/api/secret.h"
 #include "stage.h"
 #include "world.h"
 

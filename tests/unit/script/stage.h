@@ -4,7 +4,7 @@
 #pragma once
 #include "base/limits.h"
 #include "base/log.h"
-#include "script/load.h"
+#include "script/load/load.h"
 #include "test.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "script/matcher.h"
-#include "script/text.h"
+#include "script/text/matcher.h"
+#include "script/text/text.h"
 #include "stage.h"
 
 #define HELP                                                                   \

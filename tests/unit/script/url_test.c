@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "script/url.h"
+#include "script/text/url.h"
 #include "stage.h"
 
 TEST("an address has its parts, and they make it again")

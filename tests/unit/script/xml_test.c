@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "script/xml.h"
+#include "script/text/xml.h"
 #include "stage.h"
 
 #define HELP STAGE_HELP "local d, e = xml.decode, xml.encode\n"

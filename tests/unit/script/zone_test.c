@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* zone_test.c - zone files: against libc, and cut at each byte. */
 #include "base/mem.h"
-#include "script/zone.h"
+#include "script/text/zone.h"
 #include "test.h"
 #include <stdlib.h>
 #include <time.h>

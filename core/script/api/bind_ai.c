@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bind_ai.c - ai.ask and kb.search: asks that the roof passes on.
+ *
+ * Happy path: a table out as JSON, a table back. Failure modes: nil,
+ * "unavailable" while no assistant or no knowledge base is set up; a table that
+ * makes no sense raises.
+ */
+#include "base/limits.h"
+#include "script/api/calls.h"
+#include "script/api/options.h"
+#include "script/load/unit.h"
+
+static void set_data(lua_State *L, int idx, struct script_ask *ask,
+                     const char *what)
+{
+    const char *why;
+    struct buf *out = bind_buf(L, LIMIT_BODY_BYTES);
+    if (value_write(L, idx, out, &why) < 0)
+        bind_raise(L, "%s: %s", what, why);
+    ask->data = slice_dup(ask->arena, buf_slice(out));
+}
+
+/* ai.ask "prompt" or { assistant=, prompt= | messages=, ... } */
+static int ask_start(lua_State *L)
+{
+    struct task *t = bind_task(L, "ai.ask");
+    lua_settop(L, 1);
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        lua_createtable(L, 0, 1);
+        lua_insert(L, 1);
+        lua_setfield(L, 1, "prompt");
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    bool messages = option_push(L, 1, "messages");
+    if (messages && !lua_istable(L, -1))
+        bind_raise(L, "ai.ask: messages must be a list");
+    bool prompt = option_text(L, 1, "prompt").len > 0;
+    if (messages == prompt)
+        bind_raise(L, "ai.ask: say prompt or messages, one of them");
+    struct script_ask *ask = task_ask(t, ASK_AI);
+    ask->name = slice_dup(ask->arena, option_text(L, 1, "assistant"));
+    if (ask->name.len > LIMIT_NAME_BYTES)
+        bind_raise(L, "ai.ask: there is no such assistant");
+    set_data(L, 1, ask, "ai.ask");
+    return calls_waiting(L, t);
+}
+
+/* kb.search(query, { limit = }) */
+static int search_start(lua_State *L)
+{
+    struct task *t = bind_task(L, "kb.search");
+    lua_settop(L, 2);
+    struct slice query =
+        bind_text(L, 1, LIMIT_TEXT_BYTES, "kb.search: the query");
+    if (lua_isnil(L, 2)) {
+        lua_newtable(L);
+        lua_replace(L, 2);
+    }
+    if (option_push(L, 2, "limit")) {
+        double n = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+        if (n < 1 || n > LIMIT_LIST)
+            bind_raise(L, "kb.search: limit must be from 1 to %d", LIMIT_LIST);
+        lua_pop(L, 1);
+    }
+    struct script_ask *ask = task_ask(t, ASK_KB);
+    ask->name = slice_dup(ask->arena, query);
+    set_data(L, 2, ask, "kb.search");
+    return calls_waiting(L, t);
+}
+
+static int finish(lua_State *L)
+{
+    struct task *t = bind_task(L, "ai");
+    const struct script_ask *ask = t->answer;
+    int got = bind_wait_result(L, t);
+    if (got < 0 || !ask)
+        return bind_trouble_of(L, got, ask ? ask->err.text : "");
+    value_push_text(L, ask->arena, ask->data, NULL);
+    return 1;
+}
+
+static const struct api_call ai_calls[] = {
+    {"ask", NULL, API_HANDLERS, API_LUA | API_WAITS,
+     "(turn: string|{ assistant?: string, prompt?: string, messages?: "
+     "table[], context?: table }): { text: string, usage?: table }|nil, "
+     "string?, string?",
+     "Asks a model and waits for its answer: a prompt, or messages { role =, "
+     "text = }. nil, \"unavailable\" while no assistant of that name is set "
+     "up."
+     "\n\nlocal answer, code = ai.ask { assistant = \"aftersales\", prompt = "
+     "msg.text }\n"
+     "if answer then conv:reply(answer.text) end",
+     "1"},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module ai_module = {
+    .name = "ai",
+    .doc = "Questions to a language model. This version of the server has no "
+           "assistants to set up yet: a call gives nil, \"unavailable\"; "
+           "`yuelai test` answers with a model of the test's own.",
+    .calls = ai_calls};
+
+static const struct api_call kb_calls[] = {
+    {"search", NULL, API_HANDLERS, API_LUA | API_WAITS,
+     "(query: string, options?: { limit?: integer }): { title: string, text: "
+     "string, score: number }[]|nil, string?, string?",
+     "Passages of the knowledge base that fit a question, the best first. nil, "
+     "\"unavailable\" while there is none."
+     "\n\nlocal found = kb.search(msg.text, { limit = 3 })",
+     "1"},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+const struct api_module kb_module = {
+    .name = "kb",
+    .doc = "The knowledge base. This version of the server has none yet: a "
+           "call gives nil, \"unavailable\"; `yuelai test` answers with what "
+           "the test says.",
+    .calls = kb_calls};
+
+void bind_ai(lua_State *L)
+{
+    calls_api(L, &ai_module, "ask", ask_start, finish);
+    calls_api(L, &kb_module, "search", search_start, finish);
+}

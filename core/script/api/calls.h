@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* calls.h - what the calls to the outside share (http, kv, cache, ai, kb).
+ *
+ * What waits needs a Lua frame of its own (sandbox_lua.c), and what runs the
+ * author's function needs Lua too: those are written in lua/calls.lua over a
+ * private table of natives, `calls`.
+ */
+#pragma once
+#include "script/api/api.h"
+#include "script/api/bind.h"
+#include "script/api/modules.h"
+
+/* --- each adds its own, called by bind_calls; stack: env, native, calls --- */
+void bind_http(lua_State *L);
+void bind_stream(lua_State *L);
+void bind_kv(lua_State *L);
+void bind_once(lua_State *L);
+void bind_cache(lua_State *L);
+void bind_ai(lua_State *L);
+
+/* calls[name] waits: start says true if there is something to wait for, else
+ * false and the results; finish gives them. No gate. */
+void calls_wait(lua_State *L, const char *name, lua_CFunction start,
+                lua_CFunction finish);
+void calls_native(lua_State *L, const char *name, lua_CFunction fn);
+/* api_waits, for the stack as it is here. */
+void calls_api(lua_State *L, const struct api_module *m, const char *name,
+               lua_CFunction start, lua_CFunction finish);
+
+/* For a start: true, or false and nil, code, detail. */
+int calls_waiting(lua_State *L, struct task *t);
+/* 100, "64KB", "2MB" -> bytes, 1 to most; raises for anything else. */
+int64_t calls_size(lua_State *L, int idx, int64_t most, const char *what);
+
+/* http.stream and http.request have the same request: the table at idx 1
+ * becomes ask->http. Raises for what makes no sense. */
+void http_read_request(lua_State *L, struct script_ask *ask);
+void http_push_headers(lua_State *L, struct slice lines);
+
+/* A key of kv or a cache: 1 to LIMIT_NAME_BYTES of UTF-8. */
+struct slice kv_key(lua_State *L, int idx, const char *what);
+/* The space of a kv call: false = the unit's own, else a Space object;
+ * copied to a. */
+struct slice kv_space(lua_State *L, int idx, struct arena *a,
+                      const struct task *t);

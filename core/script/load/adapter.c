@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* adapter.c - reading an adapter's table.
+ *
+ * Happy path: functions become hooks, title, schema and capabilities become
+ * JSON for the roof and the console; durations become milliseconds there.
+ * Failure modes: a field nobody knows, a function that is none, data with
+ * functions in it: the file is refused with a sentence.
+ */
+#include "script/load/adapter.h"
+#include "base/json.h"
+#include "script/api/bind.h"
+#include <stdio.h>
+#include <string.h>
+
+#define DATA_BYTES (64 * 1024)
+
+struct adapter_data {
+    struct slice title, schema, capabilities; /* JSON */
+    int64_t rate, burst, at_once, reply_window_ms;
+};
+
+bool adapter_is(const struct version *v)
+{
+    return slice_starts(v->name, "channels/");
+}
+
+static int refuse(struct err *e, const char *field, const char *why)
+{
+    return err_field(e, ERR_UNPROCESSABLE, field, "%s", why);
+}
+
+static struct adapter_data *data_of(struct version *v)
+{
+    if (!v->adapter_data)
+        v->adapter_data = arena_one(v->arena, struct adapter_data);
+    return v->adapter_data;
+}
+
+/* --- data ----------------------------------------------------------------- */
+
+/* The table on top of the stack as JSON. */
+static int read_json(struct version *v, const char *field, struct slice *to,
+                     struct err *e)
+{
+    struct buf out;
+    const char *why = "must be a table";
+    buf_init(&out, DATA_BYTES);
+    int r = lua_istable(v->L, -1) ? value_write(v->L, -1, &out, &why) : -1;
+    if (r == 0)
+        *to = slice_dup(v->arena, buf_slice(&out));
+    buf_fini(&out);
+    return r == 0
+               ? 1
+               : err_field(e, ERR_UNPROCESSABLE, field, "%s: %s", field, why);
+}
+
+static int read_title(struct version *v, struct err *e)
+{
+    if (lua_type(v->L, -1) != LUA_TSTRING)
+        return read_json(v, "title", &data_of(v)->title, e);
+    struct buf out;
+    struct slice s = {"", 0};
+    s.at = lua_tolstring(v->L, -1, &s.len);
+    buf_init(&out, DATA_BYTES);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '{');
+    jsonw_put_text(&w, "en", s);
+    jsonw_close(&w, '}');
+    if (!w.failed)
+        data_of(v)->title = slice_dup(v->arena, buf_slice(&out));
+    buf_fini(&out);
+    return w.failed ? refuse(e, "title", "the title is too long") : 1;
+}
+
+static int number_in(lua_State *L, const char *name, int64_t *to, struct err *e)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, -2);
+    lua_Number n = lua_tonumber(L, -1);
+    bool given = !lua_isnil(L, -1);
+    bool good = lua_type(L, -1) == LUA_TNUMBER && n >= 1 && n <= 100000;
+    lua_pop(L, 1);
+    if (given && !good)
+        return err_field(e, ERR_UNPROCESSABLE, name,
+                         "capabilities.%s must be a number from 1 to 100000",
+                         name);
+    if (given)
+        *to = (int64_t)n;
+    return 0;
+}
+
+static int read_window(lua_State *L, int64_t *ms, struct err *e)
+{
+    struct slice s = {"", 0};
+    lua_pushliteral(L, "reply_window");
+    lua_rawget(L, -2);
+    bool given = !lua_isnil(L, -1);
+    if (lua_type(L, -1) == LUA_TSTRING)
+        s.at = lua_tolstring(L, -1, &s.len);
+    bool good = duration_read(s, ms);
+    lua_pop(L, 1);
+    return given && !good
+               ? refuse(e, "reply_window",
+                        "capabilities.reply_window must be a duration such as "
+                        "\"48h\"")
+               : 0;
+}
+
+static int read_capabilities(struct version *v, struct err *e)
+{
+    struct adapter_data *d = data_of(v);
+    int r = read_json(v, "capabilities", &d->capabilities, e);
+    if (r < 0)
+        return r;
+    r = number_in(v->L, "rate", &d->rate, e);
+    r = r ? r : number_in(v->L, "burst", &d->burst, e);
+    r = r ? r : number_in(v->L, "at_once", &d->at_once, e);
+    r = r ? r : read_window(v->L, &d->reply_window_ms, e);
+    return r ? r : 1;
+}
+
+/* --- functions ------------------------------------------------------------ */
+
+static int read_function(struct version *v, enum hook h, struct err *e)
+{
+    lua_State *L = v->L;
+    if (!lua_isfunction(L, -1))
+        return refuse(e, hook_name(h), "it must be a function");
+    lua_pushvalue(L, -1);
+    v->hook[h] = luaL_ref(L, LUA_REGISTRYINDEX);
+    v->hooks |= 1u << h;
+    return 1;
+}
+
+int adapter_field(struct version *v, const char *name, struct err *e)
+{
+    for (int h = HOOK_RECEIVE; h <= HOOK_CHECK; h++)
+        if (strcmp(name, hook_name((enum hook)h)) == 0)
+            return read_function(v, (enum hook)h, e);
+    if (strcmp(name, "title") == 0)
+        return read_title(v, e);
+    if (strcmp(name, "schema") == 0)
+        return read_json(v, "schema", &data_of(v)->schema, e);
+    if (strcmp(name, "capabilities") == 0)
+        return read_capabilities(v, e);
+    return 0;
+}
+
+/* --- the whole ------------------------------------------------------------ */
+
+static void put_has(struct jsonw *w, const struct version *v, const char *name,
+                    enum hook h)
+{
+    jsonw_put_bool(w, name, v->hook[h] != LUA_NOREF);
+}
+
+int adapter_check(struct version *v, struct err *e)
+{
+    const struct adapter_data *d = data_of(v);
+    struct slice type = {v->name.at + 9, v->name.len - 9};
+    struct buf out;
+    if (!(v->hooks & (1u << HOOK_RECEIVE | 1u << HOOK_POLL)))
+        return refuse(e, "return", "an adapter needs receive or poll");
+    buf_init(&out, 4 * DATA_BYTES);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '{');
+    jsonw_put_text(&w, "type", type);
+    jsonw_put_raw(&w, "title", d->title.len ? d->title : SLICE("{}"));
+    jsonw_put_raw(&w, "schema", d->schema.len ? d->schema : SLICE("{}"));
+    jsonw_put_raw(&w, "capabilities",
+                  d->capabilities.len ? d->capabilities : SLICE("{}"));
+    put_has(&w, v, "receives", HOOK_RECEIVE);
+    put_has(&w, v, "sends", HOOK_DELIVER);
+    put_has(&w, v, "polls", HOOK_POLL);
+    put_has(&w, v, "checks", HOOK_CHECK);
+    jsonw_key(&w, "face");
+    jsonw_open(&w, '{');
+    jsonw_put_int(&w, "rate", d->rate);
+    jsonw_put_int(&w, "burst", d->burst);
+    jsonw_put_int(&w, "at_once", d->at_once);
+    jsonw_put_int(&w, "reply_window_ms", d->reply_window_ms);
+    jsonw_close(&w, '}');
+    jsonw_close(&w, '}');
+    if (!w.failed)
+        v->adapter = slice_dup(v->arena, buf_slice(&out));
+    buf_fini(&out);
+    return w.failed ? refuse(e, "schema", "the adapter's data is too long") : 0;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* files.c - walking the folders and reading one file.
+ *
+ * Happy path: opendir, readdir, read. Failure modes: a folder that is not
+ * there has no units; a file that is no plain file, too big or unreadable is
+ * refused with a sentence. A pipe is never opened for real (O_NONBLOCK).
+ */
+#include "script/load/files.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "script/load/unit.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEPTH 4 /* of sub-folders */
+#define PATH_BYTES 4096
+#define CHANNELS "channels/"
+
+struct walk {
+    const char *home;
+    void (*fn)(void *arg, struct slice name);
+    void *arg;
+    size_t count;
+    int failed;
+};
+
+static bool ends(struct slice s, const char *with)
+{
+    size_t n = strlen(with);
+    return s.len > n && memcmp(s.at + s.len - n, with, n) == 0;
+}
+
+bool files_name(struct slice path, struct slice *name)
+{
+    if (!ends(path, ".lua") || path.len > UNIT_NAME)
+        return false;
+    name->at = path.at;
+    name->len = path.len - 4;
+    const char *base = memrchr(path.at, '/', path.len);
+    base = base ? base + 1 : path.at;
+    if (*base == '.' || ends(*name, "_test"))
+        return false;
+    for (size_t i = 0; i < name->len; i++) {
+        unsigned char c = (unsigned char)name->at[i];
+        if (c < ' ' || c == '"' || c == '\\' || c == ':' || c == 0x7f)
+            return false;
+    }
+    return slice_is_utf8(*name);
+}
+
+static void walk_folder(struct walk *w, const char *folder, int depth);
+
+static void walk_entry(struct walk *w, const char *path, int depth)
+{
+    char full[PATH_BYTES];
+    struct stat st;
+    struct slice name;
+    int n = snprintf(full, sizeof full, "%s/scripts/%s", w->home, path);
+    if (n >= (int)sizeof full || stat(full, &st) != 0)
+        return;
+    if (S_ISDIR(st.st_mode)) {
+        if (depth < DEPTH)
+            walk_folder(w, path, depth + 1);
+        return;
+    }
+    if (!files_name(slice_of(path), &name))
+        return;
+    if (w->count++ < LIMIT_SCRIPTS)
+        w->fn(w->arg, name);
+    else
+        log_error("script", "%s is passed over: more than %d scripts", path,
+                  LIMIT_SCRIPTS);
+}
+
+/* folder: below scripts/ */
+static void walk_folder(struct walk *w, const char *folder, int depth)
+{
+    char path[PATH_BYTES];
+    struct dirent *entry;
+    if (snprintf(path, sizeof path, "%s/scripts/%s", w->home, folder) >=
+        (int)sizeof path)
+        return;
+    DIR *d = opendir(path);
+    if (!d) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            w->failed = ERR_UNAVAILABLE;
+        return;
+    }
+    while ((entry = readdir(d)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        int n = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (n < (int)sizeof path)
+            walk_entry(w, path, depth);
+    }
+    closedir(d);
+}
+
+static int read_all(int fd, struct arena *a, struct slice *out, struct err *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return err_set(e, ERR_UNPROCESSABLE, "this is not a plain file");
+    if (st.st_size > LIMIT_SCRIPT_BYTES)
+        return err_set(e, ERR_TOOBIG, "the file is too long (over %d bytes)",
+                       LIMIT_SCRIPT_BYTES);
+    size_t max = (size_t)st.st_size + 1, len = 0;
+    char *text = arena_text(a, max);
+    while (len < max) {
+        ssize_t n = read(fd, text + len, max - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_set(e, ERR_UNAVAILABLE, "cannot be read: %s",
+                           strerror(errno));
+        if (n == 0)
+            break;
+        len += (size_t)n;
+    }
+    *out = (struct slice){text, len};
+    return 0;
+}
+
+/* Below home: "scripts/rules/20-refund.lua", "channels/echo.lua" or
+ * "channels/echo/adapter.lua", whichever is there. */
+void files_below(const char *home, struct slice name, char *out, size_t size)
+{
+    char path[PATH_BYTES];
+    if (!slice_starts(name, CHANNELS)) {
+        snprintf(out, size, "scripts/%.*s.lua", SLICE_FMT(name));
+        return;
+    }
+    snprintf(out, size, "%.*s/adapter.lua", SLICE_FMT(name));
+    int n = home ? snprintf(path, sizeof path, "%s/%s", home, out) : -1;
+    if (n < 0 || n >= (int)sizeof path || access(path, F_OK) != 0)
+        snprintf(out, size, "%.*s.lua", SLICE_FMT(name));
+}
+
+static bool full_path(const char *home, struct slice name, char *out,
+                      size_t size)
+{
+    char below[UNIT_NAME + 64];
+    files_below(home, name, below, sizeof below);
+    return snprintf(out, size, "%s/%s", home, below) < (int)size;
+}
+
+int files_read(const char *home, struct slice name, struct arena *a,
+               struct slice *out, struct err *e)
+{
+    char path[PATH_BYTES];
+    *out = SLICE("");
+    if (!full_path(home, name, path, sizeof path))
+        return err_set(e, ERR_TOOBIG, "the path is too long");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_set(e,
+                       errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND
+                                                           : ERR_UNAVAILABLE,
+                       "%s: %s", path + strlen(home) + 1, strerror(errno));
+    int got = read_all(fd, a, out, e);
+    close(fd);
+    return got;
+}
+
+bool files_is_there(const char *home, struct slice name)
+{
+    char path[PATH_BYTES];
+    return full_path(home, name, path, sizeof path) && access(path, R_OK) == 0;
+}
+
+/* --- adapters ------------------------------------------------------------- */
+
+bool files_adapter(struct slice path, struct slice *name)
+{
+    struct slice rest = path;
+    if (!slice_starts(path, CHANNELS) || !ends(path, ".lua"))
+        return false;
+    rest.at += strlen(CHANNELS);
+    rest.len -= strlen(CHANNELS);
+    const char *slash = memchr(rest.at, '/', rest.len);
+    size_t n = slash ? (size_t)(slash - rest.at) : rest.len - 4;
+    if (slash && !slice_is((struct slice){slash, rest.len - n}, "/adapter.lua"))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        char c = rest.at[i];
+        bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                    (i > 0 && (c == '_' || c == '-'));
+        if (!good)
+            return false;
+    }
+    if (ends((struct slice){rest.at, n}, "_test") || n == 0 || n > 32)
+        return false;
+    *name = (struct slice){path.at, strlen(CHANNELS) + n};
+    return true;
+}
+
+/* Each once, by file or by folder. */
+static void walk_channels(struct walk *w)
+{
+    char path[PATH_BYTES];
+    struct dirent *entry;
+    snprintf(path, sizeof path, "%s/channels", w->home);
+    DIR *d = opendir(path);
+    if (!d) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            w->failed = ERR_UNAVAILABLE;
+        return;
+    }
+    while ((entry = readdir(d)) != NULL) {
+        struct slice name;
+        bool file = ends(slice_of(entry->d_name), ".lua");
+        snprintf(path, sizeof path, CHANNELS "%s%s", entry->d_name,
+                 file ? "" : "/adapter.lua");
+        if (!files_adapter(slice_of(path), &name) ||
+            !files_is_there(w->home, name))
+            continue;
+        if (w->count++ < LIMIT_SCRIPTS)
+            w->fn(w->arg, name);
+    }
+    closedir(d);
+}
+
+int files_each(const char *home, void (*fn)(void *arg, struct slice name),
+               void *arg)
+{
+    struct walk w = {.home = home, .fn = fn, .arg = arg};
+    walk_folder(&w, "rules", 0);
+    walk_folder(&w, "flows", 0);
+    walk_channels(&w);
+    return w.failed;
+}
