@@ -1,0 +1,181 @@
+-- yuelai test channels/weapp
+local t = require "test"
+local json, xml, crypto, secret = require "json", require "xml", require "crypto", require "secret"
+
+local TOKEN_URL = "POST https://api.weixin.qq.com/cgi-bin/stable_token"
+local SEND_URL = "POST https://api.weixin.qq.com/cgi-bin/message/custom/send*"
+
+describe("channel weapp, out", { only = "none" }, function()
+  local adapter, ctx
+  before_each(function()
+    adapter = t.load "channels/weapp"
+    ctx = {
+      channel = { id = "ch_1", type = "weapp", name = "shop" },
+      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" },
+      deliver = function() return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false } end,
+    }
+  end)
+
+  local function call(method, query, body)
+    return adapter.receive({ method = method, path = "", query = query, headers = {}, body = body or "" }, ctx)
+  end
+
+  -- A push as WeChat sends it in plain mode; without `as_xml` in JSON.
+  local function push(fields, as_xml)
+    for name, value in pairs { ToUserName = "gh_0123456789ab", FromUserName = "oOPENID", CreateTime = 1735700000 } do
+      fields[name] = fields[name] or value
+    end
+    local body = as_xml and xml.encode(fields, { cdata = true }) or json.encode(fields)
+    local signature = crypto.sha1(secret.sorted("AAAAA", "1714037059", "486452656"))
+    return call("POST", { signature = signature, timestamp = "1714037059", nonce = "486452656" }, body)
+  end
+
+  describe("answers", function()
+    local item
+    before_each(function()
+      item = { id = "ob_1", to = "oOPENID", kind = "text", text = "您好，请讲", attempt = 1 }
+      t.http.on(TOKEN_URL, { json = { access_token = "T1", expires_in = 7200 }, times = 1 })
+    end)
+
+    local function sends(answer)
+      t.http.on(SEND_URL, { json = answer or { errcode = 0, errmsg = "ok" }, times = 1 })
+      return adapter.send(item, ctx)
+    end
+    local function sent(i)
+      local list = {}
+      for _, c in ipairs(t.http.calls()) do
+        if c.path:find "custom/send" then list[#list + 1] = c end
+      end
+      return i and list[i] or list
+    end
+
+    it("are sent with a token that is fetched once", function()
+      assert.same({ sent = "ob_1" }, sends())
+      assert.same({ sent = "ob_1" }, sends())
+      assert.equal(3, #t.http.calls())
+      local ask = t.http.calls()[1].json
+      assert.equal("app-secret", ask.secret)
+      assert.equal(false, ask.force_refresh)
+      assert.equal("T1", sent(1).query.access_token)
+      assert.same({ touser = "oOPENID", msgtype = "text", text = { content = "您好，请讲" } }, sent(1).json)
+      assert.contains("您好，请讲", sent(1).body)
+    end)
+
+    it("fetch a new token five minutes before its end", function()
+      t.http.on(TOKEN_URL, { json = { access_token = "T2", expires_in = 7200 } })
+      sends()
+      t.advance "6899s"
+      sends()
+      t.advance "1s"
+      sends()
+      assert.equal("T1", sent(2).query.access_token)
+      assert.equal("T2", sent(3).query.access_token)
+    end)
+
+    it("fetch a new token once when theirs is stale", function()
+      t.http.on(TOKEN_URL, { json = { access_token = "T2", expires_in = 7200 } })
+      t.http.on(SEND_URL, { json = { errcode = 42001, errmsg = "stale" }, times = 1 })
+      assert.same({ sent = "ob_1" }, sends())
+      assert.equal("T2", sent(2).query.access_token)
+      t.http.on(SEND_URL, { json = { errcode = 40001, errmsg = "stale" }, times = 2 })
+      assert.equal(60, adapter.send(item, ctx).retry)
+      assert.equal(4, #sent())
+    end)
+
+    it("fail with a reason, or come again, by error code", function()
+      local cases = {
+        [45015] = "window_closed", [48001] = "not_allowed", [40003] = "no_recipient", [87014] = "content_refused",
+        [40007] = "refused", [44002] = "refused", [47001] = "refused",
+        [-1] = 5, [45009] = 600, [45011] = 60, [45047] = 600,
+      }
+      for code, expected in pairs(cases) do
+        local got = sends { errcode = code, errmsg = "x" }
+        assert.equal(expected, got.failed or got.retry, "code " .. code)
+        assert.contains(tostring(code), got.why)
+        assert.equal(code == 45047 or nil, got.until_heard)
+      end
+    end)
+
+    it("come again when WeChat is down", function()
+      t.http.on(SEND_URL, { fails = "timeout", times = 1 })
+      assert.equal(5, adapter.send(item, ctx).retry)
+      t.http.on(SEND_URL, { status = 502, body = "<html>", times = 1 })
+      assert.equal(5, adapter.send(item, ctx).retry)
+    end)
+
+    it("in pieces are whole characters, and none twice after a failure", function()
+      item.text = ("退款"):rep(500) -- 3000 bytes
+      t.http.on(SEND_URL, { json = { errcode = 0 }, times = 1 })
+      t.http.on(SEND_URL, { json = { errcode = -1 }, times = 1 })
+      assert.equal(5, adapter.send(item, ctx).retry)
+      assert.same({ sent = "ob_1" }, sends())
+      assert.equal(3, #sent())
+      assert.equal(2046, #sent(1).json.text.content)
+      assert.equal(item.text, sent(1).json.text.content .. sent(3).json.text.content)
+    end)
+
+    it("as cards are a link or words, as places words", function()
+      item.kind, item.text = "card", nil
+      item.card = { title = "订单 47", text = "已发货", url = "https://x.cn/47", image = "https://x.cn/i.png" }
+      sends()
+      local link = { title = "订单 47", description = "已发货", url = "https://x.cn/47", thumb_url = "https://x.cn/i.png" }
+      assert.same(link, sent(1).json.link)
+      item.card = { title = "满意吗？", buttons = { { label = "满意" }, { label = "更多", url = "https://x.cn" } } }
+      sends()
+      assert.equal("满意吗？\n1. 满意\n更多：https://x.cn", sent(2).json.text.content)
+      item = { id = "ob_2", to = "oOPENID", kind = "location", lat = 31.2, lng = 121.5, label = "外滩" }
+      sends()
+      assert.equal("[位置] 外滩 (31.200000,121.500000)", sent(3).json.text.content)
+    end)
+
+    it("as files are not there yet, and say so; without a secret nothing goes", function()
+      item.kind, item.file = "image", "f_1"
+      assert.equal("unsupported", adapter.send(item, ctx).failed)
+      item.kind, ctx.config.secret = "text", nil
+      assert.equal("config", adapter.send(item, ctx).failed)
+    end)
+
+    it("are dead at once while the settings are wrong", function()
+      ctx.config.appid = "wx2"
+      t.http.on(TOKEN_URL, { json = { errcode = 40125, errmsg = "invalid appsecret" } })
+      sends() -- the token of before_each
+      ctx.config.appid = "wx3"
+      local got = adapter.send(item, ctx)
+      assert.equal("config", got.failed)
+      assert.contains("AppSecret", got.why)
+    end)
+
+    it("welcome who comes in, once, even through repeated pushes", function()
+      ctx.config.welcome = "欢迎光临"
+      t.http.on(SEND_URL, { json = { errcode = 0 } })
+      push { MsgType = "event", Event = "user_enter_tempsession", SessionFrom = "" }
+      push { MsgType = "event", Event = "user_enter_tempsession", SessionFrom = "" }
+      assert.equal(1, #sent())
+      assert.equal("欢迎光临", sent(1).json.text.content)
+    end)
+  end)
+
+  describe("check", function()
+    local function says(config, answer)
+      if answer then t.http.on(TOKEN_URL, { json = answer, times = 1 }) end
+      local ok, code, why = adapter.check(config, ctx)
+      return ok == true and "ok" or code, why
+    end
+
+    it("is content with good settings", function()
+      assert.equal("ok", (says(ctx.config, { access_token = "T", expires_in = 7200 })))
+    end)
+
+    it("says in words what is wrong, and names the setting that is missing", function()
+      local _, why = says(ctx.config, { errcode = 40164, errmsg = "invalid ip 203.0.113.7, not in whitelist" })
+      assert.contains("白名单", why)
+      assert.contains("203.0.113.7", why)
+      assert.equal("appid", (says { appid = "gh_1" }))
+      assert.equal("token", (says { appid = "wx1" }))
+      assert.equal("secret", (says { appid = "wx1", token = "t" }))
+      assert.equal("encoding_aes_key", (says { appid = "wx1", token = "t", encoding_aes_key = "short" }))
+      t.http.on(TOKEN_URL, { fails = "unavailable" })
+      assert.equal("unavailable", (says { appid = "wx1", token = "t", secret = "s" }))
+    end)
+  end)
+end)
