@@ -1,5 +1,5 @@
 -- What a push means: a message for the house, or nothing.
-local words = require("channels.wechat.words").join
+local words = require("lib.channels").words
 
 local function scene(key) return type(key) == "string" and key:gsub("^qrscene_", "") or nil end
 
@@ -32,7 +32,8 @@ local kinds = {
 local function dedupe_of(x)
   if type(x.MsgId) == "number" then return ("%.0f"):format(x.MsgId) end -- tostring would round it
   if x.MsgId then return tostring(x.MsgId) end
-  return table.concat({ "e", tostring(x.FromUserName), tostring(x.CreateTime), tostring(x.Event), tostring(x.EventKey or "") }, ":")
+  return table.concat({ "e", tostring(x.FromUserName), tostring(x.CreateTime), tostring(x.Event),
+    tostring(x.EventKey or "") }, ":")
 end
 
 -- A message for the house, nil for what nobody needs (VIEW, unsubscribe ...).
