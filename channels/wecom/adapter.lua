@@ -5,10 +5,11 @@
 -- at a time, so each account has one puller, and the cursor is stored after the
 -- messages are. A customer is `external_userid@open_kfid`: answers go out by
 -- the account that was written to.
-local json, xml, kv, crypto = require "json", require "xml", require "kv", require "crypto"
-local secret, time, log = require "secret", require "time", require "log"
-local seal, api = require "channels.wechat.seal", require "channels.wecom.api"
+local time, log, shared = require "time", require "log", require "lib.channels"
+local api = require "channels.wecom.api"
 local messages, news = require "channels.wecom.messages", require "channels.wecom.news"
+
+local given = shared.given
 
 ---@type Channel
 local M = {
@@ -58,18 +59,10 @@ local M = {
   },
 }
 
-local function given(text) return type(text) == "string" and text ~= "" end
-
 -- --- callbacks -------------------------------------------------------------
 
 local function is_signed(q, config, sealed)
-  return seal.is_signed(q.msg_signature, config.token, q.timestamp or "", q.nonce or "", sealed)
-end
-
-local function decode(text)
-  local x
-  if text:find "^%s*{" then x = json.decode(text) else x = xml.decode(text, { root = "xml" }) end
-  if type(x) == "table" then return x end
+  return shared.is_signed(q.msg_signature, config.token, q.timestamp or "", q.nonce or "", sealed)
 end
 
 local function refuse(status, why)
@@ -79,16 +72,19 @@ end
 
 function M.receive(req, ctx)
   local config, q = ctx.config, req.query
-  if not config.token or not config.encoding_aes_key then return 403, "the channel has no token or no EncodingAESKey" end
-  local x = req.method == "POST" and decode(req.body)
+  if not config.token or not config.encoding_aes_key then
+    return 403, "the channel has no token or no EncodingAESKey"
+  end
+  local x = req.method == "POST" and shared.decode(req.body)
   local sealed = q.echostr
   if req.method == "POST" then sealed = x and x.Encrypt end
   if not given(sealed) then return refuse(400, "there is nothing encrypted in it") end
   if not is_signed(q, config, sealed) then return refuse(401, "msg_signature is wrong") end
-  local text, why = seal.open(config.encoding_aes_key, sealed, config.corpid)
-  if not text then return refuse(403, why) end
+  local text, id = shared.open(config.encoding_aes_key, sealed)
+  if not text then return refuse(403, id) end
+  if id ~= config.corpid then return refuse(403, "it is for another account (-40005)") end
   if req.method == "GET" then return 200, text end
-  x = decode(text)
+  x = shared.decode(text)
   if not x then return refuse(400, "what was encrypted is neither XML nor JSON") end
   if x.Event == "kf_msg_or_event" and news.is_ours(config, x.OpenKfId) then
     if not news.ask_soon(ctx, x.OpenKfId, { token = x.Token, at = time.now() }) then return 503, "" end
@@ -129,25 +125,19 @@ function M.send(item, ctx)
   local user, kfid = item.to:match "^(.-)@(.+)$"
   local list = messages.messages_of(item)
   if not user then return { failed = "no_recipient", why = "不知道是哪个客服账号 / the kf account is not known" } end
-  if not list then return { failed = "unsupported", why = "微信客服渠道还不能发送文件 / files cannot be sent here yet: " .. item.kind } end
+  if not list then return shared.no_files(item) end
   if not ctx.config.secret then return { failed = "config", why = "没有填写应用 Secret / there is no secret" } end
-  local key = "sent:" .. item.id
-  local done = #list > 1 and kv.get(key) or 0
-  for i = done + 1, #list do
-    list[i].touser, list[i].open_kfid = user, kfid
-    list[i].msgid = i == #list and item.id or item.id .. "-" .. i -- WeCom knows a repeated one
-    local trouble = say(ctx, list[i])
-    if trouble then return trouble end
-    if #list > 1 then kv.set(key, i, "2d") end
-  end
-  return { sent = item.id }
+  return shared.send_all(item, list, function(message, i)
+    message.touser, message.open_kfid = user, kfid
+    message.msgid = i == #list and item.id or item.id .. "-" .. i -- WeCom knows a repeated one
+    return say(ctx, message)
+  end)
 end
 
 function M.check(config)
   if not given(config.corpid) then return nil, "corpid", "没有填写企业 ID / there is no corp id" end
   if not config.token then return nil, "token", "没有填写 Token，回调无法验证 / without a Token no callback can be verified" end
-  local key = config.encoding_aes_key and crypto.base64_decode(secret.join(config.encoding_aes_key, "="))
-  if not key or #key ~= 32 then
+  if not config.encoding_aes_key or not shared.is_key(config.encoding_aes_key) then
     return nil, "encoding_aes_key", "EncodingAESKey 应为 43 个字符 / the EncodingAESKey has 43 characters"
   end
   if not config.secret then return nil, "secret", "没有填写应用 Secret / there is no secret" end

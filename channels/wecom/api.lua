@@ -1,17 +1,12 @@
 -- Calls of WeCom's API: one token a channel, errors in words.
-local http, kv, secret, time = require "http", require "kv", require "secret", require "time"
+local http, secret, shared = require "http", require "secret", require "lib.channels"
 
 local API = "https://qyapi.weixin.qq.com"
-local EARLY_MS = 300000 -- a token is renewed so long before its end
 
 local M = {}
 
-local function given(text) return type(text) == "string" and text ~= "" end
-
 -- What is kept in kv, by channel and account.
 function M.key_of(what, ctx, kfid) return ("%s:%s:%s"):format(what, ctx.channel.id, kfid or "") end
-
-local function base(config) return given(config.api) and config.api:gsub("/+$", "") or API end
 
 local STALE = { [40014] = true, [42001] = true, [41001] = true }
 
@@ -39,43 +34,29 @@ local WORDS = {
 }
 
 function M.sentence(answer)
-  return ("%s (%s %s)"):format(WORDS[answer.errcode] or "企业微信返回错误 / WeCom's error", tostring(answer.errcode), tostring(answer.errmsg))
+  local what = WORDS[answer.errcode] or "企业微信返回错误 / WeCom's error"
+  return ("%s (%s %s)"):format(what, tostring(answer.errcode), tostring(answer.errmsg))
 end
 
-local function answer_of(res, code, why)
-  if not res then return nil, why or code end
-  local answer = res.json
-  if type(answer) ~= "table" then return nil, "HTTP " .. res.status end
-  answer.errcode = answer.errcode or 0
-  return answer
+-- An answer as a table, whatever its errcode; nil and why nobody answered.
+local function answer_of(...)
+  local answer, why = shared.answer_of(...)
+  if answer then answer.errcode = answer.errcode or 0 end
+  return answer, why
 end
 
 function M.fetch_token(config)
-  return answer_of(http.get { base(config) .. "/cgi-bin/gettoken", query = { corpid = config.corpid, corpsecret = config.secret } })
+  return answer_of(http.get { shared.base(config, API) .. "/cgi-bin/gettoken",
+    query = { corpid = config.corpid, corpsecret = config.secret } })
 end
 
--- Forgets a token, unless another handler has fetched a newer one meanwhile.
-local function forget(ctx, token)
-  kv.update(M.key_of("token", ctx), function(kept)
-    if kept and kept.token == token then return kv.DELETE end
-  end)
-end
-
--- One fetch, however many wait. nil, { errcode … } or nil, nil, why.
+-- The token of a channel; nil, { errcode … } or nil, nil, why.
 local function token_of(ctx)
-  local refusal, trouble
-  for _ = 1, 2 do
-    local kept = kv.once(M.key_of("token", ctx), "2h", function()
-      local answer, why = M.fetch_token(ctx.config)
-      if not answer then trouble = why return nil end
-      if answer.errcode ~= 0 or not answer.access_token then refusal = answer return nil end
-      return { token = answer.access_token, till = time.now() + (tonumber(answer.expires_in) or 7200) * 1000 - EARLY_MS }
-    end)
-    if not kept then return nil, refusal, trouble or "没有拿到接口凭据 / no access token" end
-    if kept.till > time.now() then return kept.token end
-    forget(ctx, kept.token)
-  end
-  return nil, nil, "接口凭据总是过期 / access tokens come expired"
+  return shared.token(M.key_of("token", ctx), function()
+    local got, why = M.fetch_token(ctx.config)
+    if got and got.errcode == 0 and got.access_token then return got.access_token, got.expires_in end
+    return nil, got, why
+  end)
 end
 
 function M.call(ctx, path, body)
@@ -86,11 +67,11 @@ function M.call(ctx, path, body)
       if refusal then refusal.of_token = true end
       return refusal, why
     end
-    answer, why = answer_of(http.post { base(ctx.config) .. "/cgi-bin/kf/" .. path,
+    answer, why = answer_of(http.post { shared.base(ctx.config, API) .. "/cgi-bin/kf/" .. path,
       query = { access_token = secret.hide(token) }, json = body, max_bytes = "8MB" })
     if not answer then return nil, why end
     if try == 2 or not STALE[answer.errcode] then break end
-    forget(ctx, token)
+    shared.forget(M.key_of("token", ctx), token)
   end
   return answer
 end

@@ -1,11 +1,11 @@
 -- What customers send as messages of the house, and the way back.
-local words = require "channels.wechat.words"
+local shared = require "lib.channels"
+
+local given, words = shared.given, shared.words
 
 local M = {}
 
 local TEXT_BYTES = 2048
-
-local function given(text) return type(text) == "string" and text ~= "" end
 
 -- Files: media_id is where a download would begin.
 local function mark(text, ...)
@@ -28,15 +28,15 @@ local kinds = {
   channels = mark("[视频号]", "nickname", "title"),
   location = function(x)
     local lat, lng = tonumber(x.latitude), tonumber(x.longitude)
-    if not lat or not lng then return { kind = "text", text = words.join("[位置]", x.name, x.address) } end
-    return { kind = "location", lat = lat, lng = lng, label = words.join(x.name), address = words.join(x.address) }
+    if not lat or not lng then return { kind = "text", text = words("[位置]", x.name, x.address) } end
+    return { kind = "location", lat = lat, lng = lng, label = words(x.name), address = words(x.address) }
   end,
 }
 
 function M.message_of(m)
   local make = kinds[m.msgtype]
   local content = type(m[m.msgtype]) == "table" and m[m.msgtype] or {}
-  local out = make and make(content) or { kind = "text", text = words.join("[暂不支持的消息]", m.msgtype) }
+  local out = make and make(content) or { kind = "text", text = words("[暂不支持的消息]", m.msgtype) }
   if out.kind == "text" and not given(out.text) then out.text = "[空消息]" end
   out.dedupe, out.from = m.msgid, m.external_userid .. "@" .. m.open_kfid
   return out
@@ -46,7 +46,7 @@ end
 
 local function texts(text)
   local list = {}
-  for i, piece in ipairs(words.pieces(text, TEXT_BYTES)) do list[i] = { msgtype = "text", text = { content = piece } } end
+  for i, piece in ipairs(shared.pieces(text, TEXT_BYTES)) do list[i] = { msgtype = "text", text = { content = piece } } end
   return list
 end
 
@@ -56,8 +56,8 @@ local function card_messages(card)
     list[i] = button.url and { type = "view", view = { url = button.url, content = button.label } }
       or { type = "click", click = { id = tostring(100 + i), content = button.value or button.label } }
   end
-  if card.url then list[#list + 1] = { type = "view", view = { url = card.url, content = words.join(card.title) ~= "" and card.title or card.url } } end
-  local head = words.join(card.title) .. (card.title and card.text and "\n" or "") .. words.join(card.text)
+  if card.url then list[#list + 1] = { type = "view", view = { url = card.url, content = words(card.title) ~= "" and card.title or card.url } } end
+  local head = words(card.title) .. (card.title and card.text and "\n" or "") .. words(card.text)
   if #list == 0 then return texts(head) end
   return { { msgtype = "msgmenu", msgmenu = { head_content = head, list = list } } }
 end
@@ -67,7 +67,7 @@ function M.messages_of(item)
   if item.kind == "text" then return texts(item.text) end
   if item.kind == "card" then return card_messages(item.card) end
   if item.kind == "location" then
-    return { { msgtype = "location", location = { name = words.join(item.label), address = words.join(item.address), latitude = item.lat, longitude = item.lng } } }
+    return { { msgtype = "location", location = { name = words(item.label), address = words(item.address), latitude = item.lat, longitude = item.lng } } }
   end
 end
 
