@@ -3,10 +3,8 @@ local t = require "test"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
 local API = "https://open.douyin.com"
-local SEND_URL, REFRESH_URL = "POST " .. API .. "/im/send/msg/*", "POST " .. API .. "/oauth/refresh_token/"
+local REFRESH_URL = "POST " .. API .. "/oauth/refresh_token/"
 local RENEW_URL = "POST " .. API .. "/oauth/renew_refresh_token/"
-local GOOD = { msg_id = "@NEW==", data = { error_code = 0, description = "" },
-  extra = { error_code = 0, sub_error_code = 0, logid = "1", now = 1735700001 } }
 
 describe("channel douyin", { only = "none" }, function()
   local adapter, ctx, delivered
@@ -47,22 +45,11 @@ describe("channel douyin", { only = "none" }, function()
     return happens("im_receive_msg", { message_type = "text", text = text, server_message_id = id })
   end
 
-  local function sent(i)
-    local list = {}
-    for _, c in ipairs(t.http.calls()) do
-      if c.path:find "im/send" then list[#list + 1] = c end
-    end
-    return i and list[i] or list
-  end
   local function has_token(name, more)
     local data = { access_token = name or "act.1", expires_in = "1296000", error_code = 0, open_id = "B_OPENID",
       refresh_token = "rft.1", refresh_expires_in = 2592000 }
     for key, value in pairs(more or {}) do data[key] = value end
     t.http.on(REFRESH_URL, { json = { data = data, message = "success" }, times = 1 })
-  end
-  local function sends(answer, text)
-    t.http.on(SEND_URL, { json = answer or GOOD, times = 1 })
-    return adapter.send({ id = "ob_1", to = "C_OPENID", kind = "text", text = text or "您好", attempt = 1 }, ctx)
   end
 
   describe("vectors", function()
@@ -172,136 +159,6 @@ describe("channel douyin", { only = "none" }, function()
       assert.equal(503, (writes "Hi"))
       ctx.deliver = function() return nil, "too_large", "text is too long" end
       assert.equal(200, (writes "Hi"))
-    end)
-  end)
-
-  describe("answers", function()
-    it("belong to the customer's last message", function()
-      has_token()
-      writes("一", "@A==")
-      t.advance "1m"
-      writes("二", "@B==")
-      assert.same({ sent = "@NEW==" }, sends())
-      assert.same({ msg_id = "@B==", conversation_id = "@CONV==", to_user_id = "C_OPENID",
-        content = { msg_type = 1, text = { text = "您好" } } }, sent(1).json)
-      assert.equal("act.1", sent(1).headers["access-token"])
-      assert.equal("B_OPENID", sent(1).query.open_id)
-      local ask = t.http.calls()[1]
-      assert.contains("refresh_token=rft.1", ask.body)
-      assert.contains("grant_type=refresh_token", ask.body)
-      assert.contains("client_key=awKEY", ask.body)
-      assert.same({ sent = "@NEW==" }, sends())
-      assert.equal(3, #t.http.calls()) -- one token for both
-    end)
-
-    it("are not sent after 24 hours, nor to who never wrote", function()
-      assert.equal("window_closed", adapter.send({ id = "1", to = "C2", kind = "text", text = "Hi" }, ctx).failed)
-      writes "一"
-      t.advance "24h"
-      assert.equal("window_closed", adapter.send({ id = "1", to = "C_OPENID", kind = "text", text = "Hi" }, ctx).failed)
-      assert.same({}, t.http.calls())
-    end)
-
-    it("to who only came in are possible for 30 seconds, in a scene of their own", function()
-      has_token()
-      writes("一", "@A==")
-      t.advance "1h"
-      happens("im_enter_direct_msg", { server_message_id = "@ENTER==" })
-      sends()
-      assert.equal("im_enter_direct_msg", sent(1).json.scene)
-      assert.equal("@ENTER==", sent(1).json.msg_id)
-      t.advance "30s"
-      sends()
-      assert.is_nil(sent(2).json.scene)
-      assert.equal("@A==", sent(2).json.msg_id)
-      happens("im_enter_direct_msg", { server_message_id = "@ENTER2==" })
-      t.advance "1s"
-      writes("二", "@B==")
-      sends()
-      assert.equal("@B==", sent(3).json.msg_id)
-    end)
-
-    it("welcome who comes in, once, even through repeated pushes", function()
-      has_token()
-      ctx.config.welcome = "欢迎"
-      t.http.on(SEND_URL, { json = GOOD })
-      happens("im_enter_direct_msg", { server_message_id = "@ENTER==" })
-      happens("enter_im", { server_message_id = "@ENTER==" })
-      assert.equal(1, #sent())
-      assert.equal("欢迎", sent(1).json.content.text.text)
-    end)
-
-    it("fetch a new token once when theirs is stale", function()
-      has_token "act.1"
-      has_token "act.2"
-      writes "一"
-      t.http.on(SEND_URL, { json = { data = { error_code = 2190008 } }, times = 1 })
-      assert.same({ sent = "@NEW==" }, sends())
-      assert.equal("act.2", sent(2).headers["access-token"])
-      has_token "act.3"
-      t.http.on(SEND_URL, { json = { err_no = 28001003, err_msg = "x" }, times = 1 })
-      assert.equal(60, sends({ err_no = 28001008, err_msg = "x" }).retry)
-      assert.equal(4, #sent())
-    end)
-
-    it("fail with a reason, or come again, by error code, in both shells", function()
-      has_token()
-      writes "一"
-      local cases = {
-        [28003080] = "window_closed", [28003081] = "window_closed", [28003082] = "no_recipient",
-        [28003101] = "no_recipient", [28001038] = "content_refused", [28029004] = "not_allowed",
-        [2190004] = "not_allowed", [28001018] = "not_allowed", [28001016] = "not_allowed", [2190015] = "config",
-        [28001015] = "config", [2190003] = "config", [28001012] = "config",
-        [2100005] = "refused", [28001007] = "refused", [28001056] = "refused",
-        [2100004] = 5, [28001005] = 5, [28001006] = 5, [28003018] = 60, [28003070] = 600, [2190001] = 3600,
-      }
-      for code, expected in pairs(cases) do
-        local got = sends { data = { error_code = 0 }, extra = { error_code = 1, sub_error_code = code } }
-        assert.equal(expected, got.failed or got.retry, "code " .. code)
-        got = sends { err_no = code, err_msg = "their words" }
-        assert.equal(expected, got.failed or got.retry, "code " .. code)
-        assert.contains(tostring(code), got.why)
-        assert.contains("their words", got.why)
-        assert.equal(code == 28003070 or nil, got.until_heard)
-      end
-    end)
-
-    it("come again when Douyin is down", function()
-      has_token()
-      writes "一"
-      t.http.on(SEND_URL, { fails = "timeout", times = 1 })
-      assert.equal(5, adapter.send({ id = "1", to = "C_OPENID", kind = "text", text = "Hi" }, ctx).retry)
-      t.http.on(SEND_URL, { status = 502, body = "<html>", times = 1 })
-      assert.equal(5, adapter.send({ id = "1", to = "C_OPENID", kind = "text", text = "Hi" }, ctx).retry)
-    end)
-
-    it("longer than the limit go in pieces of characters, cards as words", function()
-      has_token()
-      writes "一"
-      ctx.config.text_limit = 3
-      t.http.on(SEND_URL, { json = GOOD })
-      local item = { id = "ob_2", to = "C_OPENID", kind = "text", text = "退款已到账" }
-      assert.same({ sent = "@NEW==" }, adapter.send(item, ctx))
-      assert.equal("退款已", sent(1).json.content.text.text)
-      assert.equal("到账", sent(2).json.content.text.text)
-      ctx.config.text_limit = nil
-      local card = { title = "订单", url = "https://x.cn" }
-      adapter.send({ id = "ob_3", to = "C_OPENID", kind = "card", card = card }, ctx)
-      assert.equal("订单\nhttps://x.cn", sent(3).json.content.text.text)
-    end)
-
-    it("as files are not there yet; without a consent nothing goes", function()
-      assert.equal("unsupported", adapter.send({ id = "1", to = "C", kind = "image", file = "f_1" }, ctx).failed)
-      ctx.config.refresh_token = nil
-      assert.equal("config", adapter.send({ id = "1", to = "C", kind = "text", text = "Hi" }, ctx).failed)
-    end)
-
-    it("say that the consent is over", function()
-      writes "一"
-      t.http.on(REFRESH_URL, { json = { data = { error_code = 10010, description = "expired" }, message = "error" } })
-      local got = adapter.send({ id = "1", to = "C_OPENID", kind = "text", text = "Hi" }, ctx)
-      assert.equal("config", got.failed)
-      assert.contains("重新授权", got.why)
     end)
   end)
 
