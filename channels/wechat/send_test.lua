@@ -73,9 +73,10 @@ describe("channel wechat, out", { only = "none" }, function()
 
     it("fail with a reason, or come again, by error code", function()
       local cases = {
-        [45015] = "window_closed", [48001] = "not_allowed", [48002] = "refused", [48004] = "not_allowed", [40003] = "no_recipient",
-        [43004] = "no_recipient", [43019] = "refused", [50002] = "not_allowed", [50005] = "no_recipient", [45002] = "refused",
-        [40007] = "refused", [47001] = "refused", [-1] = 5, [45009] = 600, [45011] = 60, [45047] = 600,
+        [45015] = "window_closed", [48001] = "not_allowed", [48002] = "refused", [48004] = "not_allowed",
+        [40003] = "no_recipient", [43004] = "no_recipient", [43019] = "refused", [50002] = "not_allowed",
+        [50005] = "no_recipient", [45002] = "refused", [40007] = "refused", [44002] = "refused", [47001] = "refused",
+        [87014] = "content_refused", [-1] = 5, [45009] = 600, [45011] = 60, [45047] = 600,
       }
       for code, expected in pairs(cases) do
         local got = sends { errcode = code, errmsg = "x" }
