@@ -9,49 +9,27 @@ local time, log, shared = require "time", require "log", require "lib.channels"
 local api = require "channels.wecom.api"
 local messages, news = require "channels.wecom.messages", require "channels.wecom.news"
 
-local given = shared.given
+local given, setting = shared.given, shared.setting
 
 ---@type Channel
 local M = {
   api = 1,
   title = { zh = "企业微信客服", en = "WeCom customer service" },
   schema = {
-    corpid = {
-      type = "string",
-      required = true,
-      title = { zh = "企业 ID", en = "Corp id" },
-      help = { zh = "“我的企业”页面底部，以 ww 开头", en = "At the foot of the page \"My company\"; begins with ww" },
-    },
-    secret = {
-      type = "secret",
-      title = { zh = "应用 Secret", en = "Secret of the app" },
-      help = { zh = "可调用微信客服接口的自建应用的 Secret", en = "Of a self-built app that may call the kf interfaces" },
-    },
-    token = {
-      type = "secret",
-      title = { zh = "Token（令牌）", en = "Token" },
-      help = { zh = "回调配置里的 Token", en = "Of the callback settings" },
-    },
-    encoding_aes_key = {
-      type = "secret",
-      title = { zh = "EncodingAESKey", en = "EncodingAESKey" },
-      help = { zh = "回调配置里的 43 个字符", en = "43 characters, of the callback settings" },
-    },
-    open_kfid = {
-      type = "string",
-      title = { zh = "客服账号 ID", en = "Kf account id" },
-      help = { zh = "以 wk 开头；不填则接收全部客服账号", en = "Begins with wk; empty means all kf accounts" },
-    },
-    welcome = {
-      type = "string",
-      title = { zh = "欢迎语", en = "Welcome" },
-      help = { zh = "客户进入会话时说的话；不填则不说", en = "Said when a customer comes in; empty means: nothing" },
-    },
-    api = {
-      type = "string",
-      title = { zh = "接口地址", en = "API address" },
-      help = { zh = "不填则为 https://qyapi.weixin.qq.com；经代理出网时填写", en = "Empty means https://qyapi.weixin.qq.com; for a proxy" },
-    },
+    corpid = setting("string", "企业 ID", "Corp id",
+      "“我的企业”页面底部，以 ww 开头", "At the foot of the page \"My company\"; begins with ww", true),
+    secret = setting("secret", "应用 Secret", "Secret of the app",
+      "可调用微信客服接口的自建应用的 Secret", "Of a self-built app that may call the kf interfaces"),
+    token = setting("secret", "Token（令牌）", "Token",
+      "回调配置里的 Token", "Of the callback settings"),
+    encoding_aes_key = setting("secret", "EncodingAESKey", "EncodingAESKey",
+      "回调配置里的 43 个字符", "43 characters, of the callback settings"),
+    open_kfid = setting("string", "客服账号 ID", "Kf account id",
+      "以 wk 开头；不填则接收全部客服账号", "Begins with wk; empty means all kf accounts"),
+    welcome = setting("string", "欢迎语", "Welcome",
+      "客户进入会话时说的话；不填则不说", "Said when a customer comes in; empty means: nothing"),
+    api = setting("string", "接口地址", "API address",
+      "不填则为 https://qyapi.weixin.qq.com；经代理出网时填写", "Empty means https://qyapi.weixin.qq.com; for a proxy"),
   },
   capabilities = {
     text = 2048, text_unit = "bytes", kinds = { "text", "card", "location" }, buttons = 10,
@@ -98,8 +76,10 @@ M.poll = news.poll
 
 local RETRY = { [-1] = 5, [40014] = 60, [42001] = 60, [41001] = 60, [45009] = 60, [45033] = 5, [95001] = 600 }
 local FAILED = {
-  [95002] = "window_closed", [95013] = "window_closed", [95018] = "not_allowed", [95030] = "unsupported", [40201] = "refused",
-  [95003] = "not_allowed", [40001] = "config", [40013] = "config", [48002] = "config", [60020] = "config", [95000] = "config",
+  [95002] = "window_closed", [95013] = "window_closed", [95018] = "not_allowed", [95030] = "unsupported",
+  [40201] = "refused", [95003] = "not_allowed",
+  [40001] = "config", [40013] = "config", [48002] = "config", [60020] = "config",
+  [95000] = "config",
   [95004] = "config", [95011] = "config", [95012] = "config", [95017] = "config", [95023] = "config",
 }
 
@@ -115,7 +95,8 @@ end
 local function say(ctx, body)
   local answer, why = api.call(ctx, "send_msg", body)
   if answer and answer.errcode == 95018 then
-    local moved = api.call(ctx, "service_state/trans", { open_kfid = body.open_kfid, external_userid = body.touser, service_state = 1 })
+    local moved = api.call(ctx, "service_state/trans",
+      { open_kfid = body.open_kfid, external_userid = body.touser, service_state = 1 })
     if moved and moved.errcode == 0 then answer, why = api.call(ctx, "send_msg", body) end
   end
   return trouble_of(answer, why)

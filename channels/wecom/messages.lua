@@ -46,7 +46,9 @@ end
 
 local function texts(text)
   local list = {}
-  for i, piece in ipairs(shared.pieces(text, TEXT_BYTES)) do list[i] = { msgtype = "text", text = { content = piece } } end
+  for i, piece in ipairs(shared.pieces(text, TEXT_BYTES)) do
+    list[i] = { msgtype = "text", text = { content = piece } }
+  end
   return list
 end
 
@@ -56,7 +58,10 @@ local function card_messages(card)
     list[i] = button.url and { type = "view", view = { url = button.url, content = button.label } }
       or { type = "click", click = { id = tostring(100 + i), content = button.value or button.label } }
   end
-  if card.url then list[#list + 1] = { type = "view", view = { url = card.url, content = words(card.title) ~= "" and card.title or card.url } } end
+  if card.url then
+    local title = words(card.title) ~= "" and card.title or card.url
+    list[#list + 1] = { type = "view", view = { url = card.url, content = title } }
+  end
   local head = words(card.title) .. (card.title and card.text and "\n" or "") .. words(card.text)
   if #list == 0 then return texts(head) end
   return { { msgtype = "msgmenu", msgmenu = { head_content = head, list = list } } }
@@ -67,7 +72,9 @@ function M.messages_of(item)
   if item.kind == "text" then return texts(item.text) end
   if item.kind == "card" then return card_messages(item.card) end
   if item.kind == "location" then
-    return { { msgtype = "location", location = { name = words(item.label), address = words(item.address), latitude = item.lat, longitude = item.lng } } }
+    return { { msgtype = "location", location = {
+      name = words(item.label), address = words(item.address), latitude = item.lat, longitude = item.lng,
+    } } }
   end
 end
 

@@ -31,7 +31,8 @@ local function welcome(m, e, ctx)
   local text = ctx.config.welcome
   local age = time.now() / 1000 - (tonumber(m.send_time) or 0)
   if not given(text) or not given(e.welcome_code) or age > WELCOME_S then return end
-  local answer, why = api.call(ctx, "send_msg_on_event", { code = e.welcome_code, msgtype = "text", text = { content = text } })
+  local answer, why = api.call(ctx, "send_msg_on_event",
+    { code = e.welcome_code, msgtype = "text", text = { content = text } })
   if not answer or answer.errcode ~= 0 then
     log.warn("wecom: the welcome was not sent", { why = answer and api.sentence(answer) or why })
   end
@@ -41,7 +42,8 @@ local events = {
   enter_session = welcome,
   msg_send_fail = function(_, e, ctx)
     if not given(e.fail_msgid) then return end
-    ctx.receipt { sent = (e.fail_msgid:gsub("%-%d+$", "")), status = "failed", why = FAIL[e.fail_type] or "没有送达 / it was not delivered" }
+    ctx.receipt { sent = (e.fail_msgid:gsub("%-%d+$", "")), status = "failed",
+      why = FAIL[e.fail_type] or "没有送达 / it was not delivered" }
   end,
 }
 
@@ -54,7 +56,7 @@ local function take(m, ctx)
     if handle then handle(m, e, ctx) end
     return true
   end
-  if m.origin ~= 3 or not given(m.external_userid) or not given(m.open_kfid) then return true end -- 5: people in the WeCom app
+  if m.origin ~= 3 or not given(m.external_userid) or not given(m.open_kfid) then return true end -- 5: the WeCom app
   local ok, code, why = ctx.deliver(messages.message_of(m))
   if ok then return true end
   log.error("wecom: a message could not be taken", { code = code, why = why, id = m.msgid })
@@ -66,7 +68,8 @@ end
 local function pages(ctx, kfid, token, cursor)
   local till = time.now() + PULL_MS
   repeat
-    local answer, why = api.call(ctx, "sync_msg", { cursor = cursor, token = token, limit = 1000, voice_format = 0, open_kfid = kfid })
+    local answer, why = api.call(ctx, "sync_msg",
+      { cursor = cursor, token = token, limit = 1000, voice_format = 0, open_kfid = kfid })
     if not answer then return cursor, false, why end
     if answer.errcode == 95007 and token then -- its ten minutes are over
       token, answer = nil, { errcode = 0, has_more = 1, msg_list = {} }
