@@ -164,8 +164,10 @@ struct desk {
     bool started, draining;
     struct tx *traces; /* that wait for the next round; NULL = none */
     uint32_t trace_count;
-    size_t outbox;       /* waiting rows */
-    struct timer second; /* the once-a-second round */
+    int64_t letter_said;     /* when a dead letter was last logged, ms */
+    uint64_t letters_unsaid; /* since then */
+    size_t outbox;           /* waiting rows */
+    struct timer second;     /* the once-a-second round */
     size_t jobs, pending, held;
 };
 

@@ -13,6 +13,7 @@
 #include "desk/outcome.h"
 
 #define LATER_MOST 500
+#define LETTER_SAY_MS 1000
 
 METER(m_dead, METER_COUNTER, "yuelai_dead_letters_total",
       "Events, timers and flows that no script could handle");
@@ -241,6 +242,21 @@ static struct slice letter_data(struct arena *a, const struct job *job)
     return all;
 }
 
+/* One line a second at most: under saturation every skipped event has a letter,
+ * and a disk full of the same line helps nobody. The metric counts them all. */
+static void letter_say(struct desk *d, int64_t now, const char *hook,
+                       struct slice reason)
+{
+    if (d->letter_said && now - d->letter_said < LETTER_SAY_MS) {
+        d->letters_unsaid++;
+        return;
+    }
+    log_warn("desk", "a dead letter (%s): %.*s (unsaid since the last: %llu)",
+             hook, SLICE_FMT(reason), (unsigned long long)d->letters_unsaid);
+    d->letter_said = now;
+    d->letters_unsaid = 0;
+}
+
 void letter_put(struct outcome *o, struct slice reason)
 {
     struct job *job = o->job;
@@ -260,8 +276,7 @@ void letter_put(struct outcome *o, struct slice reason)
     tx_put(o->tx, PUT_DEAD)->dead = row;
     o->puts = true;
     meter_add(&m_dead, 1);
-    log_warn("desk", "a dead letter (%s): %.*s", hook_name(job->hook),
-             SLICE_FMT(reason));
+    letter_say(o->d, now, hook_name(job->hook), reason);
 }
 
 void letter_cut(struct outcome *o)

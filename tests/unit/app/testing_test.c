@@ -128,8 +128,8 @@ TEST("every assertion can fail, and says what it wanted")
         {"assert.contains(4, { 1, 2 })", "something with 4", "{ 1, 2 }"},
         {"assert.near(1, 2, 0.5)", "1 +- 0.5", "2"},
         {"assert.error(function() end)", "an error", "none"},
-        {"assert.error(function() error 'a' end, 'b')", "an error with \"b\"",
-         NULL}};
+        {"assert.error(function() error 'a' end, 'of b')",
+         "an error with \"of b\"", NULL}};
     char text[600];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         snprintf(text, sizeof text, HEAD "it('x', function()\n%s\nend)\n",
