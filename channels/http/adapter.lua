@@ -4,7 +4,7 @@
 -- became of one of ours. Out: POST to `url`. Signed both ways, by the Standard
 -- Webhooks headers or, in, by X-Hub-Signature-256 or X-Signature. Without a
 -- secret nothing is taken.
-local http, json, crypto, secret, time = require "http", require "json", require "crypto", require "secret", require "time"
+local http, json, crypto, time = require "http", require "json", require "crypto", require "time"
 
 local TOLERANCE_S = 300
 local TRIES = 3 -- of what the other side refuses
@@ -19,7 +19,8 @@ local M = {
     url = {
       type = "string",
       title = { zh = "发送地址", en = "URL" },
-      help = { zh = "外发的消息以 POST 发到这里；不填则只能接收", en = "Outgoing messages are posted here; empty means: only in" },
+      help = { zh = "外发的消息以 POST 发到这里；不填则只能接收",
+        en = "Outgoing messages are posted here; empty means: only in" },
     },
     secret = {
       type = "secret",
@@ -35,7 +36,8 @@ local M = {
       help = { zh = "更换密钥期间，旧签名仍然有效", en = "Still good while the secret is being changed" },
     },
   },
-  capabilities = { text = 16384, kinds = { "text", "location", "card" }, receipts = { "delivered", "read", "failed" }, rate = 50 },
+  capabilities = { text = 16384, kinds = { "text", "location", "card" },
+    receipts = { "delivered", "read", "failed" }, rate = 50 },
 }
 
 -- --- signatures ------------------------------------------------------------
@@ -159,7 +161,8 @@ end
 
 -- What a refusal of ours is in HTTP: only what a retry can help is 5xx.
 local function refuse(code, why)
-  local later = code == "unavailable" or code == "timeout" or code == "internal" or code == "busy" or code == "rate_limited"
+  local later = code == "unavailable" or code == "timeout" or code == "internal"
+    or code == "busy" or code == "rate_limited"
   return later and 503 or 422, { error = { code = code, message = why } }
 end
 
@@ -174,7 +177,9 @@ function M.receive(req, ctx)
   if not is_signed(req, ctx.config) then return 401 end
   if req.method ~= "POST" then return 405 end
   local event = json.decode(req.body)
-  if type(event) ~= "table" then return 400, { error = { code = "bad_request", message = "the body is not a JSON object" } } end
+  if type(event) ~= "table" then
+    return 400, { error = { code = "bad_request", message = "the body is not a JSON object" } }
+  end
   local data = type(event.data) == "table" and event.data or event
   if req.path == "/receipts" then return take_receipt(data, ctx) end
   if req.path ~= "" and req.path ~= "/" then return 404 end
@@ -205,7 +210,9 @@ local function outcome(res, item)
   if res.ok then
     return { sent = type(res.json) == "table" and id_text(res.json.id) or item.id }
   end
-  if res.status == 410 then return { failed = "gone", why = "对方不再接收 / the other side takes no more (410)" } end
+  if res.status == 410 then
+    return { failed = "gone", why = "对方不再接收 / the other side takes no more (410)" }
+  end
   local wait = seconds_of(res.headers["retry-after"])
   local busy = res.status >= 500 or res.status == 408 or res.status == 409 or res.status == 425 or res.status == 429
   if busy or item.attempt < TRIES then return { retry = wait or 5, why = why } end
@@ -218,7 +225,8 @@ function M.send(item, ctx)
     return { failed = "no_url", why = "渠道没有填写发送地址 / the channel has no URL to send to" }
   end
   local body = json.encode { type = "message.created", timestamp = time.format(time.now(), "iso", "UTC"), data = item }
-  local res, code, why = http.post { config.url, body = body, headers = headers_for(config, item.id, body), timeout = "15s" }
+  local headers = headers_for(config, item.id, body)
+  local res, code, why = http.post { config.url, body = body, headers = headers, timeout = "15s" }
   if not res then return { retry = 5, why = why or code } end
   return outcome(res, item)
 end

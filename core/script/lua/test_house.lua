@@ -102,7 +102,9 @@ end
 local host_require = require
 local function own_require(name)
   if name == "test" then return t end
-  if not loaded or type(name) ~= "string" or not (name:match "^lib%." or name:match "^channels%.") then return host_require(name) end
+  if not loaded or type(name) ~= "string" or not (name:match "^lib%." or name:match "^channels%.") then
+    return host_require(name)
+  end
   if loaded[name] == nil then
     loaded[name] = t.load((name:gsub("%.", "/"))) or true
   end
