@@ -21,10 +21,11 @@ static const char usage[] =
     "calls themselves.\n"
     "\n"
     "  --format FORMAT  json (default), markdown, luals, luacheck\n"
-    "  --module NAME    one module or type; markdown without it: the index\n"
+    "  --module NAME    one module or type; markdown without it: the\n"
+    "                   index; luals without it: what all share\n"
     "  --out DIR        writes everything below DIR, as it lies in the\n"
     "                   repository: docs/author/api/*.md,\n"
-    "                   scripts/types/yuelai.lua, .luacheckrc\n";
+    "                   scripts/types/*.lua, .luacheckrc\n";
 
 static int complain(const char *path)
 {
@@ -68,7 +69,7 @@ static int write_file(const char *dir, const char *name, const struct buf *b)
     return 0;
 }
 
-/* One page a module; the names are those in the JSON. */
+/* One page and one file for editors a module; the names are those in the JSON. */
 static int write_pages(const char *dir, struct buf *b)
 {
     struct arena *a = arena_new();
@@ -83,6 +84,10 @@ static int write_pages(const char *dir, struct buf *b)
                  SLICE_FMT(json_text(m, "page")));
         snprintf(name, sizeof name, "%.*s", SLICE_FMT(json_text(m, "name")));
         r = make("markdown", name, b);
+        r = r ? r : write_file(dir, path, b);
+        snprintf(path, sizeof path, "scripts/types/%.*s.lua",
+                 SLICE_FMT(json_text(m, "page")));
+        r = r ? r : make("luals", name, b);
         r = r ? r : write_file(dir, path, b);
     }
     arena_free(a);

@@ -187,7 +187,8 @@ int script_show(struct script *s, struct slice unit, struct buf *out);
 bool script_is_well(struct script *s,
                     struct err *e); /* false: first broken one */
 /* The reference of the API, from the tables the calls are made of: format is
- * "json", "markdown" (one module or, with "", the index), "luals", "luacheck". */
+ * "json", "markdown" (one module or, with "", the index), "luals" (one module
+ * or, with "", what they share), "luacheck". */
 int script_reference(const char *format, const char *module, struct buf *out,
                      struct err *e);
 /* yuelai check: compiles one file or all below home; findings to out. */

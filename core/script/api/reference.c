@@ -298,7 +298,7 @@ int script_reference(const char *format, const char *module, struct buf *out,
     else if (strcmp(format, "markdown") == 0)
         got = m ? write_page(out, m) : write_index(out);
     else if (strcmp(format, "luals") == 0)
-        got = reference_luals(out);
+        got = reference_luals(out, m);
     else if (strcmp(format, "luacheck") == 0)
         got = reference_luacheck(out);
     else

@@ -25,6 +25,7 @@ bool prototype_read(const char *text, struct prototype *out);
 /* How it is written in a script: "kv.set", "conv:reply", "sleep". */
 int reference_call_name(struct buf *out, const struct api_module *m,
                         const struct api_call *c);
-/* The editors' half: everything as a ---@meta file; .luacheckrc. */
-int reference_luals(struct buf *out);
+/* The editors' half: a module as a ---@meta file, NULL: what all of them share;
+ * .luacheckrc. */
+int reference_luals(struct buf *out, const struct api_module *m);
 int reference_luacheck(struct buf *out);

@@ -331,7 +331,11 @@ TEST("the reference is written in every format, for every module")
     write_as("markdown", "", &out);
     CHECK(contains(buf_slice(&out), "[kv](kv.md)"));
     write_as("luals", "", &out);
+    CHECK(contains(buf_slice(&out), "---@alias Duration"));
+    CHECK(!contains(buf_slice(&out), "function kv.get(key)"));
+    write_as("luals", "kv", &out);
     CHECK(contains(buf_slice(&out), "function kv.get(key)"));
+    write_as("luals", "Conversation", &out);
     CHECK(contains(buf_slice(&out), "function Conversation:reply(message)"));
     write_as("luacheck", "", &out);
     CHECK(contains(buf_slice(&out), "  kv = { fields = {"));
