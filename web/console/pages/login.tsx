@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sign-in: a page of its own, or a dialog over the work when the session ended.
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { RestError } from '../../sdk/rest.ts';
 import { lang, setLang, t } from '../../shared/i18n.ts';
 import { Dialog } from '../../shared/kit/dialog.tsx';
@@ -13,8 +13,10 @@ function Form() {
   const password = useRef<HTMLInputElement>(null);
   const busy = useSignal(false);
   const wrong = useSignal('');
-  useEffect(() => {
-    email.current!.value = app.me.value?.email ?? app.store.get('yl.pref.email') ?? '';
+  // Before the paint: an effect after it would wipe what a password manager,
+  // or a quick hand, has already put into the field.
+  useLayoutEffect(() => {
+    email.current!.value ||= app.me.value?.email ?? app.store.get('yl.pref.email') ?? '';
     (email.current!.value ? password : email).current!.focus();
   }, []);
   const submit = async (e: Event) => {

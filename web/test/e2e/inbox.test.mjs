@@ -16,6 +16,27 @@ async function two(f) {
   return agent;
 }
 
+test('what a password manager fills in at once is kept', async () => {
+  const f = await h.fake();
+  const p = await page(h.browser);
+  await p.addInitScript(() => {
+    const watch = new MutationObserver(() => {
+      const email = document.querySelector('#email');
+      if (!email) return;
+      watch.disconnect();
+      email.value = 'admin@yuelai.local';
+    });
+    watch.observe(document, { childList: true, subtree: true });
+  });
+  await p.goto(f.url + '/console/');
+  await p.fill('#password', 'yuelai');
+  await p.evaluate(() => new Promise((ok) => requestAnimationFrame(() => setTimeout(ok, 200))));
+  assert.equal(await p.inputValue('#email'), 'admin@yuelai.local');
+  await p.click('button[type=submit]');
+  await p.waitForSelector('.rail-link .dot.ok');
+  clean(p);
+});
+
 test('wrong password, then right; the session outlives a reload', async () => {
   const f = await h.fake();
   const p = await page(h.browser);
