@@ -11,11 +11,12 @@
 local Stream = {}
 
 ---Waits.
----Walks over server-sent events as they come. The loop ends with the stream, also when it breaks: see failed.
+---Walks over server-sent events as they come. The loop ends with the stream, also when it breaks: see failed. With last = true an event that a stream which ended well has left without its empty line counts too; the standard drops it.
 ---
 ---for event in stream:sse() do print(event.data) end
+---@param options? { last?: boolean }
 ---@return fun(): SseEvent|nil
-function Stream:sse() end
+function Stream:sse(options) end
 
 ---Waits.
 ---Walks over lines as they come, without their ends.

@@ -71,7 +71,7 @@ static int code_of(struct slice name)
     return ERR_UNAVAILABLE;
 }
 
-static bool failed(struct script_ask *ask, const struct json *answer)
+bool fakes_failed(struct script_ask *ask, const struct json *answer)
 {
     struct slice code = json_text(answer, "fails");
     if (!code.len)
@@ -101,6 +101,8 @@ static void fill_headers(struct script_ask *ask, const struct json *answer)
     }
     if (!typed && json_get(answer, "json"))
         (void)buf_add_text(&out, "content-type: application/json\n");
+    if (!typed && (json_get(answer, "sse") || json_get(answer, "chunks")))
+        (void)buf_add_text(&out, "content-type: text/event-stream\n");
     ask->http->answer_headers = slice_dup(ask->arena, buf_slice(&out));
     buf_fini(&out);
 }
@@ -123,7 +125,7 @@ static void answer_http(struct fakes *f, struct script_ask *ask,
 void fakes_answer(struct fakes *f, struct script_ask *ask,
                   const struct json *answer)
 {
-    if (failed(ask, answer)) {
+    if (fakes_failed(ask, answer)) {
         /* told already */
     } else if (ask->kind == ASK_HTTP || ask->kind == ASK_STREAM) {
         answer_http(f, ask, answer);

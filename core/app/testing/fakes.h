@@ -36,7 +36,8 @@ struct model_call {
 struct stream {
     struct stream *next;
     uint64_t ticket;
-    struct json *at; /* the next piece */
+    struct json *at;  /* the next piece */
+    int64_t repeated; /* times it came already */
     bool is_sse;
     struct slice whole;
 };
@@ -58,6 +59,8 @@ struct slice fakes_json(struct arena *a, const struct json *j);
 void fakes_fail(struct fakes *f, const char *message, struct slice actual,
                 const char *expected);
 struct fake *fake_of(struct fakes *f, const struct json *in);
+/* The answer is { fails = code, detail = }: told to who asks. */
+bool fakes_failed(struct script_ask *ask, const struct json *answer);
 void fakes_play(struct fakes *f, struct script_ask *ask, struct fake *fake,
                 struct slice argument);
 void fakes_answer(struct fakes *f, struct script_ask *ask,

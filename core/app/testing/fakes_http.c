@@ -215,7 +215,9 @@ int step_http_calls(struct stage *st, const struct json *in, struct jsonw *out,
 
 /* --- streams -------------------------------------------------------------- */
 
-/* { chunks = {"..."} }, { sse = {"text" or {...}} }, or the whole body. */
+/* { chunks = {...} }, { sse = {"text" or {...}} }, or the whole body. A chunk is
+ * a text, { hex = "ff" } for bytes that are none, { text =, times = } for one
+ * that comes again and again, { fails = code } where the stream breaks. */
 void fake_stream(struct fakes *f, struct script_ask *ask,
                  const struct json *answer)
 {
@@ -237,23 +239,54 @@ void fake_stream(struct fakes *f, struct script_ask *ask,
     ask->http->answer = SLICE("");
 }
 
-static struct slice next_piece(struct stream *s, struct arena *a)
+static struct slice from_hex(struct arena *a, struct slice hex)
 {
-    struct slice piece = s->whole;
-    s->whole = SLICE("");
-    if (!s->at)
-        return slice_dup(a, piece);
-    const struct json *j = s->at;
-    s->at = j->next;
-    piece = j->type == JSON_STRING ? j->text : fakes_json(a, j);
-    if (!s->is_sse)
-        return slice_dup(a, piece);
+    char *bytes = arena_text(a, hex.len / 2 + 1);
+    for (size_t i = 0; i + 1 < hex.len; i += 2)
+        bytes[i / 2] = (char)(hex_of(hex.at[i]) * 16 + hex_of(hex.at[i + 1]));
+    return (struct slice){bytes, hex.len / 2};
+}
+
+static struct slice as_event(struct arena *a, struct slice piece)
+{
     struct buf out;
     buf_init(&out, STAGE_STEP_BYTES);
     (void)buf_addf(&out, "data: %.*s\n\n", SLICE_FMT(piece));
     piece = slice_dup(a, buf_slice(&out));
     buf_fini(&out);
     return piece;
+}
+
+static struct slice special(struct stream *s, const struct json *j,
+                            struct script_ask *ask)
+{
+    struct slice hex = json_text(j, "hex"), code = json_text(j, "fails");
+    if (code.len) {
+        s->at = NULL;
+        fakes_failed(ask, j);
+        return SLICE("");
+    }
+    if (++s->repeated < json_int(j, "times", 1))
+        return slice_dup(ask->arena, json_text(j, "text"));
+    s->repeated = 0;
+    s->at = j->next;
+    return hex.len ? from_hex(ask->arena, hex)
+                   : slice_dup(ask->arena, json_text(j, "text"));
+}
+
+static struct slice next_piece(struct stream *s, struct script_ask *ask)
+{
+    struct slice piece = s->whole;
+    const struct json *j = s->at;
+    s->whole = SLICE("");
+    if (!j)
+        return slice_dup(ask->arena, piece);
+    if (!s->is_sse && j->type == JSON_OBJECT)
+        return special(s, j, ask);
+    s->at = j->next;
+    piece = j->type == JSON_STRING ? j->text : fakes_json(ask->arena, j);
+    return s->is_sse ? as_event(ask->arena, piece)
+                     : slice_dup(ask->arena, piece);
 }
 
 void fake_stream_take(struct fakes *f, struct script_ask *ask)
@@ -264,6 +297,6 @@ void fake_stream_take(struct fakes *f, struct script_ask *ask)
     if (!s)
         ask->result = err_set(&ask->err, ERR_NOT_FOUND, "no such stream");
     else if (ask->kind == ASK_STREAM_NEXT)
-        ask->data = next_piece(s, ask->arena);
+        ask->data = next_piece(s, ask);
     fakes_give(f, ask);
 }

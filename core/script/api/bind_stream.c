@@ -260,6 +260,15 @@ static void push_part(lua_State *L, const char *name, struct slice s)
     lua_setfield(L, -2, name);
 }
 
+static int push_event(lua_State *L, const struct stream *st)
+{
+    lua_createtable(L, 0, 3);
+    push_part(L, "event", sse_event(&st->sse));
+    push_part(L, "data", sse_data(&st->sse));
+    push_part(L, "id", sse_id(&st->sse));
+    return 1;
+}
+
 /* The next event, or nil. */
 static int take_event(lua_State *L)
 {
@@ -273,13 +282,18 @@ static int take_event(lua_State *L)
         return push_nothing(L);
     }
     st->used += (size_t)n;
-    if (!is)
+    return is ? push_event(L, st) : push_nothing(L);
+}
+
+/* The event that the end of the stream has cut off, or nil. */
+static int take_last(lua_State *L)
+{
+    struct stream *st = find(L, "stream:sse");
+    bool is = false;
+    if (!st || !st->ended || st->result < 0 ||
+        sse_feed(&st->sse, SLICE("\n\n"), &is) < 0 || !is)
         return push_nothing(L);
-    lua_createtable(L, 0, 3);
-    push_part(L, "event", sse_event(&st->sse));
-    push_part(L, "data", sse_data(&st->sse));
-    push_part(L, "id", sse_id(&st->sse));
-    return 1;
+    return push_event(L, st);
 }
 
 static int stream_failed(lua_State *L)
@@ -315,9 +329,12 @@ static const struct api_call calls[] = {
     FIELD("status", "integer", "200, 404 and their like."),
     FIELD("ok", "boolean", "Is the status 200 to 299?"),
     FIELD("headers", "table<string, string>", "By name in lower case."),
-    METHOD("sse", NULL, WAITS, "(): fun(): SseEvent|nil",
+    METHOD("sse", NULL, WAITS,
+           "(options?: { last?: boolean }): fun(): SseEvent|nil",
            "Walks over server-sent events as they come. The loop ends with the "
-           "stream, also when it breaks: see failed."
+           "stream, also when it breaks: see failed. With last = true an event "
+           "that a stream which ended well has left without its empty line "
+           "counts too; the standard drops it."
            "\n\nfor event in stream:sse() do print(event.data) end"),
     METHOD("lines", NULL, WAITS, "(): fun(): string|nil",
            "Walks over lines as they come, without their ends."
@@ -364,4 +381,5 @@ void bind_stream(lua_State *L)
     calls_native(L, "stream_all", take_all);
     calls_native(L, "stream_line", take_line);
     calls_native(L, "stream_event", take_event);
+    calls_native(L, "stream_last", take_last);
 }

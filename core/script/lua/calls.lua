@@ -29,9 +29,15 @@ local function each(take, self)
   end
 end
 
-function stream.sse(self)
+function stream.sse(self, options)
   gate["Stream.sse"]()
-  return each(calls.stream_event, self)
+  local next_event = each(calls.stream_event, self)
+  if not options or not options.last then return next_event end
+  return function()
+    local got = next_event()
+    if got == nil then got = calls.stream_last(self) end
+    return got
+  end
 end
 
 function stream.lines(self)

@@ -167,9 +167,9 @@ end
 local function call(data)
   in_fake = true
   local failed, value = try(fakes[data.fake], data.argument)
+  in_fake = false -- who asked goes on before we do
   native.start("result", { call = data.call, value = value, failure = failed })
   native.finish()
-  in_fake = false
 end
 
 -- on_timer(conv, what, data)

@@ -89,6 +89,32 @@ function ai.on(f) step("ai_on", { fake = native.fake(f) }) end
 function ai.calls() return step("ai_calls").items end
 function kb.says(answer) step("kb_on", { answer = answer }) end
 
+-- Runs a connector's ask(turn, ctx) and gives all it did: { ok, class, detail,
+-- seconds, text, pieces, usage, state, tool_calls, sources, handover }. After
+-- options.cancel_after pieces (0: at once) write() gives nil, "cancelled".
+function ai.run(connector, turn, options)
+  options = options or {}
+  local got = { text = "", pieces = {}, tool_calls = {}, sources = {} }
+  local ctx = {
+    config = options.config or {},
+    timeout = options.timeout,
+    write = function(text)
+      if type(text) ~= "string" then native.fail("ctx.write wants a text, not " .. show(text)) end
+      if options.cancel_after and #got.pieces >= options.cancel_after then return nil, "cancelled" end
+      got.pieces[#got.pieces + 1] = text
+      got.text = got.text .. text
+      return true
+    end,
+    tool_call = function(call) got.tool_calls[#got.tool_calls + 1] = call end,
+    usage = function(usage) got.usage = usage end,
+    state = function(state) got.state = state end,
+    source = function(source) got.sources[#got.sources + 1] = source end,
+    handover = function(reason) got.handover = reason end,
+  }
+  got.ok, got.class, got.detail, got.seconds = connector.ask(turn, ctx)
+  return got
+end
+
 -- --- other files ------------------------------------------------------------
 
 -- A fresh copy of a file: t.load "channels/name", "rules/20-refund", "lib/words"
@@ -102,7 +128,7 @@ end
 local host_require = require
 local function own_require(name)
   if name == "test" then return t end
-  if not loaded or type(name) ~= "string" or not (name:match "^lib%." or name:match "^channels%.") then
+  if not loaded or type(name) ~= "string" or not (name:match "^lib%." or name:match "^channels%." or name:match "^ai%.") then
     return host_require(name)
   end
   if loaded[name] == nil then

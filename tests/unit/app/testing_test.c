@@ -637,6 +637,41 @@ TEST("a filter, the first failure and one unit choose what runs")
     report_fini(&r.report);
 }
 
+TEST("a connector runs by itself: pieces, bytes, a stream that breaks")
+{
+    write_at("ai/x/connector.lua",
+             "local http, part = require 'http', require 'ai.x.part'\n"
+             "return { api = 1, ask = function(turn, ctx)\n"
+             "  local s = http.stream { 'https://m/x' }\n"
+             "  for e in s:sse { last = true } do\n"
+             "    local ok, why = ctx.write(e.data .. part)\n"
+             "    if not ok then return nil, why end\n"
+             "  end\n"
+             "  ctx.usage { input = 1, output = 2 }\n"
+             "  if s:failed() then return nil, 'broken', s:failed() end\n"
+             "  return true\n"
+             "end }\n");
+    write_at("ai/x/part.lua", "return '!'\n");
+    passes(echo, HEAD
+           "local function run(chunks, options)\n"
+           "  t.http.on('GET https://m/x', { times = 1, chunks = chunks })\n"
+           "  return t.ai.run(t.load 'ai/x', {}, options)\n"
+           "end\n"
+           "it('x', function()\n"
+           "  local got = run { 'data: a\\n', { hex = '0a' }, { times = 2, "
+           "text = 'data:b\\n\\n' }, 'data: c' }\n"
+           "  assert.same({ 'a!', 'b!', 'b!', 'c!' }, got.pieces)\n"
+           "  assert.is_true(got.ok)\n"
+           "  assert.equal(2, got.usage.output)\n"
+           "  got = run({ 'data: a\\n\\n', { fails = 'timeout' } })\n"
+           "  assert.equal('timeout', got.detail)\n"
+           "  got = run({ 'data: a\\n\\ndata: b\\n\\n' }, { "
+           "cancel_after = 1 })\n"
+           "  assert.equal('cancelled', got.class)\n"
+           "  assert.equal('a!', got.text)\n"
+           "end)\n");
+}
+
 TEST("a candidate's text stands in place of the file's")
 {
     write_at("candidate.lua",

@@ -21,6 +21,20 @@ TEST("events come as they are cut by the pieces")
     CHECK_EQ_INT(f.ended, 1);
 }
 
+TEST("the last event counts without its empty line, if that is wanted")
+{
+    const char *body = "local all = ''\n"
+                       "for e in http.stream 'http://a':sse { last = true } do "
+                       "all = all .. '[' .. e.event .. e.data .. ']' end\n"
+                       "conv:reply(all .. '.')";
+    struct fake f = {.pieces = {"data: a\n\nevent: x\nda", "ta: b"}};
+    CHECK_EQ_STR(fake_reply(&f, "", body), "[messagea][xb].");
+    f = (struct fake){.pieces = {"data: a\n\n"}};
+    CHECK_EQ_STR(fake_reply(&f, "", body), "[messagea].");
+    f = (struct fake){.pieces = {"data: b"}, .cut = ERR_UNAVAILABLE};
+    CHECK_EQ_STR(fake_reply(&f, "", body), ".");
+}
+
 TEST("lines and reads")
 {
     struct fake f = {.pieces = {"one\r\ntw", "o\n\nlast"}};
