@@ -29,7 +29,7 @@ local M = {
       "From the provider's console; a local Ollama needs none"),
     model = setting("string", "模型", "Model", "例如 deepseek-chat、qwen-plus、qwen2.5:7b", "Such as deepseek-chat", true),
     embed_model = setting("string", "向量模型", "Embedding model", "例如 text-embedding-v4；知识库用", "For the knowledge base"),
-    embed_batch = setting("integer", "每批向量条数", "Embeddings a call", "不填为 10", "10 if empty"),
+    embed_batch = setting("integer", "每批向量条数", "Embeddings a call", "10", "10"),
     dimensions = setting("integer", "向量维度", "Dimensions", "不填由模型决定", "Empty: the model decides"),
     temperature = setting("string", "温度", "Temperature", "0 到 2；不填由模型决定", "0 to 2; empty: the model decides"),
     max_tokens = setting("integer", "最长回答（token）", "Longest answer (tokens)", "不填为 1024", "1024 if empty"),
@@ -76,7 +76,7 @@ local function message_of(m)
 end
 
 local function body_of(turn, config)
-  local p, body = preset(config), tab(given(config.extra) and json.decode(config.extra) or nil)
+  local p, body = preset(config), tab(json.decode(config.extra or "{}"))
   body.model, body.stream, body.messages = config.model, true, json.array {}
   body.stream_options = { include_usage = true }
   body[p.most or "max_tokens"] = turn.max_tokens or config.max_tokens or 1024
@@ -182,7 +182,6 @@ function M.ask(turn, ctx)
   end
   class, detail = answer.trouble()
   if class and not (state.reason and class == "broken") then return nil, class, detail end
-  answer.close()
   return finish(state, ctx)
 end
 
