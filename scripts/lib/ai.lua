@@ -141,7 +141,8 @@ function M.open(call, ctx, own)
 end
 
 -- for name, x in feed.each do … end: the JSON of each event as a table, or
--- M.DONE. Afterwards feed.trouble() gives class and detail if it broke.
+-- M.DONE. Afterwards feed.trouble() closes it and gives class and detail if it
+-- broke.
 function M.feed(stream)
   local feed, events, bytes, class, detail = { headers = stream.headers }, 0, 0, nil, nil
   local next_event = stream:sse { last = true }
@@ -168,7 +169,10 @@ function M.feed(stream)
       end
     end
   end
-  function feed.trouble() return class, detail end
+  function feed.trouble()
+    stream:close()
+    return class, detail
+  end
   function feed.close() stream:close() end
   return feed
 end

@@ -128,7 +128,8 @@ end
 local host_require = require
 local function own_require(name)
   if name == "test" then return t end
-  if not loaded or type(name) ~= "string" or not (name:match "^lib%." or name:match "^channels%." or name:match "^ai%.") then
+  local room = type(name) == "string" and name:match "^(%a+)%."
+  if not loaded or room ~= "lib" and room ~= "channels" and room ~= "ai" then
     return host_require(name)
   end
   if loaded[name] == nil then
