@@ -32,12 +32,14 @@ local M = {
       "更长的回复分成几条；不填则为 1000", "Longer answers go out in pieces; empty means 1000"),
     enter_seconds = setting("integer", "进入后可回复的秒数", "Seconds to answer who came in",
       "客户打开私信页、还没说话时；不填则为 30", "Who opened the chat and said nothing yet; empty means 30"),
+    reply_count = setting("integer", "每次可回复的条数", "Answers a message",
+      "客户说一次话之后最多回复几条；不填则为 6", "How many answers Douyin takes to one message; empty means 6"),
     api = setting("string", "接口地址", "API address",
       "不填则为 https://open.douyin.com", "Empty means https://open.douyin.com"),
   },
   capabilities = {
-    text = 1000, text_unit = "characters", kinds = { "text", "card", "location" }, reply_window = "24h",
-    per_day = 6, rate = 10, at_once = 4,
+    text = 1000, text_unit = "characters", kinds = { "text", "card", "location" }, rate = 10, at_once = 4,
+    reply_window = { time = "24h", count = 6, count_from = "reply_count" },
   },
 }
 

@@ -20,7 +20,7 @@ local M = {
     "From the development settings; begins with wx"),
   capabilities = {
     text = TEXT_BYTES, text_unit = "bytes", kinds = { "text", "card", "location" },
-    reply_window = "48h", per_message = 5, rate = 50, at_once = 8,
+    reply_window = { time = "48h", count = 5 }, rate = 50, at_once = 8,
   },
 }
 

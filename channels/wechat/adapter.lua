@@ -21,7 +21,7 @@ local M = {
   check = settings.check,
   capabilities = {
     text = TEXT_BYTES, text_unit = "bytes", kinds = { "text", "card", "location" }, buttons = 10,
-    reply_window = "48h", per_message = 5, rate = 50, at_once = 8,
+    reply_window = { time = "48h", count = 5 }, rate = 50, at_once = 8,
   },
 }
 

@@ -33,7 +33,7 @@ local M = {
   },
   capabilities = {
     text = 2048, text_unit = "bytes", kinds = { "text", "card", "location" }, buttons = 10,
-    receipts = { "failed" }, reply_window = "48h", per_message = 5, rate = 50, at_once = 8,
+    receipts = { "failed" }, reply_window = { time = "48h", count = 5 }, rate = 50, at_once = 8,
   },
 }
 

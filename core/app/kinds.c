@@ -181,6 +181,9 @@ static void learn(struct kinds *k, const struct json *j)
     out->burst = (int32_t)json_int(face, "burst", 0);
     out->at_once = (int32_t)json_int(face, "at_once", 0);
     out->reply_window_ms = json_int(face, "reply_window_ms", 0);
+    out->reply_count = (int32_t)json_int(face, "reply_count", 0);
+    out->hours_from = slice_dup(k->arena, json_text(face, "hours_from"));
+    out->count_from = slice_dup(k->arena, json_text(face, "count_from"));
 }
 
 struct kinds *kinds_with(const struct kinds *base, struct slice adapters)

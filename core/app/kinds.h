@@ -46,6 +46,8 @@ struct kind {
     bool receives, sends, polls, checks; /* which functions it has */
     int32_t rate, burst, at_once;        /* struct channel_face */
     int64_t reply_window_ms;
+    int32_t reply_count;
+    struct slice hours_from, count_from; /* settings that say otherwise */
 };
 struct kinds;
 

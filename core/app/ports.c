@@ -124,6 +124,28 @@ static int64_t port_patience(void *arg, const struct job *job)
     return s->script ? script_patience(s->script, job) : 0;
 }
 
+#define HOURS_MOST (24 * 366)
+
+/* What the channel's own settings say of its window. */
+static void own_window(const struct kind *k, const struct channel *c,
+                       struct channel_face *out)
+{
+    struct arena *a = arena_new();
+    struct json *config = NULL;
+    if (c->config.len &&
+        json_parse(a, slice_dup(a, c->config), NULL, &config) == 0) {
+        int64_t hours = json_int(config, k->hours_from.at, 0);
+        int64_t count = json_int(config, k->count_from.at, 0);
+        if (hours > 0 && hours <= HOURS_MOST) {
+            out->reply_window_ms = hours * 3600 * 1000;
+        }
+        if (count > 0 && count <= INT32_MAX) {
+            out->reply_count = (int32_t)count;
+        }
+    }
+    arena_free(a);
+}
+
 static void port_face(void *arg, const struct channel *c,
                       struct channel_face *out)
 {
@@ -135,6 +157,10 @@ static void port_face(void *arg, const struct channel *c,
         out->burst = k->burst;
         out->at_once = k->at_once;
         out->reply_window_ms = k->reply_window_ms;
+        out->reply_count = k->reply_count;
+        if (k->hours_from.len || k->count_from.len) {
+            own_window(k, c, out);
+        }
     }
 }
 

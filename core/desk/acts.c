@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "desk/inner.h"
+#include "desk/outbox.h"
 
 /* --- answers -------------------------------------------------------------- */
 
@@ -39,8 +39,17 @@ void act_fail(struct act *act, int code, const char *why)
     act->done(act);
 }
 
-void act_finish(struct act *act, const struct conv *c)
+void act_refuse(struct act *act, const struct err *e)
 {
+    act->err = *e;
+    act->result = e->code;
+    act->conversation = NULL;
+    act->done(act);
+}
+
+void act_finish(struct act *act, struct conv *c)
+{
+    desk_window(c->desk, &c->rec);
     act->conversation = &c->rec;
     act->done(act);
 }
@@ -54,6 +63,7 @@ static void on_frame_act(struct act *act)
         struct notice n = {.type = NOTICE_ERROR,
                            .code = act->result,
                            .text = slice_of(act->err.text),
+                           .field = slice_of(act->err.field),
                            .ref =
                                act->frame ? act->frame->ref : (struct slice){0},
                            .arena = act->arena,
@@ -193,12 +203,34 @@ static int may_answer(struct desk *d, struct conv *c, struct act *act)
     }
 }
 
+/* An answer that the platform would not take any more is refused, unless it was
+ * stored before and its ack got lost: only the store knows that. */
+static bool send_late(struct desk *d, struct conv *c, struct act *act)
+{
+    struct err e = {0};
+    struct step *s;
+    if (act->role != ROLE_AGENT || act->frame->is_private ||
+        may_answer(d, c, act) < 0 || window_check(d, &c->rec, &e) == 0) {
+        return false;
+    }
+    struct tx *tx = conv_tx(d, c, &s);
+    send_message(tx, s, act);
+    tx->refuse = e.code;
+    tx->err = e;
+    conv_commit(d, tx);
+    return true;
+}
+
 /* The lane's turn of a message. */
 static void send_begin(struct desk *d, struct conv *c, void *what)
 {
     struct act *act = what;
     c->lane_sends--;
     int how = 0;
+    if (send_late(d, c, act)) {
+        conv_change_end(d, c);
+        return;
+    }
     if (act->role == ROLE_VISITOR) {
         must(c->rec.state != CONV_CLOSED); /* sends_move took it out */
         how = !c->stored || c->rec.state == CONV_SNOOZED;
@@ -225,6 +257,9 @@ static void send_begin(struct desk *d, struct conv *c, void *what)
 
 void send_in(struct desk *d, struct conv *c, struct act *act)
 {
+    if (send_late(d, c, act)) {
+        return; /* before hooks look at what cannot go out */
+    }
     if (act->passed != c->rec.id && screen_take(d, c, act)) {
         return;
     }

@@ -164,6 +164,8 @@ void conv_take(struct desk *d, struct conv *c, const struct conversation *next)
     now.handled = c->rec.handled;
     now.last_at = c->rec.last_at;
     now.waiting_since_at = c->rec.waiting_since_at;
+    now.heard_at = c->rec.heard_at;
+    now.said = c->rec.said;
     if (now.assignee != c->rec.assignee) {
         c->held_since = d->conf.ports.now(d->conf.ports.arg);
     }
@@ -273,6 +275,7 @@ void conv_tx_change(struct tx *tx, struct step *s, enum event_name name,
     ev->cause = cause;
     struct buf out;
     buf_init(&out, LIMIT_AGENT_FRAME_BYTES);
+    desk_window(d, &s->next);
     must(conversation_write(&out, &s->next) == 0);
     ev->body = slice_dup(tx->arena, buf_slice(&out));
     buf_fini(&out);
@@ -321,11 +324,14 @@ static void count_message(struct conv *c, const struct event *ev,
     if (ev->role == ROLE_VISITOR) {
         r->unread++;
         c->visitor_seq = ev->seq;
+        r->heard_at = ev->at;
+        r->said = 0;
         if (!r->waiting_since_at) {
             r->waiting_since_at = ev->at;
         }
     } else if (ev->role == ROLE_AGENT || ev->role == ROLE_BOT) {
         r->waiting_since_at = 0;
+        r->said++;
         if (ev->role == ROLE_AGENT) {
             r->unread = 0;
         }
@@ -494,7 +500,10 @@ static void step_failed(struct desk *d, struct conv *c, struct step *s,
     if (s->act && s->act->kind == ACT_READ) {
         read_undo(c, s);
     }
-    if (s->act) {
+    if (s->act && tx->refuse && tx->result == tx->refuse) {
+        act_refuse(s->act, &tx->err);
+        s->act = NULL;
+    } else if (s->act) {
         act_fail(s->act, tx->result,
                  tx->err.text[0] ? tx->err.text : "not stored");
         s->act = NULL;

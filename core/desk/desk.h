@@ -22,6 +22,7 @@ struct channel_face {
     int32_t rate, burst;     /* messages a second; 0 = no limit */
     int32_t at_once;         /* calls under way; 0 = 4 */
     int64_t reply_window_ms; /* after the visitor's last word; 0 = any time */
+    int32_t reply_count;     /* answers to it; 0 = any number */
 };
 
 struct desk_ports {
@@ -111,6 +112,10 @@ void desk_visitor_says(struct desk *d, const struct contact *who, bool stored,
  * gave when it was sent. Copies. */
 void desk_receipt(struct desk *d, const struct outbox *o, struct slice status,
                   struct slice reason);
+/* Fills c->window by its channel's adapter, as it is now. */
+void desk_window(const struct desk *d, struct conversation *c);
+/* The same for a list: q->windows. */
+void desk_windows(const struct desk *d, struct query *q);
 /* All is restored: starts what was left unhandled. */
 void desk_start(struct desk *d);
 

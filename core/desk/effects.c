@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/meter.h"
+#include "desk/outbox.h"
 #include "desk/outcome.h"
 
 METER(m_refused, METER_COUNTER, "yuelai_effects_refused_total",
@@ -255,6 +256,19 @@ static const char *refusal(const struct outcome *o, const struct effect *e)
     return NULL;
 }
 
+/* Past the platform's window nothing is written that could not go out. */
+static const char *window_refuses(struct outcome *o)
+{
+    struct err e = {0};
+    struct conversation now = o->c->rec;
+    now.said += o->said;
+    if (!o->c->stored || window_check(o->d, &now, &e) == 0) {
+        return NULL;
+    }
+    meter_add(&m_refused, 1);
+    return slice_dup(o->job->arena, slice_of(e.text)).at;
+}
+
 /* What only the holder may do, under the fence it was decided with. */
 static const char *apply_held(struct outcome *o, const struct effect *e)
 {
@@ -268,7 +282,12 @@ static const char *apply_held(struct outcome *o, const struct effect *e)
     }
     switch (e->type) {
     case EFFECT_REPLY:
+        why = window_refuses(o);
+        if (why) {
+            return why;
+        }
         reply(o, e->body, false);
+        o->said++;
         break;
     case EFFECT_ASSIGN:
         if (next->state == CONV_CLOSED) {

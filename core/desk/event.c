@@ -275,6 +275,32 @@ static void put_words(struct jsonw *w, const char *key, struct slice s)
     jsonw_put_text(w, key, s.at ? s : SLICE(""));
 }
 
+int64_t window_until(const struct conversation *c)
+{
+    return c->heard_at ? c->heard_at + c->window.ms : 0;
+}
+
+/* reply_window null: answers may go at any time. */
+static void put_window(struct jsonw *w, const struct conversation *c)
+{
+    struct reply_window of = c->window;
+    put_time(w, "reply_until_at", of.ms ? window_until(c) : 0);
+    jsonw_key(w, "reply_left");
+    if (of.count)
+        jsonw_int(w, c->said < of.count ? of.count - c->said : 0);
+    else
+        jsonw_null(w);
+    jsonw_key(w, "reply_window");
+    if (!of.ms && !of.count) {
+        jsonw_null(w);
+        return;
+    }
+    jsonw_open(w, '{');
+    jsonw_put_int(w, "ms", of.ms);
+    jsonw_put_int(w, "count", of.count);
+    jsonw_close(w, '}');
+}
+
 int conversation_write(struct buf *out, const struct conversation *c)
 {
     size_t was = out->len;
@@ -299,6 +325,7 @@ int conversation_write(struct buf *out, const struct conversation *c)
     put_words(&w, "preview", c->preview);
     put_time(&w, "last_at", c->last_at);
     put_time(&w, "waiting_since_at", c->waiting_since_at);
+    put_window(&w, c);
     put_time(&w, "queued_at", c->queued_at);
     put_time(&w, "snoozed_until_at", c->snoozed_until);
     jsonw_put_int(&w, "created_at", c->created_at);

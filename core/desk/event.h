@@ -127,6 +127,8 @@ struct tx {
     struct event *first, *last;
     struct put *puts, *puts_last;
     uint32_t count; /* of events */
+    int refuse;     /* ERR_* with err: stored never, but a ref that was stored
+                   before is told as usual; 0 = no */
     int result;
     struct err err;
     int64_t begun_us; /* when it was made (meters) */
@@ -160,6 +162,9 @@ int event_write(struct buf *out, const struct event *ev, struct cursor at,
 /* {"type":"ack","ref":…}: the socket's frame that ev is on disk (contract §4). */
 int event_write_ack(struct buf *out, const struct event *ev, struct slice ref,
                     struct cursor at, bool duplicate);
+/* Until when its platform takes answers, by its window; 0 = the visitor has not
+ * written yet. */
+int64_t window_until(const struct conversation *c);
 /* The conversation object of contract §2, as in conversation.* events. */
 int conversation_write(struct buf *out, const struct conversation *c);
 /* The contact object of contract §2, as in contact.updated. */

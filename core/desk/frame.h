@@ -86,6 +86,7 @@ struct notice {
     const struct event *event; /* EVENT; ACK: id, seq, at, flags of it */
     bool duplicate, recovered, more;
     int code;           /* ERROR: ERR_*; */
+    struct slice field; /* ERROR: the one at fault, if one is */
     struct slice text;  /* ERROR message, TYPING text, RECONNECT reason,
                                    DELTA text, STATUS text of PRESENCE */
     int64_t after_ms;   /* RECONNECT, ERROR retry_after_ms; 0 = none */

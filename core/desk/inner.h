@@ -259,7 +259,8 @@ void conv_commit(struct desk *d, struct tx *tx);
 struct contact *put_contact(struct desk *d, struct tx *tx, struct person *p,
                             int64_t now);
 void act_fail(struct act *act, int code, const char *why);
-void act_finish(struct act *act, const struct conv *c);
+void act_refuse(struct act *act, const struct err *e); /* with its field */
+void act_finish(struct act *act, struct conv *c);
 /* The conversation is closed: what the visitor said meanwhile and waits in its
  * lane begins a new one, in its order. */
 void sends_move(struct desk *d, struct conv *c);

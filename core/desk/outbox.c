@@ -39,9 +39,20 @@ static int64_t now_ms(const struct desk *d)
 
 /* --- in memory ------------------------------------------------------------ */
 
+/* What the adapter said of the first item. */
+struct verdict {
+    enum outbox_state state;
+    enum breaker_outcome told;
+    struct slice remote, reason, code;
+    int64_t retry_ms;
+    bool nobody, unheard;
+};
+
 static void on_pace(struct timer *t);
 static void on_due(struct timer *t);
 static void pump(struct out_channel *ch);
+static void settle(struct desk *d, struct out_conv *q, struct job *job,
+                   struct verdict *v);
 
 static struct out_channel *channel_get(struct desk *d, uint64_t id)
 {
@@ -351,6 +362,25 @@ static void send(struct out_conv *q)
     d->conf.ports.read(d->conf.ports.arg, ask);
 }
 
+/* It waited too long: the platform is not even asked. */
+static bool shut(struct out_conv *q)
+{
+    struct desk *d = q->channel->desk;
+    if (!window_is_over(d, q->conv)) {
+        return false;
+    }
+    struct verdict v = {.state = OUTBOX_DEAD,
+                        .reason = SLICE("the reply window has closed before "
+                                        "it could be sent"),
+                        .code = SLICE("window_closed")};
+    q->busy = true;
+    q->nobody = q->unheard = q->heard = false;
+    list_remove(&q->link);
+    list_init(&q->link);
+    settle(d, q, NULL, &v);
+    return true;
+}
+
 /* --- the pace ------------------------------------------------------------- */
 
 /* Tokens are thousandths of a message. */
@@ -387,6 +417,9 @@ static void pump(struct out_channel *ch)
     while (!list_empty(&ch->ready) && ch->under_way < most) {
         struct out_conv *q =
             container_of(ch->ready.next, struct out_conv, link);
+        if (face.reply_window_ms && shut(q)) {
+            continue;
+        }
         int64_t ms = wait_ms(ch, &face);
         if (ms > 0) {
             timer_stop(d->wheel, &ch->timer);
@@ -413,15 +446,6 @@ static int64_t back_off(uint32_t attempts)
     size_t most = sizeof ms / sizeof ms[0] - 1;
     return ms[attempts < most ? attempts : most];
 }
-
-/* What the adapter said of the first item. */
-struct verdict {
-    enum outbox_state state;
-    enum breaker_outcome told;
-    struct slice remote, reason, code;
-    int64_t retry_ms;
-    bool nobody, unheard;
-};
 
 static struct verdict judge(const struct job *job, struct arena *a)
 {
@@ -532,7 +556,7 @@ static void settle(struct desk *d, struct out_conv *q, struct job *job,
 {
     struct out_item *it = q->first;
     int64_t now = now_ms(d);
-    if (!v->nobody) {
+    if (job && !v->nobody) {
         it->attempts++;
     }
     if (v->state == OUTBOX_WAITING) {
@@ -545,7 +569,9 @@ static void settle(struct desk *d, struct out_conv *q, struct job *job,
     struct tx *tx = tx_new(on_settled, d);
     struct outbox *row = row_of(tx->arena, q, v, now);
     tx_put(tx, PUT_OUTBOX)->outbox = row;
-    job_put_kv(job, tx); /* what the adapter remembers */
+    if (job) {
+        job_put_kv(job, tx); /* what the adapter remembers */
+    }
     if (v->state != OUTBOX_WAITING) {
         bool sent = v->state == OUTBOX_SENT;
         write_status(tx, q->conv, it->seq,

@@ -37,6 +37,13 @@ struct out_channel {
     struct timer timer;
 };
 
+/* window.c: may an answer go out now? 0, or ERR_UNPROCESSABLE with a sentence
+ * that begins with window_closed. */
+#define WINDOW_FIELD "reply_window"
+int window_check(const struct desk *d, struct conversation *c, struct err *e);
+/* It has closed by time, for what was queued before. */
+bool window_is_over(const struct desk *d, uint64_t conv);
+
 /* Adds the rows of what goes out to a tx that is about to be committed. */
 void outbox_put(struct desk *d, struct conv *c, struct tx *tx);
 void outbox_stored(struct desk *d, struct outbox *row); /* committed */

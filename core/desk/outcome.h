@@ -18,6 +18,7 @@ struct outcome {
     bool moved, updated; /* holder; anything of the record */
     bool puts;           /* rows beside the conversation's */
     bool placed;         /* by the default: no rule did */
+    uint32_t said;       /* replies among the effects so far */
     enum event_name name;
     const char *refused[LIMIT_EFFECTS]; /* why, by the effect's number */
 };

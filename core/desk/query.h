@@ -45,6 +45,10 @@ struct viewer {
     const uint64_t *teams;      /* in the query's arena */
     size_t team_count;
 };
+struct channel_window {
+    uint64_t channel;
+    struct reply_window window;
+};
 struct query {
     struct mail mail;    /* must be first */
     struct arena *arena; /* owned; the query lies in it */
@@ -59,6 +63,9 @@ struct query {
     bool by_assignee; /* then assignee (0 = none) counts */
     uint64_t assignee, team;
     bool newest_first, waiting_first;
+    const struct channel_window *windows; /* CONVERSATIONS: of channels that
+                                             have one; in the arena */
+    size_t window_count;
     struct kv kv;
     /* answer, all in the arena */
     int result; /* 0, ERR_NOT_FOUND, ... */

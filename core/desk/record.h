@@ -88,6 +88,13 @@ struct token {
     int64_t created_at, expires_at; /* 0 = never */
 };
 
+/* How long after a visitor's message, and how often, a platform takes answers.
+ */
+struct reply_window {
+    int64_t ms;     /* 0 = any time */
+    uint32_t count; /* 0 = any number */
+};
+
 /* A conversation as kept by the store. What the desk decides is written with
  * the events that caused it; what follows from the messages (last_*, unread,
  * waiting_since_at, preview, handled) is the store's own projection. */
@@ -108,9 +115,12 @@ struct conversation {
     uint64_t last_pos, handled; /* pos of the last event; of the last one the
                                    scripts have handled */
     int64_t last_at, waiting_since_at; /* 0 = nobody waits for an answer */
+    int64_t heard_at;     /* of the visitor's last message, 0 = none yet */
+    uint32_t said;        /* public messages to the visitor since then */
     struct slice preview; /* start of the last text, at most 120 bytes */
     /* joined for reading */
     struct slice contact_name, channel_type, contact_tier;
+    struct reply_window window; /* of its channel */
 };
 
 /* A durable timer of a script. */

@@ -266,6 +266,7 @@ static void write_error(struct jsonw *w, const struct notice *n)
     jsonw_put_text(w, "code", slice_of(err_code(n->code)));
     jsonw_put_text(w, "message",
                    n->text.len ? n->text : slice_of(wire_error_text(n->code)));
+    put_given(w, "field", n->field);
     if (n->after_ms)
         jsonw_put_int(w, "retry_after_ms", n->after_ms);
 }

@@ -404,6 +404,7 @@ static Yuelai__Error *error_of(struct arena *a, const struct notice *n)
         n->text.len ? always(a, n->text) : word(wire_error_text(n->code));
     if (n->after_ms)
         SET(x, retry_after_ms, n->after_ms);
+    x->field = given(a, n->field);
     return x;
 }
 

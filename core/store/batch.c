@@ -93,6 +93,10 @@ static int apply(struct writer *w, struct tx *tx)
     }
     if (r < 0 || dup)
         return r;
+    if (tx->refuse) {
+        tx->result = tx->refuse;
+        return 0;
+    }
     r = apply_puts(w, tx);
     if (own_fault(r)) {
         tx->result = r;

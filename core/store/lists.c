@@ -144,6 +144,13 @@ int list_finish(struct query *q, struct buf *out, int r)
     return r;
 }
 
+static void set_window(const struct query *q, struct conversation *c)
+{
+    for (size_t i = 0; i < q->window_count; i++)
+        if (q->windows[i].channel == c->channel)
+            c->window = q->windows[i].window;
+}
+
 int list_conversations(struct reader *r, struct query *q)
 {
     struct stmt *s;
@@ -162,6 +169,7 @@ int list_conversations(struct reader *r, struct query *q)
     while (w == 0 && (got = stmt_step(s)) == 1) {
         struct conversation c;
         record_conversation(s, NULL, &c);
+        set_window(q, &c);
         if (q->count++)
             w = buf_add_char(&out, ',');
         if (w == 0)

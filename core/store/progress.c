@@ -72,13 +72,17 @@ static void apply_message(struct progress *p, const struct event *ev)
     if (ev->role == ROLE_VISITOR) {
         p->unread++;
         p->visitor_seq = ev->seq;
+        p->heard_at = ev->at;
+        p->said = 0;
         if (!p->waiting_since_at)
             p->waiting_since_at = ev->at;
     } else if (ev->role == ROLE_AGENT) {
         p->unread = 0;
         p->waiting_since_at = 0;
+        p->said++;
     } else if (ev->role == ROLE_BOT) {
         p->waiting_since_at = 0;
+        p->said++;
     }
     char text[PREVIEW_BYTES];
     uint32_t n = preview_of(ev->body, text);
@@ -150,8 +154,8 @@ int progress_open(struct db *db, struct stmt *load, struct stmt *save)
     int r = stmt_open(
         db,
         "SELECT last_pos, last_seq, last_at, hidden, unread, agent_read, "
-        "visitor_read, visitor_seq, waiting_since_at, handled, preview "
-        "FROM progress WHERE conv = $conv",
+        "visitor_read, visitor_seq, waiting_since_at, handled, preview, "
+        "heard_at, said FROM progress WHERE conv = $conv",
         "conv", load);
     if (r < 0 || !save)
         return r;
@@ -159,9 +163,10 @@ int progress_open(struct db *db, struct stmt *load, struct stmt *save)
         db,
         "INSERT INTO progress (conv, last_pos, last_seq, last_at, hidden, "
         "unread, agent_read, visitor_read, visitor_seq, waiting_since_at, "
-        "handled, preview) VALUES ($conv, $last_pos, $last_seq, $last_at, "
+        "handled, preview, heard_at, said) VALUES ($conv, $last_pos, "
+        "$last_seq, $last_at, "
         "$hidden, $unread, $agent_read, $visitor_read, $visitor_seq, "
-        "$waiting_since_at, $handled, $preview) "
+        "$waiting_since_at, $handled, $preview, $heard_at, $said) "
         "ON CONFLICT (conv) DO UPDATE SET last_pos = excluded.last_pos, "
         "last_seq = excluded.last_seq, last_at = excluded.last_at, "
         "hidden = excluded.hidden, unread = excluded.unread, "
@@ -169,9 +174,11 @@ int progress_open(struct db *db, struct stmt *load, struct stmt *save)
         "visitor_read = excluded.visitor_read, "
         "visitor_seq = excluded.visitor_seq, "
         "waiting_since_at = excluded.waiting_since_at, "
-        "handled = excluded.handled, preview = excluded.preview",
+        "handled = excluded.handled, preview = excluded.preview, "
+        "heard_at = excluded.heard_at, said = excluded.said",
         "conv last_pos last_seq last_at hidden unread agent_read "
-        "visitor_read visitor_seq waiting_since_at handled preview",
+        "visitor_read visitor_seq waiting_since_at handled preview "
+        "heard_at said",
         save);
 }
 
@@ -193,6 +200,8 @@ int progress_load(struct stmt *load, uint64_t conv, struct progress *p)
     p->waiting_since_at = got_i64(load, 8);
     p->handled = got_u64(load, 9);
     p->preview_len = cut(got_text(load, 10, NULL), p->preview);
+    p->heard_at = got_i64(load, 11);
+    p->said = got_u32(load, 12);
     stmt_reset(load);
     return 0;
 }
@@ -211,5 +220,7 @@ int progress_save(struct stmt *save, const struct progress *p)
     put_i64(save, p->waiting_since_at);
     put_u64(save, p->handled);
     put_text(save, (struct slice){p->preview, p->preview_len});
+    put_i64(save, p->heard_at);
+    put_i64(save, p->said);
     return stmt_run(save);
 }

@@ -18,9 +18,11 @@ struct progress {
     uint64_t handled;  /* greatest cause */
     int64_t last_at;   /* of the last message */
     int64_t waiting_since_at;
+    int64_t heard_at;          /* the visitor's last message */
     uint32_t last_seq, hidden; /* hidden: private ones among them */
     uint32_t unread, agent_read, visitor_read;
     uint32_t visitor_seq; /* the visitor's last message */
+    uint32_t said;        /* public answers since */
     uint32_t preview_len;
     char preview[PREVIEW_BYTES];
 };

@@ -119,6 +119,8 @@ void record_conversation(struct stmt *s, struct arena *a,
         .contact_name = got_text(s, 24, a),
         .channel_type = got_text(s, 25, a),
         .contact_tier = got_text(s, 26, a),
+        .heard_at = got_i64(s, 27),
+        .said = got_u32(s, 28),
     };
     if (out->last_at > out->updated_at)
         out->updated_at = out->last_at;

@@ -33,8 +33,9 @@ void record_contact(struct stmt *s, int at, struct arena *a,
     "c.tags, c.attributes, c.fence, c.created_at, c.updated_at, "              \
     "c.closed_at, c.snoozed_until, c.queued_at, p.last_seq, p.unread, "        \
     "p.agent_read, p.visitor_read, p.last_pos, p.handled, p.last_at, "         \
-    "p.waiting_since_at, p.preview, ct.name, ch.type, ct.tier"
-#define CONVERSATION_COUNT 27
+    "p.waiting_since_at, p.preview, ct.name, ch.type, ct.tier, p.heard_at, "   \
+    "p.said"
+#define CONVERSATION_COUNT 29
 #define CONVERSATION_TABLES                                                    \
     "conversation c LEFT JOIN progress p ON p.conv = c.id "                    \
     "LEFT JOIN contact ct ON ct.id = c.contact "                               \

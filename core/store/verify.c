@@ -118,12 +118,14 @@ static int64_t visitors_above(void *arg, uint64_t pos, uint32_t seq)
 static bool same_figures(const struct chain *c)
 {
     const struct progress *a = &c->p, *b = &c->row;
-    bool same =
-        a->last_seq == b->last_seq && a->last_at == b->last_at &&
-        a->hidden == b->hidden && a->unread == b->unread &&
-        a->agent_read == b->agent_read && a->visitor_read == b->visitor_read &&
-        a->visitor_seq == b->visitor_seq &&
-        a->waiting_since_at == b->waiting_since_at && a->handled == b->handled;
+    bool same = a->last_seq == b->last_seq && a->last_at == b->last_at &&
+                a->hidden == b->hidden && a->unread == b->unread &&
+                a->agent_read == b->agent_read &&
+                a->visitor_read == b->visitor_read &&
+                a->visitor_seq == b->visitor_seq &&
+                a->waiting_since_at == b->waiting_since_at &&
+                a->heard_at == b->heard_at && a->said == b->said &&
+                a->handled == b->handled;
     if (!same || c->erased)
         return same;
     return a->preview_len == b->preview_len &&

@@ -46,6 +46,10 @@ export interface Conversation {
   last_seq: number;
   unread: number;
   waiting_since_at: number | null;
+  /** Till then, and so many answers, its platform takes; no reply_window: any time. */
+  reply_until_at?: number | null;
+  reply_left?: number | null;
+  reply_window?: { ms: number; count: number } | null;
   queued_at?: number | null;
   agent_read?: number;
   visitor_read?: number;

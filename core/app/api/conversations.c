@@ -30,6 +30,7 @@ static void on_loaded(struct query *q)
         reply_fail(c, ERR_FORBIDDEN, NULL,
                    "this conversation is not yours to see");
     } else {
+        desk_window(c->s->desk, q->conversation);
         next(c, q->conversation);
     }
     query_free(q);
@@ -158,6 +159,7 @@ static void list(struct call *c)
     q->limit = p.limit;
     q->offset = p.offset;
     caller_viewer(c, q->arena, &q->viewer);
+    desk_windows(c->s->desk, q);
     server_read(c->s, q);
 }
 
@@ -343,6 +345,14 @@ static const struct field conversation_out[] = {
     {.name = "preview", .type = FIELD_TEXT},
     {.name = "last_at", .type = FIELD_INT},
     {.name = "waiting_since_at", .type = FIELD_INT},
+    {.name = "reply_until_at",
+     .type = FIELD_INT,
+     .help = "till then its platform takes answers; null: no limit, or nothing "
+             "was said yet"},
+    {.name = "reply_left", .type = FIELD_INT, .help = "answers; null: any"},
+    {.name = "reply_window",
+     .type = FIELD_OBJECT,
+     .help = "ms and count after each message of the customer; null: none"},
     {.name = "queued_at", .type = FIELD_INT},
     {.name = "snoozed_until_at", .type = FIELD_INT},
     {.name = "created_at", .type = FIELD_INT},

@@ -16,7 +16,8 @@
 
 struct adapter_data {
     struct slice title, schema, capabilities; /* JSON */
-    int64_t rate, burst, at_once, reply_window_ms;
+    int64_t rate, burst, at_once, reply_window_ms, reply_count;
+    struct slice hours_from, count_from; /* settings that say otherwise */
 };
 
 bool adapter_is(const struct version *v)
@@ -89,21 +90,43 @@ static int number_in(lua_State *L, const char *name, int64_t *to, struct err *e)
     return 0;
 }
 
-static int read_window(lua_State *L, int64_t *ms, struct err *e)
+static struct slice text_in(struct version *v, const char *name)
 {
     struct slice s = {"", 0};
-    lua_pushliteral(L, "reply_window");
-    lua_rawget(L, -2);
-    bool given = !lua_isnil(L, -1);
-    if (lua_type(L, -1) == LUA_TSTRING)
-        s.at = lua_tolstring(L, -1, &s.len);
-    bool good = duration_read(s, ms);
-    lua_pop(L, 1);
-    return given && !good
-               ? refuse(e, "reply_window",
-                        "capabilities.reply_window must be a duration such as "
-                        "\"48h\"")
-               : 0;
+    lua_pushstring(v->L, name);
+    lua_rawget(v->L, -2);
+    if (lua_type(v->L, -1) == LUA_TSTRING)
+        s.at = lua_tolstring(v->L, -1, &s.len);
+    s = slice_dup(v->arena, s);
+    lua_pop(v->L, 1);
+    return s;
+}
+
+/* "48h" or { time = "48h", count = 5, hours_from =, count_from = } */
+static int read_window(struct version *v, struct err *e)
+{
+    static const char why[] =
+        "capabilities.reply_window must be a duration such as \"48h\", or "
+        "{ time = \"48h\", count = 5 }";
+    struct adapter_data *d = data_of(v);
+    struct slice time = {"", 0};
+    int r = 0;
+    lua_pushliteral(v->L, "reply_window");
+    lua_rawget(v->L, -2);
+    bool given = !lua_isnil(v->L, -1), table = lua_istable(v->L, -1);
+    if (table) {
+        time = text_in(v, "time");
+        d->hours_from = text_in(v, "hours_from");
+        d->count_from = text_in(v, "count_from");
+        r = number_in(v->L, "count", &d->reply_count, e);
+    } else if (lua_type(v->L, -1) == LUA_TSTRING) {
+        time.at = lua_tolstring(v->L, -1, &time.len);
+    }
+    bool good = duration_read(time, &d->reply_window_ms) ||
+                (table && !time.len &&
+                 (d->reply_count || d->hours_from.len || d->count_from.len));
+    lua_pop(v->L, 1);
+    return r ? r : !given || good ? 0 : refuse(e, "reply_window", why);
 }
 
 static int read_capabilities(struct version *v, struct err *e)
@@ -115,7 +138,7 @@ static int read_capabilities(struct version *v, struct err *e)
     r = number_in(v->L, "rate", &d->rate, e);
     r = r ? r : number_in(v->L, "burst", &d->burst, e);
     r = r ? r : number_in(v->L, "at_once", &d->at_once, e);
-    r = r ? r : read_window(v->L, &d->reply_window_ms, e);
+    r = r ? r : read_window(v, e);
     return r ? r : 1;
 }
 
@@ -179,6 +202,9 @@ int adapter_check(struct version *v, struct err *e)
     jsonw_put_int(&w, "burst", d->burst);
     jsonw_put_int(&w, "at_once", d->at_once);
     jsonw_put_int(&w, "reply_window_ms", d->reply_window_ms);
+    jsonw_put_int(&w, "reply_count", d->reply_count);
+    jsonw_put_text(&w, "hours_from", d->hours_from);
+    jsonw_put_text(&w, "count_from", d->count_from);
     jsonw_close(&w, '}');
     jsonw_close(&w, '}');
     if (!w.failed)

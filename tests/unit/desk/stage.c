@@ -294,6 +294,11 @@ bool stage_commit(struct stage *s)
         ev->seq = was->seq;
         ev->at = was->at;
     }
+    if (!again && tx->refuse) {
+        tx->result = tx->refuse;
+        tx->done(tx);
+        return true;
+    }
     for (struct event *ev = again ? NULL : tx->first; ev; ev = ev->next)
         append(s, ev);
     for (struct put *p = again ? NULL : tx->puts; p; p = p->next)

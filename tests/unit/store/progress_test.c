@@ -72,6 +72,25 @@ TEST("the wait begins with the first unanswered message, ends with an answer")
     CHECK_EQ_INT(f.p.waiting_since_at, 1005);
 }
 
+TEST("when the visitor last wrote, and what was said to them since")
+{
+    struct fixture f = {0};
+    CHECK_EQ_INT(f.p.heard_at, 0);
+    apply(&f, says(ROLE_VISITOR, TEXT("a")));
+    CHECK_EQ_INT(f.p.heard_at, 1001);
+    apply(&f, says(ROLE_AGENT, TEXT("b")));
+    apply(&f, says(ROLE_BOT, TEXT("c")));
+    apply(&f, says(ROLE_SYSTEM, TEXT("nobody sends this")));
+    struct event note = says(ROLE_AGENT, TEXT("between us"));
+    note.flags = EVENT_PRIVATE;
+    apply(&f, note);
+    CHECK_EQ_INT(f.p.said, 2);
+    CHECK_EQ_INT(f.p.heard_at, 1001);
+    apply(&f, says(ROLE_VISITOR, TEXT("d")));
+    CHECK_EQ_INT(f.p.said, 0);
+    CHECK_EQ_INT(f.p.heard_at, 1006);
+}
+
 TEST("a private note is no answer, is hidden and is no preview")
 {
     struct fixture f = {0};

@@ -220,3 +220,21 @@ TEST("what is no database is refused")
     CHECK_EQ_INT(world_open(&w, test_path("d")), ERR_INTERNAL);
     loop_free(w.loop);
 }
+
+TEST("an older folder learns when visitors last wrote, as the journal has it")
+{
+    struct buf out;
+    struct err e = {0};
+    buf_init(&out, 100000);
+    fill(test_path("d"));
+    change(test_path("d"), "ALTER TABLE progress DROP COLUMN heard_at; "
+                           "ALTER TABLE progress DROP COLUMN said; PRAGMA x");
+    REQUIRE(migrations_count >= 4 && migrations[3].number == 4);
+    change(test_path("d"), migrations[3].sql);
+    CHECK_EQ_INT(store_verify(test_path("d"), &out, NULL, NULL, &e), 0);
+    CHECK_EQ_INT(out.len, 0);
+    /* And the check is one: a figure that is not so is found. */
+    change(test_path("d"), "UPDATE progress SET said = said + 1");
+    CHECK(store_verify(test_path("d"), &out, NULL, NULL, &e) != 0);
+    buf_fini(&out);
+}

@@ -7,9 +7,13 @@ import { Composer, isTouch } from '../../shared/composer/composer.tsx';
 import { t } from '../../shared/i18n.ts';
 import { Dialog } from '../../shared/kit/dialog.tsx';
 import { Tabs } from '../../shared/kit/bits.tsx';
+import { Icon } from '../../shared/icons.tsx';
+import * as I from '../../shared/icons.tsx';
 import * as app from '../stores/app.ts';
 import * as inbox from '../stores/inbox.ts';
 import * as thread from '../stores/thread.ts';
+import { roomOf, type Room } from '../stores/window.ts';
+import { now } from './clock.ts';
 
 type Mode = 'reply' | 'note';
 export const mode = signal<Mode>('reply');
@@ -66,9 +70,38 @@ function Collision(p: { name: string; onNo: () => void; onYes: () => void }) {
   );
 }
 
+function span(ms: number): string {
+  return ms >= 3_600_000 ? t('window.hours', { n: Math.floor(ms / 3_600_000) }) : t('window.minutes', { n: Math.max(1, Math.ceil(ms / 60_000)) });
+}
+
+/** Told before typing: until when, and how often, the platform takes answers. */
+function RoomLeft({ room }: { room: Room }) {
+  const soon = (room.ms !== null && room.ms < 2 * 3_600_000) || (room.left !== null && room.left <= 1);
+  const time = room.ms === null ? '' : t('window.time', { left: span(room.ms) });
+  const count = room.left === null ? '' : t('window.count', { n: room.left });
+  return (
+    <p class={'reply-room' + (soon ? ' soon' : '')}>
+      <Icon d={I.clock} size={14} />
+      <span>{time && count ? t('window.both', { time, count }) : time || count}</span>
+    </p>
+  );
+}
+
+function RoomClosed({ room }: { room: Room }) {
+  return (
+    <div class="reply-closed" role="status">
+      <span>{room.left === 0 && room.ms !== 0 ? t('window.used') : t('window.closed')}</span>
+      <button class="btn" onClick={() => focusReply('note')}>
+        {t('window.note')}
+      </button>
+    </div>
+  );
+}
+
 export function ReplyBox({ c }: { c: Conversation }) {
   const closed = c.state === 'closed';
   const note = mode.value === 'note';
+  const room = closed || note || !c.reply_window ? null : roomOf(c, now.value);
   const begunAt = useRef(0); // the conversation's end when this draft began
   const ask = useSignal<{ name: string; text: string } | null>(null);
   const key = c.id + ':' + mode.value;
@@ -82,6 +115,7 @@ export function ReplyBox({ c }: { c: Conversation }) {
     if (!note) app.client?.type(c.id);
   };
   const onSend = (text: string) => {
+    if (room && !room.open) return false;
     if (!note) {
       const other = lastOfColleague(c.id);
       if (other && other.seq > begunAt.current) {
@@ -128,7 +162,10 @@ export function ReplyBox({ c }: { c: Conversation }) {
           { key: 'note', label: t('composer.note') },
         ]}
       />
-      {closed && !note ? (
+      {room?.open && <RoomLeft room={room} />}
+      {room && !room.open ? (
+        <RoomClosed room={room} />
+      ) : closed && !note ? (
         <div class="reply-closed">
           <span>{t('composer.closed')}</span>
           <button class="btn" onClick={() => void thread.reopen(c.id)}>

@@ -8,6 +8,7 @@ import type { Conversation, EventFrame, Message, Page, StatusData } from '../../
 import { t } from '../../shared/i18n.ts';
 import * as app from './app.ts';
 import { onNews } from './alerts.ts';
+import { afterMessage } from './window.ts';
 import * as thread from './thread.ts';
 
 export type Tab = 'mine' | 'queue' | 'all';
@@ -199,6 +200,8 @@ export function put(c: Partial<Conversation> & { id: string }): Conversation {
   if (old && old.last_seq > (c.last_seq ?? 0)) {
     next.last_seq = old.last_seq;
     next.preview = old.preview;
+    next.reply_until_at = old.reply_until_at;
+    next.reply_left = old.reply_left;
     next.updated_at = Math.max(old.updated_at, next.updated_at);
   }
   convs.set(c.id, next);
@@ -230,6 +233,7 @@ function onMessage(id: string, m: Message): void {
   c.last_seq = m.seq;
   if (!m.private) c.preview = m.text ?? c.preview;
   c.updated_at = m.at;
+  Object.assign(c, afterMessage(c, m));
   if (m.sender.role === 'visitor') {
     c.unread++;
     c.waiting_since_at ??= m.at;

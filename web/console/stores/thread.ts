@@ -11,6 +11,7 @@ import * as inbox from './inbox.ts';
 import { t } from '../../shared/i18n.ts';
 import { go } from '../../shared/router.ts';
 import { toast, toastError } from './toast.ts';
+import { afterMessage } from './window.ts';
 
 const PAGE = 50;
 const KEEP = 20;
@@ -271,7 +272,7 @@ app.whenClient(() => {
     if (l && l.loaded && l.apply(m) === 'gap') void fill(ack.conversation);
     const conv = inbox.convs.get(ack.conversation);
     if (conv && ack.seq > conv.last_seq) {
-      inbox.put({ ...conv, last_seq: ack.seq, updated_at: ack.at, preview: item.private ? conv.preview : item.text ?? '', unread: 0, waiting_since_at: item.private ? conv.waiting_since_at : null });
+      inbox.put({ ...conv, last_seq: ack.seq, updated_at: ack.at, preview: item.private ? conv.preview : item.text ?? '', unread: 0, waiting_since_at: item.private ? conv.waiting_since_at : null, ...afterMessage(conv, m) });
       inbox.bumpList();
     }
   });
