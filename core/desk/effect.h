@@ -139,6 +139,7 @@ struct job {
     /* answer */
     int result;           /* 0, or ERR_CANCELLED when the house stops */
     bool decided;         /* some rule ended the round */
+    bool stuck;           /* a thread may still write to it: never freed */
     uint32_t ran;         /* handlers that were called */
     uint32_t failures;    /* of them; what they wanted is forgotten */
     struct slice trouble; /* the first failure's sentence */

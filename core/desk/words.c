@@ -228,7 +228,7 @@ struct job *job_new(enum hook hook, void (*done)(struct job *), void *owner)
 
 void job_free(struct job *job)
 {
-    if (!job)
+    if (!job || job->stuck)
         return;
     roster_free(job->roster);
     arena_free(job->arena);

@@ -16,8 +16,9 @@ struct script {
     atomic_int refs; /* the handle, and mail on its way home */
     bool closed;     /* mail that comes home now is dropped */
     struct watchdog *dog;
-    struct worker *worker[WATCH_MAX];
+    struct worker *worker[SCRIPT_THREADS_MAX];
     int workers;
+    struct lanes *lanes; /* NULL with one worker */
     struct builder *builder;
     struct map units;    /* by name */
     struct wheel *every; /* of the units; the home loop's, or with conf.now an

@@ -207,6 +207,14 @@ void report_quarantine(struct worker *w, struct version *v)
          UNIT_QUARANTINED);
 }
 
+void report_lost(struct worker *w, struct version *v)
+{
+    tell(w, v,
+         SLICE("switched off: a call did not come back and holds its thread; "
+               "it serves again when the file changes or is reloaded"),
+         UNIT_QUARANTINED);
+}
+
 void report_failing(struct worker *w, struct version *v)
 {
     tell(w, v,

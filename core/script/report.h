@@ -18,6 +18,8 @@ struct place place_of(struct slice text, struct slice otherwise);
  * and, behind the first line end, the traceback; copied. */
 void report_failure(struct worker *w, struct version *v, struct slice text);
 void report_quarantine(struct worker *w, struct version *v);
+/* A call of it into C did not come back. */
+void report_lost(struct worker *w, struct version *v);
 void report_failing(struct worker *w, struct version *v);
 
 /* On main. Copies. */

@@ -37,9 +37,9 @@ void script_unref(struct script *s)
 
 static int check_conf(const struct script_conf *conf, struct err *e)
 {
-    if (conf->threads < 0 || conf->threads > WATCH_MAX)
+    if (conf->threads < 0 || conf->threads > SCRIPT_THREADS_MAX)
         return err_set(e, ERR_UNPROCESSABLE, "script threads must be 1 to %d",
-                       WATCH_MAX);
+                       SCRIPT_THREADS_MAX);
     if (!conf->home || !conf->home_loop)
         return err_set(e, ERR_UNPROCESSABLE, "scripts need a home");
     return 0;
@@ -68,8 +68,10 @@ int script_open(const struct script_conf *conf, struct err *e,
     s->plan = plan_new(NULL, 0);
     s->dog = watchdog_open(conf->cpu_ms ? conf->cpu_ms : LIMIT_SCRIPT_CPU_MS);
     s->workers = conf->threads ? conf->threads : 1;
+    s->lanes = s->workers > 1 ? lanes_open(s->dog) : NULL;
     struct worker_conf wc = {.home = conf->home_loop,
                              .dog = s->dog,
+                             .lanes = s->lanes,
                              .script = s,
                              .depth = &s->depth,
                              .conf = &s->conf,
@@ -113,6 +115,7 @@ void script_close(struct script *s)
         wheel_free(s->every);
     plan_unref(s->plan);
     watchdog_stop(s->dog);
+    lanes_close(s->lanes); /* its last push may look at a worker's box */
     for (int i = 0; i < s->workers; i++)
         worker_free(s->worker[i]);
     mailbox_free(ended); /* a push may look at it after it was taken from */

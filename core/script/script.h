@@ -13,12 +13,14 @@
 
 struct script;
 struct script_ask;
+#define SCRIPT_THREADS_MAX 64
 struct script_conf {
     const char *home; /* folder with scripts/ ... */
     const char *only; /* NULL, or one file (path) that is loaded in place of
                          the one of its name in home (yuelai replay --script) */
-    struct loop *home_loop;       /* borrowed */
-    int threads;                  /* default 1 when 0 */
+    struct loop *home_loop; /* borrowed */
+    int threads; /* 1 when 0; with two or more what is new or slow runs on
+                    threads beside them (run/lane.h) */
     int64_t cpu_ms, memory_bytes; /* per unit; 0 = limits.h */
     int64_t failures;   /* in a row: switched off; 0 = LIMIT_FAILURES */
     int64_t routing_ms; /* script_patience of a rule that says no deadline */

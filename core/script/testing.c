@@ -115,7 +115,8 @@ static void on_worker(struct mail *m)
     struct worker *w = at->worker;
     at->next_ms = w->stopping ? -1 : wheel_next(w->wheel, worker_now(w));
     for (uint32_t i = 0; i < w->slot_count; i++)
-        if (w->slots[i] && w->slots[i]->wait == WAIT_ASK)
+        if (w->slots[i] && !w->slots[i]->version->away &&
+            w->slots[i]->wait == WAIT_ASK)
             at->asks++;
     m->run = on_home;
     worker_post(w, m);

@@ -151,8 +151,6 @@ static struct box *open_box(lua_State *L)
     struct worker *w = t->worker;
     if (box->kept)
         return box;
-    if (!w->caches)
-        w->caches = caches_new();
     box->caches = w->caches;
     box->kept = caches_take(w->caches, t->version->name, slice_of(box->name),
                             box->entries, box->bytes, clock_mono_us() / 1000);
@@ -173,14 +171,12 @@ static int on_get(lua_State *L)
 {
     struct box *box = open_box(L);
     struct slice value, key = kv_key(L, 2, "cache: the key");
-    if (!kept_get(box->kept, key, bind_now(L), &value)) {
+    struct arena *a = bind_arena(L);
+    if (!kept_get(box->kept, key, bind_now(L), a, &value)) {
         lua_pushnil(L);
         return 1;
     }
-    /* The value may be gone before it is read to the end: __gc of another
-     * cache may run meanwhile. */
-    struct arena *a = bind_arena(L);
-    value_push_text(L, a, slice_dup(a, value), NULL);
+    value_push_text(L, a, value, NULL);
     return 1;
 }
 
@@ -225,7 +221,7 @@ static void push_count(lua_State *L, const char *name, lua_Number n)
 
 static int on_stats(lua_State *L)
 {
-    struct cache_stats s = cache_stats(open_box(L)->kept->cache);
+    struct cache_stats s = kept_stats(open_box(L)->kept);
     lua_Number looks = (lua_Number)(s.hits + s.misses);
     lua_createtable(L, 0, 6);
     push_count(L, "hits", (lua_Number)s.hits);

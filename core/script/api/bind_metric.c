@@ -18,6 +18,7 @@
 #include "script/metrics.h"
 #include "script/run/worker.h"
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #define LABELS_MOST 5
@@ -26,8 +27,9 @@
 #define SCALE 1e-3 /* of gauges and histograms: three digits */
 
 struct metrics {
-    struct map series; /* unit, name, labels -> struct series */
-    struct map units;  /* -> struct owner */
+    pthread_mutex_t lock; /* hardly ever waited for */
+    struct map series;    /* unit, name, labels -> struct series */
+    struct map units;     /* -> struct owner */
 };
 struct series {
     struct slice key;
@@ -52,17 +54,17 @@ void metrics_free(struct metrics *m)
         mem_free(p);
     map_fini(&m->series);
     map_fini(&m->units);
+    pthread_mutex_destroy(&m->lock);
     mem_free(m);
 }
 
-static struct metrics *metrics_of(struct worker *w)
+struct metrics *metrics_new(void)
 {
-    if (!w->metrics) {
-        w->metrics = mem_alloc(sizeof *w->metrics);
-        map_init(&w->metrics->series);
-        map_init(&w->metrics->units);
-    }
-    return w->metrics;
+    struct metrics *m = mem_alloc(sizeof *m);
+    map_init(&m->series);
+    map_init(&m->units);
+    must(pthread_mutex_init(&m->lock, NULL) == 0);
+    return m;
 }
 
 static struct owner *owner_of(struct metrics *m, struct slice unit)
@@ -196,14 +198,16 @@ static struct meter *meter_of(lua_State *L, const char *suffix,
                               enum meter_kind kind)
 {
     struct task *t = bind_task(L, "metric");
-    struct metrics *m = metrics_of(t->worker);
+    struct metrics *m = t->worker->metrics;
     struct buf *out = bind_buf(L, SERIES_BYTES);
     size_t family = write_series(L, out, t->version->name, suffix);
-    struct series *s = map_get_text(&m->series, buf_slice(out));
-    if (s)
-        return s->meter;
-    return series_new(m, owner_of(m, t->version->name), buf_slice(out), family,
-                      kind);
+    pthread_mutex_lock(&m->lock);
+    const struct series *s = map_get_text(&m->series, buf_slice(out));
+    struct meter *meter = s ? s->meter
+                            : series_new(m, owner_of(m, t->version->name),
+                                         buf_slice(out), family, kind);
+    pthread_mutex_unlock(&m->lock);
+    return meter;
 }
 
 static double number(lua_State *L, const char *what, double most)

@@ -129,7 +129,7 @@ static int open_start(lua_State *L)
         return got;
     struct stream *st = mem_alloc(sizeof *st);
     st->number = id_new();
-    st->id = ++t->worker->generation;
+    st->id = ++t->version->streams;
     st->end.fn = on_end;
     buf_init(&st->in, 2 * LIMIT_STREAM_LINE);
     sse_init(&st->sse, LIMIT_STREAM_LINE);

@@ -9,6 +9,7 @@
 #include "script/api/caches.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -17,6 +18,7 @@
 static atomic_llong house_bytes; /* of all workers */
 
 struct caches {
+    pthread_mutex_t lock; /* hardly ever waited for */
     struct map kept;
     uint64_t unnamed;
 };
@@ -25,6 +27,7 @@ struct caches *caches_new(void)
 {
     struct caches *c = mem_alloc(sizeof *c);
     map_init(&c->kept);
+    must(pthread_mutex_init(&c->lock, NULL) == 0);
     return c;
 }
 
@@ -54,6 +57,7 @@ void caches_free(struct caches *c)
         kept_free(k);
     }
     map_fini(&c->kept);
+    pthread_mutex_destroy(&c->lock);
     mem_free(c);
 }
 
@@ -90,6 +94,7 @@ static struct kept *kept_new(struct caches *c, struct slice key,
 {
     struct kept *k = mem_alloc(sizeof *k + key.len);
     memcpy(k->text, key.at, key.len);
+    k->caches = c;
     k->key = (struct slice){k->text, key.len};
     k->named = name.len > 0;
     open_meters(k, unit, name);
@@ -101,6 +106,7 @@ struct kept *caches_take(struct caches *c, struct slice unit, struct slice name,
                          size_t entries, size_t bytes, int64_t now)
 {
     struct buf key;
+    pthread_mutex_lock(&c->lock);
     free_orphans(c, now);
     buf_init(&key, 2000);
     int got = buf_add_slice(&key, unit);
@@ -118,50 +124,69 @@ struct kept *caches_take(struct caches *c, struct slice unit, struct slice name,
         k->cache = cache_new(entries, bytes);
     k->refs++;
     count(k);
+    pthread_mutex_unlock(&c->lock);
     return k;
 }
 
 void caches_drop(struct caches *c, struct kept *k, int64_t now)
 {
-    if (--k->refs > 0)
-        return;
-    k->left_ms = now;
-    if (k->named)
-        return;
-    map_take_text(&c->kept, k->key);
-    kept_free(k);
+    pthread_mutex_lock(&c->lock);
+    if (--k->refs == 0) {
+        k->left_ms = now;
+        if (!k->named) {
+            map_take_text(&c->kept, k->key);
+            kept_free(k);
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
 }
 
-bool kept_get(struct kept *k, struct slice key, int64_t now,
+bool kept_get(struct kept *k, struct slice key, int64_t now, struct arena *a,
               struct slice *value)
 {
+    pthread_mutex_lock(&k->caches->lock);
     bool hit = cache_get(k->cache, key, now, value);
+    if (hit)
+        *value = slice_dup(a, *value);
     struct cache_stats s = cache_stats(k->cache);
     meter_add(hit ? k->hits : k->misses, 1);
     meter_set(k->ratio, (int64_t)(s.hits * 10000 / (s.hits + s.misses)));
     if (!hit)
         count(k); /* one past its time was let go of */
+    pthread_mutex_unlock(&k->caches->lock);
     return hit;
 }
 
 void kept_put(struct kept *k, struct slice key, struct slice value,
               int64_t expires_at)
 {
+    pthread_mutex_lock(&k->caches->lock);
     if (value.at)
         cache_put(k->cache, key, value, expires_at);
     else
         cache_del(k->cache, key);
     count(k);
     long long over = atomic_load(&house_bytes) - LIMIT_CACHES_BYTES;
-    if (over <= 0)
-        return;
-    size_t own = k->counted;
-    cache_shrink(k->cache, own > (size_t)over ? own - (size_t)over : 0);
-    count(k);
+    if (over > 0) {
+        size_t own = k->counted;
+        cache_shrink(k->cache, own > (size_t)over ? own - (size_t)over : 0);
+        count(k);
+    }
+    pthread_mutex_unlock(&k->caches->lock);
 }
 
 void kept_clear(struct kept *k)
 {
+    pthread_mutex_lock(&k->caches->lock);
     cache_clear(k->cache);
     count(k);
+    pthread_mutex_unlock(&k->caches->lock);
+}
+
+struct cache_stats kept_stats(struct kept *k)
+{
+    pthread_mutex_lock(&k->caches->lock);
+    struct cache_stats s = cache_stats(k->cache);
+    pthread_mutex_unlock(&k->caches->lock);
+    return s;
 }

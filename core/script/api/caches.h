@@ -6,7 +6,8 @@
  * (when the file is loaded) and LIMIT_CACHES_BYTES for the house (at each put:
  * whoever is over it lets go of its own).
  *
- * Thread: the worker's; the house's sum is atomic.
+ * Threads: the worker's and the lanes that run its versions, under a lock of
+ * its own: two versions of a unit may use one cache at the same time.
  */
 #pragma once
 #include "base/cache.h"
@@ -15,6 +16,7 @@
 
 struct caches;
 struct kept {
+    struct caches *caches;
     struct slice key; /* unit, NUL, name */
     struct cache *cache;
     int refs;        /* versions that use it */
@@ -30,9 +32,11 @@ void caches_free(struct caches *c); /* NULL is fine; nobody uses one any more */
 struct kept *caches_take(struct caches *c, struct slice unit, struct slice name,
                          size_t entries, size_t bytes, int64_t now);
 void caches_drop(struct caches *c, struct kept *k, int64_t now);
-bool kept_get(struct kept *k, struct slice key, int64_t now,
+/* Copies the value into a. */
+bool kept_get(struct kept *k, struct slice key, int64_t now, struct arena *a,
               struct slice *value);
 /* value.at NULL deletes. */
 void kept_put(struct kept *k, struct slice key, struct slice value,
               int64_t expires_at);
 void kept_clear(struct kept *k);
+struct cache_stats kept_stats(struct kept *k);

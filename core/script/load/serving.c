@@ -95,12 +95,26 @@ static bool same(const struct version *a, const struct version *b)
     return a && strcmp(a->text, b->text) == 0;
 }
 
+/* Always the same thread for a unit, whatever its version. A job walks all
+ * rules and a hop costs more than a short handler, so rules stay together: on
+ * the first half of the threads, and what channels are called for alone on the
+ * other. The name's hash is the same in each process. */
+static struct worker *worker_of(const struct script *s, struct slice name)
+{
+    uint64_t at = choice_salt(name), all = (uint64_t)s->workers;
+    uint64_t rules = (all + 1) / 2;
+    if (all == 1)
+        return s->worker[0];
+    if (slice_starts(name, "channels/"))
+        return s->worker[rules + at % (all - rules)];
+    return s->worker[at % rules];
+}
+
 static void adopt(struct script *s, struct unit *u, struct version *v)
 {
-    uint64_t at = hash_bytes(u->name, strlen(u->name));
     unit_ref(u);
     v->unit = u;
-    v->worker = s->worker[at % (uint64_t)s->workers];
+    v->worker = worker_of(s, slice_of(u->name));
 }
 
 /* Takes a ref: nothing new comes to it, what waits in it has a while. */

@@ -140,7 +140,8 @@ void version_tell(struct version *v)
     list_init(&v->touched);
     meter_add(m->calls, v->new_calls);
     meter_add(m->cpu, v->new_us);
-    meter_set(m->memory, (int64_t)v->budget.used);
+    if (!v->away) /* else the lane counts there */
+        meter_set(m->memory, (int64_t)v->budget.used);
     meter_add(m->in_flight, (int64_t)v->task_count - v->told_tasks);
     v->told_tasks = v->task_count;
     v->new_calls = v->new_us = 0;
@@ -157,6 +158,7 @@ void version_close(struct version *v)
     arena_free(v->scratch_arena);
     arena_free(v->arena);
     unit_free(v->unit);
+    mem_free(v->lent);
     v->magic = 0;
     mem_free(v);
 }

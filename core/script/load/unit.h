@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 
 struct worker;
+struct lent;
 struct script;
 
 #define UNIT_NAME 200    /* bytes of "rules/20-refund" and its like */
@@ -151,6 +152,15 @@ struct version {
     int64_t new_calls, new_us, told_tasks;
     bool quarantined, failing, drained;
     struct timer drain;
+    /* lending: script/run/lend.h */
+    struct lent *lent; /* owned; NULL: it never was */
+    struct list at_lane;
+    bool away;      /* a lane has the state */
+    bool lost;      /* for ever */
+    bool drain_due; /* when it is back */
+    uint8_t proven;
+    int64_t slow_until;          /* ms, 0 = it is not slow */
+    uint64_t streams;            /* opened so far: bind_stream */
     struct arena *scratch_arena; /* of a call under way; see bind.h */
     struct buf scratch;
     struct loader *loader; /* while loading: require looks here */

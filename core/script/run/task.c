@@ -16,6 +16,7 @@
 #include "script/load/canary.h"
 #include "script/report.h"
 #include "script/run/args.h"
+#include "script/run/lend.h"
 #include "script/run/part.h"
 #include "script/run/worker.h"
 #include <lauxlib.h>
@@ -23,6 +24,7 @@
 #define POOL 64 /* idle coroutines of a version */
 #define KILLS 5 /* in KILL_MS: quarantine */
 #define KILL_MS 60000
+#define LOST_WHY "killed: a call did not come back; its thread was replaced"
 
 METER_US(
     call_time, "yuelai_script_call_seconds",
@@ -107,7 +109,8 @@ static void drop(struct task *t, bool keep)
         v->idle_count++;
         return;
     }
-    luaL_unref(v->L, LUA_REGISTRYINDEX, t->ref);
+    if (!v->lost)
+        luaL_unref(v->L, LUA_REGISTRYINDEX, t->ref);
     mem_free(t);
 }
 
@@ -282,9 +285,20 @@ static void fail_play(struct task *t, int status)
     lua_settop(t->version->L, top);
 }
 
+/* Of a large heap that takes longer than most handlers. */
+static void collect(struct worker *w, struct version *v)
+{
+    const struct stretch garbage = {0};
+    if (w->conf.lanes)
+        lend_give(w, v, LANE_SLOW, &garbage);
+    else
+        lua_gc(v->L, LUA_GCCOLLECT, 0);
+}
+
 static enum outcome fail(struct task *t, int status, bool killed)
 {
     struct version *v = t->version;
+    struct worker *w = t->worker;
     if (killed && (status == 0 || status == LUA_YIELD))
         status = LUA_ERRMEM; /* the script has caught it */
     report(t, status);
@@ -299,7 +313,7 @@ static enum outcome fail(struct task *t, int status, bool killed)
         fail_play(t, status);
     drop(t, false);
     if (v->budget.used > v->budget.max / 2)
-        lua_gc(v->L, LUA_GCCOLLECT, 0);
+        collect(w, v);
     return OUTCOME_FAILED;
 }
 
@@ -427,34 +441,76 @@ static int64_t cpu_limit(const struct task *t)
     return worker_tick_ms(t->worker) - last < KILL_MS ? (ms + 1) / 2 : ms;
 }
 
-static enum outcome go(struct task *t, int nargs)
+void task_stretch(struct stretch *s, struct watch *watch)
+{
+    struct task *t = s->task;
+    struct version *v = t->version;
+    budget_enter(&v->budget);
+    watch_enter(watch, v->L, s->limit_ms);
+    s->status = lua_resume(t->co, s->nargs);
+    s->killed = watch_leave(watch) && s->status != 0;
+    budget_leave(&v->budget);
+    s->killed |= v->budget.fails > 0;
+}
+
+static enum outcome after(struct task *t, const struct stretch *s)
 {
     struct version *v = t->version;
-    struct watch *watch = &t->worker->watch;
-    budget_pace(&v->budget, v->L);
-    int64_t began = t->worker->tick_us;
-    t->wait = WAIT_NONE;
-    v->running = t;
-    budget_enter(&v->budget);
-    watch_enter(watch, v->L, cpu_limit(t));
-    int status = lua_resume(t->co, nargs);
-    bool killed = watch_leave(watch) && status != 0;
-    budget_leave(&v->budget);
+    int status = s->status;
     v->running = NULL;
-    int64_t took = worker_tick(t->worker) - began;
-    meter_note(&call_time, took);
-    took = worker_cpu_of(t->worker, took);
-    v->new_us += took;
+    meter_note(&call_time, s->took_us);
+    v->new_us += s->cpu_us;
     if (t->hop)
-        t->hop->us += took;
-    killed |= v->budget.fails > 0;
-    if (killed || (status != 0 && status != LUA_YIELD))
-        return fail(t, status, killed);
+        t->hop->us += s->cpu_us;
+    lend_note(t->worker, v, s);
+    if (s->killed || (status != 0 && status != LUA_YIELD))
+        return fail(t, status, s->killed);
     if (status == 0)
         return finish(t);
     if (t->wait == WAIT_PARK)
         return finish_play(t, true);
     return t->wait == WAIT_NONE ? fail(t, status, false) : wait(t);
+}
+
+static enum outcome go(struct task *t, int nargs)
+{
+    struct version *v = t->version;
+    struct worker *w = t->worker;
+    struct stretch s = {.task = t, .nargs = nargs, .limit_ms = cpu_limit(t)};
+    budget_pace(&v->budget, v->L);
+    t->wait = WAIT_NONE;
+    v->running = t;
+    enum lane lane = lend_to(w, v);
+    if (lane != LANE_NONE) {
+        if (t->generation) /* a late answer must not look at it meanwhile */
+            t->generation = ++w->generation;
+        lend_give(w, v, lane, &s);
+        return OUTCOME_WAITING;
+    }
+    int64_t began = w->tick_us;
+    task_stretch(&s, &w->watch);
+    s.took_us = worker_tick(w) - began;
+    s.cpu_us = worker_cpu_of(w, s.took_us);
+    return after(t, &s);
+}
+
+/* The same, when it is known whose job it is. */
+static enum outcome go_for(struct run *run, struct task *t, int nargs)
+{
+    enum outcome o = go(t, nargs);
+    if (o != OUTCOME_WAITING)
+        run->task = NULL;
+    return o;
+}
+
+enum outcome task_back(struct task *t, const struct stretch *s)
+{
+    struct run *run = t->job->task;
+    worker_tick(t->worker);
+    enum outcome o = after(t, s);
+    if (o != OUTCOME_WAITING)
+        run->task = NULL;
+    return o;
 }
 
 static void begin(struct task *t, struct worker *w, struct job *job)
@@ -482,6 +538,10 @@ static void begin(struct task *t, struct worker *w, struct job *job)
 enum outcome task_start(struct worker *w, struct version *v, struct job *job)
 {
     struct run *run = job->task;
+    if (v->away) {
+        lend_hold(v, run);
+        return OUTCOME_WAITING;
+    }
     if (v->quarantined || v->failing) {
         struct hop *hop = hops_add(&run->hops, job, v, worker_wall(w));
         if (hop)
@@ -503,15 +563,11 @@ enum outcome task_start(struct worker *w, struct version *v, struct job *job)
     }
     lua_rawgeti(t->co, LUA_REGISTRYINDEX, v->hook[job->hook]);
     run->task = t;
-    enum outcome o = go(t, args_push(t));
-    if (o != OUTCOME_WAITING)
-        run->task = NULL;
-    return o;
+    return go_for(run, t, args_push(t));
 }
 
 enum outcome task_resume(struct task *t, int result, struct script_ask *answer)
 {
-    struct run *run = t->job->task;
     t->cut |= result == ERR_CANCELLED && t->version->drained;
     meter_add(&waiting_now, -1);
     timer_stop(t->worker->wheel, &t->timer);
@@ -519,10 +575,57 @@ enum outcome task_resume(struct task *t, int result, struct script_ask *answer)
     t->answer = answer;
     t->result = result;
     t->resumed = true;
-    enum outcome o = go(t, 0);
-    if (o != OUTCOME_WAITING)
-        run->task = NULL;
-    return o;
+    t->wait = WAIT_NONE;
+    if (!t->version->away)
+        return task_go_on(t);
+    lend_hold(t->version, t->job->task);
+    return OUTCOME_WAITING;
+}
+
+/* Its version is lost: its handlers are over, and no Lua runs for that. */
+static enum outcome end_lost(struct task *t)
+{
+    struct run *run = t->job->task;
+    note_failure(t, SLICE(LOST_WHY));
+    note_end(t, HOP_CANCELLED);
+    back_to_mark(t);
+    if (t->play)
+        play_fail(t, LOST_WHY);
+    run->task = NULL;
+    drop(t, false);
+    return OUTCOME_FAILED;
+}
+
+enum outcome task_go_on(struct task *t)
+{
+    if (t->version->lost)
+        return end_lost(t);
+    return go_for(t->job->task, t, 0);
+}
+
+/* Nothing of it is freed: the thread may still look at it, and at the job. */
+void task_lose(struct task *t)
+{
+    struct worker *w = t->worker;
+    struct version *v = t->version;
+    struct run *run = t->job->task;
+    note_failure(t, SLICE(LOST_WHY));
+    report_lost(w, v);
+    meter_add(v->unit->meters.errors, 1);
+    meter_add(v->unit->meters.kills, 1);
+    meter_add(&kills_all, 1);
+    meter_add(&quarantines, 1);
+    note_end(t, HOP_KILLED);
+    back_to_mark(t);
+    if (t->play)
+        play_fail(t, LOST_WHY);
+    if (t->generation)
+        worker_free_slot(w, t->slot);
+    list_remove(&t->link);
+    v->task_count--;
+    touch(t);
+    t->job->stuck = true;
+    run->task = NULL;
 }
 
 /* --- for the calls that wait ---------------------------------------------- */

@@ -16,6 +16,8 @@
 
 struct worker;
 struct version;
+struct stretch;
+struct watch;
 struct hop;
 struct play;
 
@@ -87,6 +89,15 @@ struct task {
 enum outcome task_start(struct worker *w, struct version *v, struct job *job);
 /* Ends a wait with result; takes the answer (may be NULL). */
 enum outcome task_resume(struct task *t, int result, struct script_ask *answer);
+/* A task whose resume was held goes on (lend.h). */
+enum outcome task_go_on(struct task *t);
+/* Runs a stretch of s->task, on the thread that has the state; fills status
+ * and killed. */
+void task_stretch(struct stretch *s, struct watch *watch);
+/* The same has ended elsewhere. */
+enum outcome task_back(struct task *t, const struct stretch *s);
+/* Its thread did not come back: it fails and is left to it. */
+void task_lose(struct task *t);
 /* Its part is committed (or refused): the wait itself begins. */
 void task_given(struct task *t);
 /* Without running any more Lua: the house stops. */

@@ -61,6 +61,20 @@ static void on_signal(int number)
     errno = was;
 }
 
+/* A new one, or that of one who was given up. */
+static void find_place(struct watchdog *d, struct watch *w)
+{
+    for (int i = 0; i < atomic_load(&d->count); i++) {
+        struct watch *was = atomic_load(&d->watch[i]);
+        if (was && atomic_load(&was->given_up) &&
+            atomic_compare_exchange_strong(&d->watch[i], &was, w))
+            return;
+    }
+    int at = atomic_fetch_add(&d->count, 1);
+    must(at < WATCH_MAX);
+    atomic_store(&d->watch[at], w);
+}
+
 void watch_begin(struct watch *w, struct watchdog *d)
 {
     *w = (struct watch){.dog = d, .thread = pthread_self()};
@@ -70,9 +84,12 @@ void watch_begin(struct watch *w, struct watchdog *d)
     sigemptyset(&ours);
     sigaddset(&ours, SIGUSR2);
     must(pthread_sigmask(SIG_UNBLOCK, &ours, NULL) == 0);
-    int at = atomic_fetch_add(&d->count, 1);
-    must(at < WATCH_MAX);
-    atomic_store(&d->watch[at], w);
+    find_place(d, w);
+}
+
+void watch_give_up(struct watch *w)
+{
+    atomic_store(&w->given_up, true);
 }
 
 void watch_busy(struct watch *w, bool busy)
@@ -119,6 +136,8 @@ static int64_t cpu_us(const struct watch *w)
 static bool look(struct watchdog *d, struct watch *w)
 {
     unsigned seq = atomic_load(&w->seq);
+    if (atomic_load(&w->given_up))
+        return false;
     if (!(seq & 1)) {
         w->seen = 0;
         return atomic_load(&w->busy);

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WATCH_MAX 64 /* script threads */
+#define WATCH_MAX 72 /* script threads, lanes */
 
 struct watchdog;
 struct watch {
@@ -28,6 +28,7 @@ struct watch {
     atomic_uint seq;       /* odd: in Lua */
     atomic_uint doomed;    /* the seq to be killed */
     atomic_bool busy;      /* has work; the dog must look */
+    atomic_bool given_up;  /* nobody looks at it any more */
     atomic_llong limit_us; /* of the stretch under way; 0 = the dog's */
     volatile sig_atomic_t hooked;
     pthread_t thread;
@@ -48,4 +49,6 @@ void watch_begin(struct watch *w, struct watchdog *d);
 void watch_busy(struct watch *w, bool busy);
 /* limit_ms: CPU time of this stretch, 0 = the dog's own. */
 void watch_enter(struct watch *w, lua_State *L, int64_t limit_ms);
+/* Its thread does not come back; any thread. */
+void watch_give_up(struct watch *w);
 bool watch_leave(struct watch *w); /* true: that stretch was told to die */

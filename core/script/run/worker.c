@@ -15,6 +15,7 @@
 #include "script/api/caches.h"
 #include "script/inside.h"
 #include "script/metrics.h"
+#include "script/run/lend.h"
 #include "script/run/part.h"
 #include "script/run/screen.h"
 #include <string.h>
@@ -28,22 +29,16 @@ METER_US(queue_time, "yuelai_script_queue_seconds",
 
 void worker_post(struct worker *w, struct mail *m)
 {
-    m->next = NULL;
-    if (w->out_last)
-        w->out_last->next = m;
-    else
-        w->out_first = m;
-    w->out_last = m;
-    w->out_count++;
+    struct chain *lent = lane_out();
+    chain_add(lent ? lent : &w->out, m);
 }
 
 static void send_out(struct worker *w)
 {
-    if (!w->out_first)
+    if (!w->out.first)
         return;
-    loop_post_chain(w->conf.home, w->out_first, w->out_last, w->out_count);
-    w->out_first = w->out_last = NULL;
-    w->out_count = 0;
+    loop_post_chain(w->conf.home, w->out.first, w->out.last, w->out.count);
+    w->out = (struct chain){0};
 }
 
 static void on_done(struct mail *m)
@@ -223,13 +218,8 @@ static void on_drained(struct timer *timer)
 {
     struct version *v = container_of(timer, struct version, drain);
     struct worker *w = v->worker;
-    v->drained = true;
     version_ref(v); /* the last job may let go of it */
-    while (!list_empty(&v->tasks)) {
-        struct task *t = container_of(v->tasks.next, struct task, link);
-        struct job *job = t->job;
-        worker_go_on(w, job, task_resume(t, ERR_CANCELLED, NULL));
-    }
+    lend_drain(w, v);
     version_unref(v);
 }
 
@@ -286,6 +276,8 @@ int64_t worker_now(struct worker *w)
 {
     const struct script_conf *conf = w->conf.conf;
     int64_t now = conf->now ? conf->now(conf->arg) : clock_mono_us() / 1000;
+    if (lane_out())
+        return now;
     if (now > w->now_ms) /* a wheel does not turn back */
         w->now_ms = now;
     return w->now_ms;
@@ -337,26 +329,36 @@ uint32_t worker_failures(const struct worker *w)
     return most > 0 ? (uint32_t)most : LIMIT_FAILURES;
 }
 
-static void on_stop(struct mail *m)
+/* What is held is among the runs, and what holds it is not asked again. */
+void worker_stop_runs(struct worker *w)
 {
-    struct worker *w = container_of(m, struct worker, stop);
-    w->stopping = true;
     list_each (&w->runs, n) {
         struct run *run = container_of(n, struct run, link);
         struct job *job = run->job;
+        if (run->task && run->task->version->away)
+            continue;
         if (run->task)
             task_abandon(run->task);
         answer(w, job, ERR_CANCELLED);
     }
-    mailbox_push(w->ended, &w->end);
+    if (list_empty(&w->lent))
+        mailbox_push(w->ended, &w->end);
+}
+
+static void on_stop(struct mail *m)
+{
+    struct worker *w = container_of(m, struct worker, stop);
+    w->stopping = true;
+    lend_hurry(w);
+    worker_stop_runs(w);
 }
 
 static int64_t nap_us(struct worker *w)
 {
     if (w->buried || atomic_load(&w->quit))
         return 0;
-    if (w->stopping || w->conf.conf->now)
-        return -1; /* nothing is timed any more, or by worker_nudge */
+    if (w->conf.conf->now || (w->stopping && list_empty(&w->lent)))
+        return -1; /* timed by worker_nudge, or nothing is any more */
     int64_t ms = wheel_next(w->wheel, worker_now(w));
     return ms < 0 ? -1 : ms * 1000;
 }
@@ -397,7 +399,7 @@ static void run(void *arg)
         watch_busy(&w->watch, true);
         begin_turn(w);
         run_all(w, m);
-        if (!w->stopping)
+        if (!w->stopping || !list_empty(&w->lent))
             wheel_turn(w->wheel, worker_now(w));
         tell_meters(w);
         send_out(w);
@@ -415,6 +417,9 @@ struct worker *worker_new(const struct worker_conf *conf)
     buf_init(&w->scratch, LIMIT_TRACE_BYTES);
     list_init(&w->runs);
     list_init(&w->touched);
+    list_init(&w->lent);
+    w->caches = caches_new();
+    w->metrics = metrics_new();
     must(thread_start("script", run, w, &w->thread) == 0);
     return w;
 }
@@ -434,9 +439,11 @@ void worker_free(struct worker *w)
     mailbox_free(w->box);
     wheel_free(w->wheel);
     buf_fini(&w->scratch);
-    caches_free(w->caches);
-    metrics_free(w->metrics);
     mem_free(w->slots);
     mem_free(w->free_slot);
+    if (w->has_lost)
+        return; /* its thread may still look there */
+    caches_free(w->caches);
+    metrics_free(w->metrics);
     mem_free(w);
 }

@@ -10,6 +10,7 @@
 #pragma once
 #include "script/load/unit.h"
 #include "script/run/hops.h"
+#include "script/run/lane.h"
 #include "script/run/task.h"
 #include "script/run/watchdog.h"
 
@@ -22,6 +23,7 @@ struct screen;
 struct run {
     struct job *job;
     struct list link;  /* worker's runs, while here */
+    struct list hold;  /* of a version that is away: lend.h */
     struct plan *plan; /* one ref */
     struct worker *worker;
     uint32_t at; /* next in the plan */
@@ -38,6 +40,7 @@ struct run {
 struct worker_conf {
     struct loop *home;
     struct watchdog *dog;
+    struct lanes *lanes; /* NULL: nothing is lent */
     struct script *script;
     atomic_llong *depth;            /* jobs not yet answered */
     const struct script_conf *conf; /* now, on_part, failures */
@@ -59,12 +62,12 @@ struct worker {
     struct list touched;         /* versions whose meters are to be told */
     int64_t now_ms;              /* the latest that worker_now said */
     struct buf scratch;          /* hops_write */
-    struct caches *caches;       /* NULL until a script has one */
-    struct metrics *metrics;     /* likewise */
+    struct caches *caches;       /* both: see there who may */
+    struct metrics *metrics;
     struct list runs;
-    struct mail *out_first,
-        *out_last; /* to the home loop, at the batch's end */
-    size_t out_count;
+    struct list lent;    /* versions that are away */
+    bool has_lost;       /* one of them for ever: lend.c */
+    struct chain out;    /* to the home loop, at the batch's end */
     struct mail *buried; /* versions to be closed, one a turn */
     struct mail stop;
     bool stopping;
@@ -83,11 +86,12 @@ void worker_nudge(struct worker *w);                        /* conf.now moved */
 void worker_retire(struct worker *w, struct version *v);
 void worker_bury(struct worker *w, struct version *v); /* takes */
 
-/* --- on the worker's own thread --- */
+/* --- where its Lua runs: on its own thread, or the lane's --- */
 void worker_post(struct worker *w, struct mail *m); /* to the home loop */
 void worker_ask(struct worker *w, struct script_ask *ask); /* takes */
 int64_t worker_now(struct worker *w);                      /* ms, the wheel's */
 int64_t worker_wall(const struct worker *w); /* ms since 1970; any thread */
+/* --- on the worker's own thread --- */
 /* A look at the clock; in between, three handlers a microsecond, nobody needs
  * to know it better: tick_us, worker_tick_ms and worker_tick_wall are of it. */
 int64_t worker_tick(struct worker *w);
@@ -105,3 +109,5 @@ struct task *worker_task(const struct worker *w, uint64_t slot,
 void worker_free_slot(struct worker *w, uint32_t slot);
 /* A task that waited has ended: on with its job. */
 void worker_go_on(struct worker *w, struct job *job, enum outcome o);
+/* The house stops: answers what is here, except of versions that are away. */
+void worker_stop_runs(struct worker *w);
