@@ -23,6 +23,8 @@ read_globals = {
   flow = { fields = { start = {}, stop = {}, ask = {}, wait_reply = {}, sleep = {}, choose = {}, step = {}, saga = {}, states = {}, now = {}, random = {}, id = {}, attempt = {} } },
   queues = { fields = { length = {}, list = {} } },
   http = { fields = { get = {}, post = {}, put = {}, patch = {}, delete = {}, head = {}, request = {}, stream = {} } },
+  imap = { fields = { look = {}, mark = {} } },
+  smtp = { fields = { send = {} } },
   kv = { fields = { get = {}, set = {}, del = {}, add = {}, incr = {}, update = {}, keys = {}, once = {}, space = {}, DELETE = { other_fields = true } } },
   cache = { fields = { new = {} } },
   metric = { fields = { count = {}, gauge = {}, observe = {} } },

@@ -6,7 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 DATA ?= ./data
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-# What a fresh Debian 12 lacks. A name after a colon is a program that will do
+# What a fresh Debian 12 lacks. (RUNLEVEL=1: the mail servers of the tests are
+# installed, not started.) A name after a colon is a program that will do
 # instead of the package (a newer node of your own, say).
 PKGS_BUILD := gcc libc6-dev cmake ninja-build pkg-config libuv1-dev \
   libwslay-dev libsqlite3-dev libcurl4-openssl-dev libluajit-5.1-dev \
@@ -16,7 +17,8 @@ PKGS_BUILD := gcc libc6-dev cmake ninja-build pkg-config libuv1-dev \
   ca-certificates nodejs:node npm:npm
 PKGS_TEST := lua-check:luacheck universal-ctags clang:clang \
   libclang-rt-14-dev clang-format:clang-format sqlite3:sqlite3 chromium \
-  fonts-noto-cjk util-linux clang-tidy:clang-tidy
+  fonts-noto-cjk util-linux clang-tidy:clang-tidy \
+  openssl dovecot-imapd dovecot-lmtpd exim4-daemon-light
 
 # need(packages): installs what is missing; asks no network if nothing is.
 define need
@@ -29,7 +31,7 @@ done; \
 if [ -n "$$missing" ]; then \
   echo "installing:$$missing"; \
   $(SUDO) apt-get update -qq && \
-  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+  $(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq \
     --no-install-recommends $$missing >/dev/null; \
 fi
 endef

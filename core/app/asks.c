@@ -74,6 +74,10 @@ void asks_on_ask(void *arg, struct script_ask *ask)
     case ASK_STREAM_END:
         stream_end(s, ask);
         break;
+    case ASK_IMAP:
+    case ASK_SMTP:
+        post_ask(s, ask);
+        break;
     case ASK_KV_GET:
     case ASK_KV_SWAP:
     case ASK_KV_KEYS:

@@ -26,6 +26,9 @@ void stream_next(struct server *s, struct script_ask *ask);
 void stream_end(struct server *s, struct script_ask *ask);
 void streams_free(struct map *streams);
 
+/* --- asks_post.c: takes the ask --- */
+void post_ask(struct server *s, struct script_ask *ask); /* IMAP, SMTP */
+
 /* --- asks_kv.c: take the ask --- */
 void kv_ask(struct server *s, struct script_ask *ask); /* GET, SWAP, KEYS */
 

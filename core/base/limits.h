@@ -47,8 +47,12 @@
 #define LIMIT_HTTP_BODY (1024 * 1024) /* answer to a script's http call */
 #define LIMIT_HTTP_BODY_MOST (8 * 1024 * 1024) /* both ways, when asked for */
 #define LIMIT_HTTP_HEADERS 50                  /* of a script's http call */
-#define LIMIT_STREAM_MS 300000                 /* a script's http.stream */
-#define LIMIT_STREAM_LINE (256 * 1024)         /* a line, an event of one */
+#define LIMIT_POST_BYTES (4 * 1024 * 1024)     /* of a mail that is read */
+#define LIMIT_POST_BYTES_MOST (8 * 1024 * 1024)
+#define LIMIT_POST_SEND_BYTES (16 * 1024 * 1024) /* a mail that is sent */
+#define LIMIT_POST_TO 100                        /* addresses of one */
+#define LIMIT_STREAM_MS 300000                   /* a script's http.stream */
+#define LIMIT_STREAM_LINE (256 * 1024)           /* a line, an event of one */
 #define LIMIT_KV_VALUE (64 * 1024)
 #define LIMIT_KV_KEYS 1000      /* of one kv.keys */
 #define LIMIT_ONCE_MS 30000     /* to make a value, then another one tries */

@@ -93,6 +93,8 @@ void httpc_finish(struct task *t, int code, const char *why)
     }
     if (code < 0)
         err_set(&call->err, code, "%s", why);
+    else if (call->line)
+        httpc_line_take(t);
     task_free(t);
     host_forget(h, host);
     post_answer(h, call);
@@ -253,8 +255,10 @@ static struct host *admit(struct httpc *h, struct httpc_call *c)
     char key[HOST_TEXT], why[HTTPC_WHY];
     if (!c->url.len || memchr(c->url.at, '\0', c->url.len) ||
         c->method.len > 16 ||
-        !httpc_host_of(slice_dup(c->arena, c->url).at, key)) {
-        fail(h, c, ERR_BAD_REQUEST, "This is no http or https address.");
+        !httpc_host_of(slice_dup(c->arena, c->url).at, c->line != NULL, key)) {
+        fail(h, c, ERR_BAD_REQUEST,
+             c->line ? "This is no mail server's address."
+                     : "This is no http or https address.");
         return NULL;
     }
     struct host *host = host_get(h, key);

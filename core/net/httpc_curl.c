@@ -26,7 +26,17 @@ struct watch {
     curl_socket_t fd;
 };
 
-bool httpc_host_of(const char *url, char out[HOST_TEXT])
+static bool speaks(const char *scheme, bool mail)
+{
+    static const char *const known[] = {"http",  "https", "imap",
+                                        "imaps", "smtp",  "smtps"};
+    for (size_t i = mail ? 2 : 0; i < (mail ? 6 : 2); i++)
+        if (slice_is_nocase(slice_of(scheme), known[i]))
+            return true;
+    return false;
+}
+
+bool httpc_host_of(const char *url, bool mail, char out[HOST_TEXT])
 {
     CURLU *u = curl_url();
     char *scheme = NULL, *name = NULL, *port = NULL;
@@ -35,8 +45,7 @@ bool httpc_host_of(const char *url, char out[HOST_TEXT])
         curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_HOST, &name, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
-    ok = ok && (slice_is_nocase(slice_of(scheme), "http") ||
-                slice_is_nocase(slice_of(scheme), "https"));
+    ok = ok && speaks(scheme, mail);
     if (ok) {
         int n = snprintf(out, HOST_TEXT, "%s://%s:%s", scheme, name, port);
         ok = n > 0 && n < HOST_TEXT;
@@ -233,7 +242,10 @@ void httpc_begin(struct task *t)
     must(t->easy != NULL);
     set_rules(t, slice_dup(t->call->arena, t->call->url));
     set_times(t);
-    set_request(t);
+    if (t->call->line)
+        httpc_line_options(t);
+    else
+        set_request(t);
     must(curl_multi_add_handle(t->h->multi, t->easy) == CURLM_OK);
 }
 
@@ -303,6 +315,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
         flags |= CURL_CSELECT_OUT;
+    h->entered_us = clock_mono_us();
     curl_multi_socket_action(h->multi, w->fd, flags, &running);
     collect(h);
 }
@@ -361,6 +374,7 @@ void httpc_on_timer(struct timer *t)
 {
     struct httpc *h = container_of(t, struct httpc, timer);
     int running;
+    h->entered_us = clock_mono_us();
     curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     collect(h);
 }

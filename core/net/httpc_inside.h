@@ -55,6 +55,7 @@ struct httpc {
     struct map hosts, metered;
     struct host_meters others;
     struct timer timer, news_timer;
+    int64_t entered_us; /* when the loop went into curl */
 };
 
 /* httpc.c */
@@ -71,8 +72,13 @@ void httpc_end(struct task *t); /* harmless if it never began */
 void httpc_go_on(struct task *t);
 void httpc_stop(struct httpc *h);
 void httpc_on_timer(struct timer *t);
-/* "https://host:port" in lower case; false: not an address we call. */
-bool httpc_host_of(const char *url, char out[HOST_TEXT]);
+/* "https://host:port" in lower case; false: not an address we call (mail: one
+ * of a mail server). */
+bool httpc_host_of(const char *url, bool mail, char out[HOST_TEXT]);
+
+/* httpc_line.c */
+void httpc_line_options(struct task *t);
+void httpc_line_take(struct task *t); /* connected: curl's handle is theirs */
 
 /* httpc_host.c */
 struct host *host_get(struct httpc *h, const char *text); /* NULL: too many */

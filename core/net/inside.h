@@ -56,6 +56,7 @@ struct net {
     struct sessions *sessions;
     struct files *files;
     struct httpc *httpc;
+    struct post *post;  /* NULL until mail is read or sent */
     uint64_t requests;  /* ids of */
     struct buf scratch; /* encodings without an arena */
 

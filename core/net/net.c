@@ -16,6 +16,7 @@
 #include "net/files.h"
 #include "net/httpc.h"
 #include "net/inside.h"
+#include "net/post/post.h"
 #include "net/serve.h"
 #include "net/session.h"
 #include "net/ws.h"
@@ -257,6 +258,7 @@ void net_close(struct net *n)
     door_shut(n->door);
     if (n->local)
         door_shut(n->local);
+    post_close(n);
     httpc_close(n->httpc);
     conns_close(n);
     sessions_free(n->sessions);

@@ -107,6 +107,7 @@ struct httpc_call {
     int follow;       /* redirects, at most HTTPC_FOLLOW_MOST; GET HEAD POST */
     size_t body_max;
     bool stream;         /* the body is read by httpc_read, as it comes */
+    struct line *line;   /* line.h: no request, a connection to talk on */
     struct arena *arena; /* the caller's: answers are put here */
     int result;          /* 0 or ERR_* */
     struct err err;

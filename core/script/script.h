@@ -83,6 +83,8 @@ enum ask_kind {
     ASK_AI,          /* name = assistant, data = turn -> data = answer;
                         ERR_UNAVAILABLE while no assistant is set up */
     ASK_KB,          /* name = query, data = options -> data; likewise */
+    ASK_IMAP,        /* post: a mailbox is read */
+    ASK_SMTP,        /* post: a mail is sent */
     ASK_TEST         /* name = step, data: of a *_test.lua, to its runner */
 };
 struct http_call { /* in the ask's arena */
@@ -98,6 +100,40 @@ struct http_call { /* in the ask's arena */
     struct slice answer_headers; /* "name: value\n" lines, lower-case names */
     struct slice answer;
 };
+struct post_mail {
+    uint32_t uid;
+    int64_t size; /* of all of it; bytes may be its beginning */
+    struct slice bytes;
+    bool seen;
+};
+struct post_refused {
+    struct slice address, why;
+    int status;
+};
+struct post_ask { /* in the ask's arena */
+    struct slice url, user, password, token;
+    bool plain;
+    int64_t timeout_ms;
+    /* IMAP: mails over `after`, or one to be marked */
+    struct slice folder, flags;
+    uint32_t after, validity, mark;
+    int64_t since_ms, wait_ms;
+    size_t most, bytes_max;
+    /* SMTP */
+    struct slice name, from, mail;
+    const struct slice *to;
+    size_t to_count;
+    /* answer; validity too */
+    uint32_t next;
+    int64_t exists;
+    bool more, idles;
+    struct post_mail *mails;
+    size_t mail_count;
+    int status;
+    struct slice text;
+    struct post_refused *refused;
+    size_t refused_count;
+};
 struct script_ask {
     struct mail mail;    /* must be first */
     struct arena *arena; /* owned; the ask lies in it */
@@ -105,6 +141,7 @@ struct script_ask {
     struct slice unit, name, data, was;
     int64_t number;
     struct http_call *http;
+    struct post_ask *post;
     int result; /* 0, ERR_NOT_FOUND, ERR_TIMEOUT, ... */
     struct err err;
     uint64_t ticket[4]; /* script's own: unit, version, slot, generation */

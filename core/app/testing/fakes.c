@@ -129,6 +129,8 @@ void fakes_answer(struct fakes *f, struct script_ask *ask,
         /* told already */
     } else if (ask->kind == ASK_HTTP || ask->kind == ASK_STREAM) {
         answer_http(f, ask, answer);
+    } else if (ask->kind == ASK_IMAP || ask->kind == ASK_SMTP) {
+        fake_post_answer(ask, answer);
     } else {
         ask->data = fakes_json(ask->arena, answer);
     }
@@ -305,6 +307,10 @@ bool fakes_take(struct fakes *f, struct script_ask *ask)
     case ASK_HTTP:
     case ASK_STREAM:
         fake_http(f, ask);
+        return true;
+    case ASK_IMAP:
+    case ASK_SMTP:
+        fake_post(f, ask);
         return true;
     case ASK_STREAM_NEXT:
     case ASK_STREAM_END:

@@ -79,6 +79,10 @@ int step_http_on(struct stage *st, const struct json *in, struct jsonw *out,
 int step_http_calls(struct stage *st, const struct json *in, struct jsonw *out,
                     struct err *e);
 
+/* --- fakes_post.c --- */
+void fake_post(struct fakes *f, struct script_ask *ask);
+void fake_post_answer(struct script_ask *ask, const struct json *answer);
+
 /* --- fixtures.c --- */
 int step_http_fixtures(struct stage *st, const struct json *in,
                        struct jsonw *out, struct err *e);

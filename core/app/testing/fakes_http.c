@@ -185,7 +185,7 @@ void fake_http(struct fakes *f, struct script_ask *ask)
             return;
         }
     }
-    if (!record_take(f, ask))
+    if (ask->post || !record_take(f, ask))
         unmatched(f, ask);
 }
 

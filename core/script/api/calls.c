@@ -78,8 +78,8 @@ static void run_source(lua_State *L, const char *name)
 void bind_calls(lua_State *L)
 {
     static const struct api_module *const modules[] = {
-        &http_module,  &stream_module, &kv_module,
-        &space_module, &cache_module,  &cache_object_module};
+        &http_module, &stream_module, &imap_module,  &smtp_module,
+        &kv_module,   &space_module,  &cache_module, &cache_object_module};
     lua_newtable(L);
     lua_newtable(L);
     lua_setfield(L, -2, "methods");
@@ -89,6 +89,7 @@ void bind_calls(lua_State *L)
         add_module(L, modules[i]);
     bind_http(L);
     bind_stream(L);
+    bind_post(L);
     bind_kv(L);
     bind_once(L);
     bind_cache(L);

@@ -13,6 +13,7 @@
 /* --- each adds its own, called by bind_calls; stack: env, native, calls --- */
 void bind_http(lua_State *L);
 void bind_stream(lua_State *L);
+void bind_post(lua_State *L);
 void bind_kv(lua_State *L);
 void bind_once(lua_State *L);
 void bind_cache(lua_State *L);

@@ -44,6 +44,14 @@
     X(http_answer)                                                             \
     X(stream)                                                                  \
     X(sse_event)                                                               \
+    X(imap)                                                                    \
+    X(imap_call)                                                               \
+    X(imap_mark)                                                               \
+    X(imap_answer)                                                             \
+    X(imap_mail)                                                               \
+    X(smtp)                                                                    \
+    X(smtp_call)                                                               \
+    X(smtp_answer)                                                             \
     X(kv)                                                                      \
     X(space)                                                                   \
     X(cache)                                                                   \
