@@ -46,8 +46,13 @@ help: ## this list
 	  sed -E 's/:[^#]*##/\t/' | expand -t 14
 
 # --- for people who want to use it -------------------------------------------
-run: deps web release ## install what is missing, build, start on ./data
+run: deps web release ## install what is missing, build, start on ./data; DEMO=1: with simulated platforms
+ifdef DEMO
+	@exec node tests/sim-platforms/main.mjs demo --program build/yuelai \
+	  --data $(if $(filter ./data,$(DATA)),./data-demo,$(DATA))
+else
 	@exec build/yuelai serve --data $(DATA)
+endif
 
 deps: ; $(call need,$(PKGS_BUILD)) ## install what building needs
 deps-test: ; $(call need,$(PKGS_BUILD) $(PKGS_TEST))
@@ -77,7 +82,7 @@ check: deps-test dev ## the developer's minute
 
 test: deps-test web release dev build-tsan ## everything
 	@tests/run format layers headers docs lint unit lua author sim it fuzz talk \
-	  talk_release tsan web e2e e2e_real
+	  talk_release sims tsan web e2e e2e_real
 
 check-all: test bench ## everything, and the figures
 

@@ -5,7 +5,7 @@
 -- A customer is a staff id (or sender id); in a group `id@conversation`, and the
 -- answer goes to the group and names them. A file is a mark until files can be
 -- fetched (README). The robot's signature does not cover the body: an answer is
--- posted to hosts of DingTalk only, whatever address a callback names.
+-- posted to hosts of DingTalk (or of the settings) only, whatever address a callback names.
 local http, json, kv, crypto = require "http", require "json", require "kv", require "crypto"
 local secret, time, log = require "secret", require "time", require "log"
 local shared = require "lib.channels"
@@ -95,12 +95,17 @@ end
 
 local function talk_key(ctx, user) return ("talk:%s:%s"):format(ctx.channel.id, crypto.sha256(user):sub(1, 32)) end
 
-local function is_theirs(url) return given(url) and url:find "^https://[%w%-%.]+%.dingtalk%.com/" ~= nil end
+-- DingTalk's hosts, and the one that the settings name.
+local function is_theirs(url, config)
+  if not given(url) then return false end
+  local base = given(config.api) and config.api:gsub("/+$", "") .. "/"
+  return url:find "^https://[%w%-%.]+%.dingtalk%.com/" ~= nil or base and url:sub(1, #base) == base or false
+end
 
 -- Where to answer, before anybody can.
 local function note(ctx, user, x)
   local till = tonumber(x.sessionWebhookExpiredTime)
-  if not is_theirs(x.sessionWebhook) or not till then return end
+  if not is_theirs(x.sessionWebhook, ctx.config) or not till then return end
   kv.update(talk_key(ctx, user), function() return { url = x.sessionWebhook, till = till } end, "1d")
 end
 

@@ -63,6 +63,19 @@ describe("channel dingtalk, out", { only = "none" }, function()
       t.http.on(TOKEN_URL, { json = { accessToken = name or "T1", expireIn = 7200 }, times = 1 })
     end
 
+    it("go by a session's webhook at the address of the settings, and no other", function()
+      ctx.config.api = "http://127.0.0.1:9/"
+      says { sessionWebhook = "http://127.0.0.1:9/robot/sendBySession?session=S2" }
+      t.http.on("POST http://127.0.0.1:9/robot/sendBySession?session=S2", { json = { errcode = 0 }, times = 1 })
+      assert.same({ sent = "ob_1" }, adapter.send(item, ctx))
+      ctx.config.api = "http://127.0.0.1:9"
+      says { senderStaffId = "u2", sessionWebhook = "http://127.0.0.1:99/robot/sendBySession?session=S2" }
+      item.to = "u2"
+      t.http.on("POST http://127.0.0.1:9/v1.0/oauth2/accessToken", { json = { accessToken = "T1", expireIn = 7200 } })
+      t.http.on("POST http://127.0.0.1:9/v1.0/robot/oToMessages/batchSend", { json = { processQueryKey = "q" } })
+      assert.same({ sent = "q" }, adapter.send(item, ctx))
+    end)
+
     it("go by the session's webhook while it lives", function()
       says()
       answers { errcode = 0, errmsg = "ok" }

@@ -11,7 +11,8 @@ local shared = require "lib.channels"
 local given, tab, words, setting = shared.given, shared.tab, shared.words, shared.setting
 
 local API = "https://api.line.me"
-local TEXT_CHARS, MESSAGES, REPLY_S = 5000, 5, 30 -- of a text, of a call; how long a reply token is trusted
+local TEXT_CHARS, MESSAGES = 5000, 5 -- of a text, of a call
+local REPLY_S, TOKEN_S = 30, 50      -- how long a reply token is trusted; how long it surely lives
 
 ---@type Channel
 local M = {
@@ -188,15 +189,21 @@ local function outcome(res, why, item)
   return { retry = tonumber(res.headers["retry-after"]) or (res.status == 429 and 30 or 5), why = sentence }
 end
 
--- By the reply token, if there is one that may still be good; nil: push it.
+-- By the reply token, if there is one that may still be good; nil: push it. No
+-- retry key helps a reply: if its answer was lost, the same token tells later
+-- whether it was taken, for it is good once.
 local function reply(item, list, ctx)
   local key, good = "reply:" .. ctx.channel.id .. ":" .. item.to, ctx.config.reply_seconds or REPLY_S
-  local kept = item.attempt == 1 and good > 0 and kv.get(key)
+  local tried = item.attempt > 1 and kv.get("tried:" .. item.id)
+  local kept = tried or item.attempt == 1 and good > 0 and kv.get(key)
   if not kept then return nil end
-  kv.del(key) -- good for one call
-  if time.now() - kept.at >= good * 1000 then return nil end
+  if not tried then kv.del(key) end -- good for one call
+  if time.now() - kept.at >= (tried and TOKEN_S or good) * 1000 then return nil end
   local res, why = call(ctx.config, "POST", "/v2/bot/message/reply", { replyToken = kept.token, messages = list })
-  if res and res.status == 400 then return nil end -- it had expired
+  if not res then kv.set("tried:" .. item.id, kept, "2m") end
+  if res and res.status == 400 then -- used before, or it had expired
+    return tried and { sent = item.id } or nil
+  end
   return outcome(res, why, item)
 end
 

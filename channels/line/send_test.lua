@@ -56,6 +56,24 @@ describe("channel line, out", { only = "none" }, function()
       assert.equal(1, #sent "/reply")
     end)
 
+    it("are not said again by push when only the answer to a reply was lost", function()
+      push(BODY)
+      t.http.on(REPLY, { fails = "timeout", times = 1 })
+      assert.equal(5, adapter.send(item, ctx).retry)
+      item.attempt = 2
+      t.http.on(REPLY, { status = 400, json = { message = "Invalid reply token" }, times = 1 }) -- it was taken
+      assert.same({ sent = "ob_1" }, pushes())
+      assert.equal(0, #sent "/push")
+      item.id, item.attempt = "ob_2", 1
+      push((BODY:gsub("01H", "01I")))
+      t.http.on(REPLY, { fails = "unavailable", times = 1 })
+      assert.equal(5, adapter.send(item, ctx).retry)
+      item.attempt = 2
+      t.http.on(REPLY, { json = { sentMessages = { { id = "462" } } }, times = 1 }) -- it was not
+      assert.same({ sent = "462" }, adapter.send(item, ctx))
+      assert.equal(0, #sent "/push")
+    end)
+
     it("are pushed when the token is old, has expired, or is not wanted", function()
       push(BODY)
       t.advance "31s"

@@ -83,23 +83,28 @@ local FAILED = {
   [95004] = "config", [95011] = "config", [95012] = "config", [95017] = "config", [95023] = "config",
 }
 
-local function trouble_of(answer, why)
+-- A retry that is refused for its msgid: the first try had come through.
+local function is_known(answer, item)
+  return item.attempt > 1 and shared.words(answer.errmsg):lower():find("msgid", 1, true) ~= nil
+end
+
+local function trouble_of(answer, why, item)
   if not answer then return { retry = 5, why = why } end
   local code = answer.errcode
-  if code == 0 then return nil end
+  if code == 0 or is_known(answer, item) then return nil end
   if RETRY[code] then return { retry = RETRY[code], why = api.sentence(answer), until_heard = code == 95001 or nil } end
   return { failed = FAILED[code] or (answer.of_token and "config") or "refused", why = api.sentence(answer) }
 end
 
 -- Sends one, once more after taking the session over from 智能接待.
-local function say(ctx, body)
+local function say(ctx, body, item)
   local answer, why = api.call(ctx, "send_msg", body)
   if answer and answer.errcode == 95018 then
     local moved = api.call(ctx, "service_state/trans",
       { open_kfid = body.open_kfid, external_userid = body.touser, service_state = 1 })
     if moved and moved.errcode == 0 then answer, why = api.call(ctx, "send_msg", body) end
   end
-  return trouble_of(answer, why)
+  return trouble_of(answer, why, item)
 end
 
 function M.send(item, ctx)
@@ -111,7 +116,7 @@ function M.send(item, ctx)
   return shared.send_all(item, list, function(message, i)
     message.touser, message.open_kfid = user, kfid
     message.msgid = i == #list and item.id or item.id .. "-" .. i -- WeCom knows a repeated one
-    return say(ctx, message)
+    return say(ctx, message, item)
   end)
 end
 

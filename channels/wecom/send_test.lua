@@ -44,6 +44,14 @@ describe("channel wecom, out", { only = "none" }, function()
       assert.equal("app-secret", calls_of("gettoken")[1].query.corpsecret)
     end)
 
+    it("whose first try had come through are sent, not refused for their msgid", function()
+      has_token()
+      assert.equal("refused", sends { errcode = 40058, errmsg = "msgid duplicated" }.failed)
+      item.attempt = 2
+      assert.same({ sent = "ob_1" }, sends { errcode = 40058, errmsg = "msgid duplicated" })
+      assert.equal("refused", sends { errcode = 40058, errmsg = "bad content" }.failed)
+    end)
+
     it("fetch a new token once when theirs is stale", function()
       has_token("T1", 1)
       has_token("T2", 1)

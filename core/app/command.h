@@ -20,6 +20,7 @@ int console_main(int argc, char **argv);
 int talk_main(int argc, char **argv);
 int test_main(int argc, char **argv);
 int new_main(int argc, char **argv);
+int sim_main(int argc, char **argv);
 int trace_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
 int api_main(int argc, char **argv);

@@ -25,6 +25,7 @@ static const struct command {
     {"talk", talk_main, "tell a .talk file to the real program"},
     {"test", test_main, "run the tests beside the scripts"},
     {"new", new_main, "a working start: rule, flow, channel, ai, test"},
+    {"sim", sim_main, "play a platform from a terminal"},
     {"api", api_main, "print the reference of the script API"},
     {"version", version_main, "print the version"},
     {"help", help_main, "this list"},

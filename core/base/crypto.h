@@ -56,7 +56,7 @@ bool hex_decode(struct slice text, unsigned char *out, size_t n);
 
 /* --- AES (key of 16, 24 or 32 bytes, else ERR_UNPROCESSABLE) ---
  * CBC: iv of 16 bytes. pad: 0 = none (data is whole blocks), 16 = PKCS#7, 32 =
- * PKCS#7 with blocks of 32 bytes (WeChat). ERR_BAD_REQUEST: not whole blocks,
+ * PKCS#7 with blocks of 32 bytes (some platforms). ERR_BAD_REQUEST: not whole blocks,
  * or the padding is wrong. Appends to out. */
 int aes_cbc_encrypt(struct slice key, struct slice iv, struct slice data,
                     unsigned pad, struct buf *out);

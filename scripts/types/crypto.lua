@@ -115,7 +115,7 @@ function crypto.random(bytes, as) end
 ---@return string
 function crypto.uuid() end
 
----AES-CBC; key of 16, 24 or 32 bytes, iv of 16. block = 32 pads as WeChat and WeCom want it. Without padding the data must be whole blocks, or nil, "bad_request".
+---AES-CBC; key of 16, 24 or 32 bytes, iv of 16. block = 32 pads as some platforms want it. Without padding the data must be whole blocks, or nil, "bad_request".
 ---
 ---local sealed = crypto.aes_cbc_encrypt(key, key:sub(1, 16), full, { block = 32 })
 ---@param key string|Secret
@@ -222,7 +222,7 @@ function crypto.ecdsa_verify(key, data, signature) end
 ---@return string|nil, string?, string?
 function crypto.jwt_sign(alg, key, claims, header) end
 
----The claims of a token that is signed by this algorithm and key and is in its time (exp, nbf; a minute's slack). nil and "bad_request" (no token), "forged", "expired" or "bad_key".
+---The claims of a token that is signed by this algorithm and key and is in its time (exp, nbf; a minute's grace). nil and "bad_request" (no token), "forged", "expired" or "bad_key".
 ---
 ---local claims, code = crypto.jwt_verify("HS256", key, token)
 ---@param alg "HS256"|"RS256"|"PS256"|"ES256"|"EdDSA"

@@ -7,7 +7,7 @@
 ---@class Match
 ---@field text? string|string[] Any of the words is in the message, anywhere; "Refund" finds "REFUND".
 ---@field kind? Kind|Kind[] The message's kind.
----@field channel? string|string[] The channel's id or its type (web, wechat ...).
+---@field channel? string|string[] The channel's id or its type (web, http ...).
 ---@field tier? string|string[] The contact's tier.
 ---@field state? State|State[] The conversation's state.
 ---@field holder? "bot"|"agent" "bot": nobody answers yet; "agent": somebody does.

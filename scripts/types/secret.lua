@@ -9,7 +9,7 @@ secret = {}
 
 ---The secret of that name, as the operator wrote it in config.lua (`secrets = { name = "..." }`) or in the environment (YUELAI_SECRET_NAME). It never shows: tostring gives "<secret>", `..`, json, kv, log and replies refuse it. Calls that need it take it as it is: http (headers, query, body) and crypto (keys). A name that is not set is an error when the secret is used, not here.
 ---
----local key = secret.get "openai"
+---local key = secret.get "model_key"
 ---http.get { url, headers = { authorization = secret.join("Bearer ", key) } }
 ---@param name string
 ---@return Secret
@@ -17,14 +17,14 @@ function secret.get(name) end
 
 ---Whether the operator has set it.
 ---
----if not secret.has "openai" then return end
+---if not secret.has "model_key" then return end
 ---@param name string
 ---@return boolean
 function secret.has(name) end
 
 ---Texts and secrets one after the other, as another secret.
 ---
----local auth = secret.join("Bearer ", secret.get "openai")
+---local auth = secret.join("Bearer ", secret.get "model_key")
 ---@param ... string|number|Secret
 ---@return Secret
 function secret.join(...) end

@@ -4,6 +4,7 @@
 #include "roof.h"
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* Runs the program with up to 8 arguments; what it printed. */
@@ -61,6 +62,32 @@ TEST("every command has help and refuses wrong usage with 2")
     CHECK_EQ_INT(RUN("token", "create", "x"), 2);
     CHECK_EQ_INT(RUN("serve", "--listen"), 2);
     CHECK_EQ_INT(RUN("version"), 0);
+    roof_close(&r);
+}
+
+TEST("sim says what it lacks: simulators, Node.js, a name")
+{
+    struct roof r;
+    const char *out;
+    roof_make(&r);
+    CHECK_EQ_INT(RUN("sim", "--help"), 0);
+    CHECK(strstr(out, "usage: yuelai sim") != NULL);
+    CHECK_EQ_INT(RUN("sim"), 2);
+    CHECK_EQ_INT(RUN("sim", "x", "--home"), 2);
+    const char *home = test_path("no-simulators");
+    CHECK(mkdir(home, 0700) == 0);
+    CHECK_EQ_INT(RUN("sim", "x", "--home", home), 1);
+    CHECK(strstr(out, "there are no simulators in") != NULL);
+    CHECK(mkdir(test_path("no-simulators/tests"), 0700) == 0);
+    CHECK(mkdir(test_path("no-simulators/tests/sim-platforms"), 0700) == 0);
+    test_write_file(test_path("no-simulators/tests/sim-platforms/main.mjs"),
+                    "");
+    char *path = strdup(getenv("PATH"));
+    setenv("PATH", home, 1);
+    CHECK_EQ_INT(RUN("sim", "x", "--home", home), 1);
+    CHECK(strstr(out, "Node.js 18 or newer") != NULL);
+    setenv("PATH", path, 1);
+    free(path);
     roof_close(&r);
 }
 

@@ -268,7 +268,7 @@ static const struct api_call calls[] = {
         "options?: {padding?: \"pkcs7\"|\"none\", block?: 16|32}): string|nil, "
         "string?, string?",
         "AES-CBC; key of 16, 24 or 32 bytes, iv of 16. block = 32 pads as "
-        "WeChat and WeCom want it. Without padding the data must be whole "
+        "some platforms want it. Without padding the data must be whole "
         "blocks, or nil, \"bad_request\".\n\n"
         "local sealed = crypto.aes_cbc_encrypt(key, key:sub(1, 16), full, "
         "{ block = 32 })"),
@@ -343,7 +343,7 @@ static const struct api_call calls[] = {
         "(alg: \"HS256\"|\"RS256\"|\"PS256\"|\"ES256\"|\"EdDSA\", key: "
         "string|Secret, token: string): table|nil, string?, string?",
         "The claims of a token that is signed by this algorithm and key and "
-        "is in its time (exp, nbf; a minute's slack). nil and \"bad_request\" "
+        "is in its time (exp, nbf; a minute's grace). nil and \"bad_request\" "
         "(no token), \"forged\", \"expired\" or \"bad_key\".\n\n"
         "local claims, code = crypto.jwt_verify(\"HS256\", key, token)"),
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};

@@ -10,7 +10,7 @@
 #include "script/api/bind_crypto.h"
 
 #define TOKEN_BYTES (64 * 1024)
-#define SLACK_S 60
+#define GRACE_S 60
 
 static const struct alg {
     const char *name;
@@ -178,7 +178,7 @@ static bool in_time(const struct json *claims)
 {
     double now = (double)clock_ms() / 1000, from = now, until = now;
     return moment(claims, "nbf", &from) && moment(claims, "exp", &until) &&
-           from <= now + SLACK_S && until >= now - SLACK_S;
+           from <= now + GRACE_S && until >= now - GRACE_S;
 }
 
 int crypto_jwt_verify(lua_State *L)

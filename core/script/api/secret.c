@@ -391,17 +391,17 @@ static const struct api_call calls[] = {
      "`..`, json, kv, log and replies refuse it. Calls that need it take it "
      "as it is: http (headers, query, body) and crypto (keys). A name that "
      "is not set is an error when the secret is used, not here.\n\n"
-     "local key = secret.get \"openai\"\n"
+     "local key = secret.get \"model_key\"\n"
      "http.get { url, headers = { authorization = secret.join(\"Bearer \", "
      "key) } }",
      "1"},
     {"has", on_has, API_HANDLERS, 0, "(name: string): boolean",
      "Whether the operator has set it.\n\n"
-     "if not secret.has \"openai\" then return end",
+     "if not secret.has \"model_key\" then return end",
      "1"},
     {"join", on_join, API_ANYWHERE, 0, "(...: string|number|Secret): Secret",
      "Texts and secrets one after the other, as another secret.\n\n"
-     "local auth = secret.join(\"Bearer \", secret.get \"openai\")",
+     "local auth = secret.join(\"Bearer \", secret.get \"model_key\")",
      "1"},
     {"sorted", on_sorted, API_HANDLERS, 0,
      "(...: string|number|Secret): Secret",

@@ -151,7 +151,7 @@ static const struct api_call match[] = {
           "\"REFUND\"."),
     FIELD("kind", "Kind|Kind[]|nil", "The message's kind."),
     FIELD("channel", "string|string[]|nil",
-          "The channel's id or its type (web, wechat ...)."),
+          "The channel's id or its type (web, http ...)."),
     FIELD("tier", "string|string[]|nil", "The contact's tier."),
     FIELD("state", "State|State[]|nil", "The conversation's state."),
     FIELD("holder", "\"bot\"|\"agent\"|nil",

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Slack, from Slack's side: events under v0 signatures with three tries, button
+// presses as forms, chat.postMessage with ok:false in a 200 and Retry-After.
+import { hmac } from '../lib/crypto.mjs';
+import { Platform, hex, json, parse, text } from '../lib/platform.mjs';
+
+const no = (error, more = {}) => json({ ok: false, error, ...more });
+
+class Slack extends Platform {
+  constructor(given) {
+    super('slack', given, { signing_secret: hex(16), bot_token: 'xoxb-' + hex(12), scopes: 'chat:write,im:history,users:read', customer: 'UANNA1' });
+    this.tokens.set(this.settings.bot_token, { till: Infinity });
+    const on = (name, work) => this.on_call('POST', '/api/' + name, (c) => this.#signed(c) ?? work(this.#args(c), c));
+    on('auth.test', () => json({ ok: true, team: 'Shop', user: 'bot', bot_id: 'B1', user_id: 'UBOT' }, 200, { 'x-oauth-scopes': this.settings.scopes }));
+    on('chat.postMessage', (a) => this.#send(a));
+    on('users.info', (a) => (this.customers.has(a.user) ? json({ ok: true, user: { id: a.user, profile: { display_name: this.customers.get(a.user).name, real_name: this.customers.get(a.user).name } } }) : no('user_not_found')));
+    on('files.getUploadURLExternal', (a) => {
+      if (!a.filename || !Number(a.length)) return no('invalid_arguments');
+      const id = this.keep_file(a.filename, 'application/octet-stream', Buffer.alloc(0));
+      return json({ ok: true, upload_url: `${this.url}/upload/${id}`, file_id: id });
+    });
+    on('files.completeUploadExternal', (a) => this.#complete(a));
+    this.on_call('POST', /^\/upload\/(\w+)$/, (c) => ((this.media.get(c.part[0]).data = c.body), text('OK - ' + c.body.length)));
+    this.on_call('GET', /^\/files\/(\w+)$/, (c) => (this.state_of(bearer(c)) === 'good' && this.media.has(c.part[0]) ? { status: 200, headers: { 'content-type': this.media.get(c.part[0]).type }, body: this.media.get(c.part[0]).data } : { status: 302, headers: { location: 'https://slack.com/' }, body: '' }));
+  }
+  get config() {
+    const s = this.settings;
+    return { signing_secret: s.signing_secret, bot_token: s.bot_token, api: this.url + '/api' };
+  }
+  #args(c) {
+    return /^application\/json/.test(c.headers['content-type'] ?? '') ? parse(c.body) ?? {} : Object.fromEntries(new URLSearchParams(c.body.toString()));
+  }
+  #signed(c) {
+    const token = bearer(c);
+    if (!token) return no('not_authed');
+    const state = this.state_of(token);
+    if (state !== 'good') return no(state === 'expired' ? 'token_expired' : 'invalid_auth');
+    return this.is_throttled() ? json({ ok: false, error: 'ratelimited' }, 429, { 'retry-after': '1' }) : null;
+  }
+  #send(a) {
+    const refuse = (why) => (this.refuse(why, JSON.stringify(a).slice(0, 200)), no(why));
+    const planned = this.planned_error();
+    if (planned !== undefined) return refuse(planned);
+    const user = [...this.customers.values()].find((c) => c.channel === a.channel || c.threads?.has(a.channel));
+    if (!user) return refuse('channel_not_found');
+    if (!a.text && !a.blocks?.length) return refuse('no_text');
+    if (a.text?.length > 40_000) return refuse('msg_too_long');
+    if (/&(?!amp;|lt;|gt;)|<(?![@#!]|https?:|mailto:)/.test(a.text ?? '')) this.refuse('text is not escaped', a.text);
+    const ts = this.#ts();
+    const plain = (a.text ?? '').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+    this.show(user.id, { kind: a.blocks ? 'blocks' : 'text', text: plain, id: ts, channel: a.channel, thread: a.thread_ts, buttons: a.blocks?.flatMap((b) => b.elements ?? []) });
+    return json({ ok: true, channel: a.channel, ts, message: { text: a.text, ts } });
+  }
+  #complete(a) {
+    const files = typeof a.files === 'string' ? parse(a.files) : a.files;
+    const user = [...this.customers.values()].find((c) => c.channel === a.channel_id);
+    if (!files?.every((f) => this.media.has(f.id))) return no('file_not_found');
+    for (const f of files) this.show(user?.id ?? a.channel_id, { kind: 'file', text: `[file] ${this.media.get(f.id).name}`, id: f.id });
+    return json({ ok: true, files });
+  }
+  #ts() {
+    return `${this.now_s()}.${String(this.serial()).padStart(6, '0')}`;
+  }
+
+  // --- events ---------------------------------------------------------------------
+  #post(raw, type, what, takes) {
+    const make = (forged, n) => {
+      const ts = String(this.now_s());
+      const headers = { 'content-type': type, 'x-slack-request-timestamp': ts, 'x-slack-signature': 'v0=' + hmac(forged ? 'somebody-elses' : this.settings.signing_secret, `v0:${ts}:${raw}`) };
+      if (n) Object.assign(headers, { 'x-slack-retry-num': String(n), 'x-slack-retry-reason': 'http_error' });
+      return { body: raw, headers };
+    };
+    return this.push(what, make, { takes, tries: [100, 60_000, 300_000], deadline_ms: 3000 }).then((a) => ({ ...a, id: what }));
+  }
+  says(user = this.settings.customer, message = '你好', name) {
+    const c = this.heard(user, name);
+    c.channel ??= 'D' + user.slice(1);
+    const m = typeof message === 'string' ? { type: 'text', text: message } : message;
+    if (m.type === 'press') {
+      const payload = { type: 'block_actions', user: { id: user }, channel: { id: c.channel }, message: { ts: m.of ?? this.#ts() }, actions: [{ action_id: 'b1', value: m.data, action_ts: this.#ts() }] };
+      return this.#post(new URLSearchParams({ payload: JSON.stringify(payload) }).toString(), 'application/x-www-form-urlencoded', payload.actions[0].action_ts);
+    }
+    const event = { type: m.chat ? 'app_mention' : 'message', channel: m.chat ?? c.channel, channel_type: m.chat ? undefined : 'im', user, ts: this.#ts(), text: m.text ?? '', ...(m.thread ? { thread_ts: m.thread } : {}) };
+    if (m.chat) (c.threads ??= new Set()).add(m.chat);
+    if (m.type === 'image' || m.type === 'file') {
+      const id = this.keep_file(m.name ?? 'file.png', m.mime ?? 'image/png', m.data ?? Buffer.from('89504e47', 'hex'));
+      Object.assign(event, { subtype: 'file_share', files: [{ id, name: m.name ?? 'file.png', mimetype: m.mime ?? 'image/png', size: this.media.get(id).data.length, url_private: `${this.url}/files/${id}`, permalink: `${this.url}/files/${id}` }] });
+    } else if (m.type !== 'text') throw new Error(`slack: nobody can send ${m.type}`);
+    const id = 'Ev' + hex(6).toUpperCase();
+    return this.#post(JSON.stringify({ token: 'x', team_id: 'T1', api_app_id: 'A1', type: 'event_callback', event_id: id, event_time: this.now_s(), authorizations: [{ user_id: 'UBOT', is_bot: true }], event }), 'application/json', id);
+  }
+  async verify() {
+    const challenge = hex(16);
+    const raw = JSON.stringify({ token: 'x', type: 'url_verification', challenge });
+    return (await this.#post(raw, 'application/json', 'verify', (a) => a.status === 200 && (a.body === challenge || parse(a.body)?.challenge === challenge))).taken;
+  }
+}
+const bearer = (c) => /^Bearer (.+)$/.exec(c.headers.authorization ?? '')?.[1];
+
+export const start = (given) => new Slack(given).open();
