@@ -131,7 +131,8 @@ export class Platform extends EventEmitter {
     if (this.faults.slow_ms) await sleep(this.faults.slow_ms);
     if (this.faults.lose_answers > 0 && !call.quiet) {
       this.faults.lose_answers--;
-      return res.socket?.destroy();
+      // A first line, or some clients call again by themselves.
+      return res.socket?.end('HTTP/1.1 200 OK\r\n');
     }
     this.#answer(res, answer);
   }
