@@ -105,7 +105,7 @@ static void port_run(void *arg, struct job *job)
     struct server *s = arg;
     meter_add(&jobs_run, 1);
     if (s->script) {
-        script_run(s->script, job);
+        script_queue(s->script, job); /* at_turns_end gives them */
         return;
     }
     job->mail.run = late_job;

@@ -165,6 +165,9 @@ static void on_tick(struct timer *t)
 static void at_turns_end(void *arg)
 {
     struct server *s = arg;
+    if (s->script) {
+        script_flush(s->script);
+    }
     if (s->state >= SERVER_CLOSING) {
         return;
     }

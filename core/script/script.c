@@ -105,6 +105,7 @@ void script_close(struct script *s)
     struct mailbox *ended = mailbox_new(NULL, NULL);
     for (int i = 0; i < s->workers; i++)
         worker_stop(s->worker[i], ended);
+    script_flush(s); /* behind the stop: cancelled */
     for (int left = s->workers; left > 0;)
         for (m = mailbox_wait(ended, -1); m; m = m->next)
             left--;
@@ -227,7 +228,8 @@ static void on_unwanted(struct mail *m)
     job->done(job);
 }
 
-void script_run(struct script *s, struct job *job)
+/* The thread it begins on; NULL: nobody wants it, it is on its way back. */
+static struct worker *send_off(struct script *s, struct job *job)
 {
     uint32_t at = 0;
     struct version *v = plan_next(s->plan, job, &at);
@@ -235,7 +237,7 @@ void script_run(struct script *s, struct job *job)
     if (!v) {
         job->mail.run = on_unwanted;
         loop_post(s->conf.home_loop, &job->mail);
-        return;
+        return NULL;
     }
     struct run *run = arena_one(job->arena, struct run);
     run->job = job;
@@ -245,7 +247,27 @@ void script_run(struct script *s, struct job *job)
     run->given_us = clock_mono_us();
     job->task = run;
     atomic_fetch_add(&s->depth, 1);
-    worker_give(v->worker, job);
+    return v->worker;
+}
+
+void script_run(struct script *s, struct job *job)
+{
+    struct worker *w = send_off(s, job);
+    if (w)
+        worker_give(w, job);
+}
+
+void script_queue(struct script *s, struct job *job)
+{
+    struct worker *w = send_off(s, job);
+    if (w)
+        worker_queue(w, job);
+}
+
+void script_flush(struct script *s)
+{
+    for (int i = 0; i < s->workers; i++)
+        worker_flush(s->worker[i]);
 }
 
 int64_t script_depth(struct script *s)

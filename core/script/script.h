@@ -166,6 +166,10 @@ bool script_wants(const struct script *s, const struct job *job);
  * rules that match, else conf.routing_ms. */
 int64_t script_patience(const struct script *s, const struct job *job);
 void script_run(struct script *s, struct job *job); /* takes; job->done comes */
+/* The same, but the thread is woken by the next script_flush: once for all that
+ * one turn of the home loop has for it. */
+void script_queue(struct script *s, struct job *job); /* takes */
+void script_flush(struct script *s);
 void script_answer(struct script *s, struct script_ask *ask); /* takes */
 /* Changed, new or deleted files (absolute or below home); validated and
  * swapped in, or the old version serves on. n = 0: look at all. From watch,

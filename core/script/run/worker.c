@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* worker.c - the loop of a script thread.
  *
- * Happy path: sleep in the mailbox; run all that came; turn the wheel; send
- * home what is done in one chain; close at most one dead state; sleep again.
+ * Happy path: sleep in the mailbox; take all that came; turn the wheel; run the
+ * jobs unit by unit; send home what is done in one chain; close at most one
+ * dead state; sleep again.
  * Failure modes: the house stops: what is here is answered ERR_CANCELLED, and
  * so is whatever comes later; no Lua runs any more, but states are still
  * closed until worker_free.
@@ -52,6 +53,7 @@ static void answer(struct worker *w, struct job *job, int result)
     struct run *run = job->task;
     screen_close(run);
     list_remove(&run->link);
+    list_remove(&run->ready);
     atomic_fetch_sub(w->conf.depth, 1);
     job->result = result;
     if (run->is_part) {
@@ -83,27 +85,63 @@ static bool goes_on(struct worker *w, struct job *job, struct version *decided)
     return false;
 }
 
-static void pass_on(struct worker *w, struct job *job)
+/* Who is next; false: the job is no longer here. */
+static bool aim(struct worker *w, struct job *job)
 {
     struct run *run = job->task;
-    while (true) {
-        struct version *v = plan_next(run->plan, job, &run->at);
-        if (!v) {
-            if (goes_on(w, job, NULL))
-                continue;
-            return;
+    do {
+        run->next = plan_next(run->plan, job, &run->at);
+    } while (!run->next && goes_on(w, job, NULL));
+    if (!run->next)
+        return false;
+    if (run->next->worker == w)
+        return true;
+    run->at--; /* the other thread asks again */
+    list_remove(&run->link);
+    worker_give(run->next->worker, job);
+    return false;
+}
+
+static void aim_first(struct worker *w, struct job *job)
+{
+    struct run *run = job->task;
+    if (aim(w, job))
+        list_add_last(&w->ready, &run->ready);
+}
+
+/* One handler; false: the job waits in it, or is no longer here. */
+static bool take_turn(struct worker *w, struct job *job)
+{
+    struct run *run = job->task;
+    struct version *v = run->next;
+    enum outcome o = task_start(w, v, job);
+    if (o == OUTCOME_WAITING || (o == OUTCOME_DECIDED && !goes_on(w, job, v)))
+        return false;
+    return aim(w, job);
+}
+
+/* All jobs a handler each of the unit that is first in line, then of the next:
+ * a state is read from memory once a turn, not once a job. Each job has its
+ * rules in the plan's order all the same, and jobs of one conversation are not
+ * here at once (I2). */
+static void run_ready(struct worker *w)
+{
+    uint32_t next = 0;
+    worker_tick(w);
+    while (!list_empty(&w->ready)) {
+        uint32_t at = next;
+        next = UINT32_MAX;
+        list_each (&w->ready, n) {
+            struct run *run = container_of(n, struct run, ready);
+            struct list *place = n->next;
+            if (run->at <= at) {
+                list_remove(n);
+                if (!take_turn(w, run->job))
+                    continue;
+                list_add_last(place, n); /* where it was */
+            }
+            next = run->at < next ? run->at : next;
         }
-        if (v->worker != w) {
-            run->at--; /* the other thread asks again */
-            list_remove(&run->link);
-            worker_give(v->worker, job);
-            return;
-        }
-        enum outcome o = task_start(w, v, job);
-        if (o == OUTCOME_WAITING)
-            return;
-        if (o == OUTCOME_DECIDED && !goes_on(w, job, v))
-            return;
     }
 }
 
@@ -113,7 +151,7 @@ void worker_go_on(struct worker *w, struct job *job, enum outcome o)
     if (o == OUTCOME_WAITING)
         return;
     if (o != OUTCOME_DECIDED || goes_on(w, job, run->plan->at[run->at - 1]))
-        pass_on(w, job);
+        aim_first(w, job);
 }
 
 void worker_part(struct worker *w, struct job *part, struct plan *plan)
@@ -139,19 +177,39 @@ static void on_job(struct mail *m)
         run->given_us = 0;
     }
     list_init(&run->link);
+    list_init(&run->ready);
     list_add_last(&w->runs, &run->link);
     if (w->stopping)
         answer(w, job, ERR_CANCELLED);
     else
-        pass_on(w, job);
+        aim_first(w, job);
 }
 
-void worker_give(struct worker *w, struct job *job)
+static void address(struct worker *w, struct job *job)
 {
     struct run *run = job->task;
     run->worker = w;
     job->mail.run = on_job;
+}
+
+void worker_give(struct worker *w, struct job *job)
+{
+    address(w, job);
     mailbox_push(w->box, &job->mail);
+}
+
+void worker_queue(struct worker *w, struct job *job)
+{
+    address(w, job);
+    chain_add(&w->in, &job->mail);
+}
+
+void worker_flush(struct worker *w)
+{
+    if (!w->in.first)
+        return;
+    mailbox_push_chain(w->box, w->in.first, w->in.last, w->in.count);
+    w->in = (struct chain){0};
 }
 
 /* --- waits ---------------------------------------------------------------- */
@@ -401,6 +459,7 @@ static void run(void *arg)
         run_all(w, m);
         if (!w->stopping || !list_empty(&w->lent))
             wheel_turn(w->wheel, worker_now(w));
+        run_ready(w);
         tell_meters(w);
         send_out(w);
         close_one(w);
@@ -416,6 +475,7 @@ struct worker *worker_new(const struct worker_conf *conf)
     w->wheel = wheel_new(worker_now(w));
     buf_init(&w->scratch, LIMIT_TRACE_BYTES);
     list_init(&w->runs);
+    list_init(&w->ready);
     list_init(&w->touched);
     list_init(&w->lent);
     w->caches = caches_new();

@@ -26,7 +26,9 @@ struct run {
     struct list hold;  /* of a version that is away: lend.h */
     struct plan *plan; /* one ref */
     struct worker *worker;
-    uint32_t at; /* next in the plan */
+    struct list ready;    /* worker's, until its next handler's turn */
+    uint32_t at;          /* next in the plan */
+    struct version *next; /* whose turn it is, while it is ready */
     int64_t given_us;
     struct task *task; /* waiting in it, or NULL */
     struct json *body; /* of the message, once a rule looked at it */
@@ -49,6 +51,7 @@ struct worker_conf {
 struct worker {
     struct worker_conf conf;
     struct mailbox *box;
+    struct chain in; /* queued; the home thread's */
     struct thread *thread;
     struct wheel *wheel;
     struct watch watch;
@@ -65,6 +68,7 @@ struct worker {
     struct caches *caches;       /* both: see there who may */
     struct metrics *metrics;
     struct list runs;
+    struct list ready;   /* of them, those whose next handler can start */
     struct list lent;    /* versions that are away */
     bool has_lost;       /* one of them for ever: lend.c */
     struct chain out;    /* to the home loop, at the batch's end */
@@ -80,7 +84,10 @@ struct worker *worker_new(const struct worker_conf *conf);
 void worker_stop(struct worker *w, struct mailbox *ended);
 void worker_free(struct worker *w); /* after that; joins */
 
-void worker_give(struct worker *w, struct job *job);        /* takes */
+void worker_give(struct worker *w, struct job *job); /* takes */
+/* Home thread: given by the next worker_flush, all of them with one wake. */
+void worker_queue(struct worker *w, struct job *job); /* takes */
+void worker_flush(struct worker *w);
 void worker_answer(struct worker *w, struct script_ask *a); /* takes */
 void worker_nudge(struct worker *w);                        /* conf.now moved */
 void worker_retire(struct worker *w, struct version *v);

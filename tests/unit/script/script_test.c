@@ -468,6 +468,58 @@ TEST("time knows zones and times of day")
     world_close(&w);
 }
 
+/* Of the rules 10-a and 20-b: "a1 b1", from wherever the jobs wait between. */
+static void check_notes(const struct job *job, const char *a, const char *b)
+{
+    REQUIRE(job->count == 2);
+    CHECK_SLICE(job->first->text, a);
+    CHECK_SLICE(job->first->next->text, b);
+}
+
+TEST("queued jobs go with the flush, unit by unit, each through all its rules")
+{
+    struct world w;
+    struct job *job[3];
+    world_init(&w);
+    world_write(&w, "rules/10-a",
+                "local n = 0\n" PASS("n = n + 1 conv:note('a' .. n)"));
+    world_write(&w, "rules/20-b",
+                "local n = 0\n" PASS("n = n + 1 conv:note('b' .. n)"));
+    world_open(&w);
+    for (int i = 0; i < 3; i++) {
+        job[i] = world_job(&w, "x");
+        script_queue(w.script, job[i]);
+        w.open_jobs++;
+    }
+    CHECK_EQ_INT(script_depth(w.script), 3);
+    script_flush(w.script);
+    while (w.open_jobs)
+        loop_run(w.loop);
+    check_notes(job[0], "a1", "b1");
+    check_notes(job[1], "a2", "b2");
+    check_notes(job[2], "a3", "b3");
+    for (int i = 0; i < 3; i++)
+        job_free(job[i]);
+    world_close(&w);
+}
+
+TEST("what is queued when the house closes is cancelled, not lost")
+{
+    struct world w;
+    world_with(&w, PASS("conv:note 'never'"));
+    struct job *job = world_job(&w, "x");
+    script_queue(w.script, job);
+    w.open_jobs++;
+    script_close(w.script);
+    while (w.open_jobs)
+        loop_run(w.loop);
+    CHECK_EQ_INT(job->result, ERR_CANCELLED);
+    CHECK_EQ_INT(job->count, 0);
+    job_free(job);
+    w.script = NULL;
+    world_close(&w);
+}
+
 TEST("three threads: a job walks from one to the other and back")
 {
     struct world w;
