@@ -352,7 +352,8 @@ static int open_store(struct server *s, struct err *e)
                                     .home = s->loop,
                                     .readers = (int)s->conf.readers,
                                     .refs_max = s->conf.refs,
-                                    .trace_days = s->conf.trace_days};
+                                    .trace_days = s->conf.trace_days,
+                                    .ref_hours = s->conf.ref_hours};
     int r = store_open(&conf, e, &s->store);
     if (r) {
         return r;

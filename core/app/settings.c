@@ -76,6 +76,8 @@ const struct setting settings[] = {
          "accept X-Signature: <key itself> also over plain HTTP from afar"),
     INT(refs, STR(LIMIT_REFS), 1000, 100000000, 0,
         "refs remembered against double sends"),
+    INT(ref_hours, STR(LIMIT_REF_HOURS), 1, 720, 0,
+        "hours a double send or a platform's repetition is known as one"),
     INT(trace_days, STR(LIMIT_TRACE_DAYS), 1, DAY_MAX, 0,
         "days that traces and flows that have ended are kept"),
     INT(readers, "2", 1, 16, 0, "threads that read the database"),

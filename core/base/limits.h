@@ -33,7 +33,7 @@
 #define LIMIT_LIST 100
 #define LIMIT_LIST_DEFAULT 20
 #define LIMIT_REFS 4000000 /* remembered refs (setting) */
-#define LIMIT_REF_MS (24LL * 3600 * 1000)
+#define LIMIT_REF_HOURS 96 /* platforms repeat for days */
 #define LIMIT_METER_SERIES 4000
 #define LIMIT_SCRIPT_BYTES (256 * 1024) /* one script file */
 #define LIMIT_SCRIPTS 1000

@@ -95,9 +95,13 @@ int desk_cancel_flow(struct desk *d, uint64_t id,
 /* A letter of a handler that the last end of the house has cut. */
 void desk_restore_letter(struct desk *d, const struct dead *l);
 void desk_restore_outbox(struct desk *d, const struct outbox *o); /* copies */
-/* A dead one is sent again; ERR_NOT_FOUND, ERR_CONFLICT. */
+/* A dead one is sent again; ERR_CONFLICT: it is not dead; ERR_UNPROCESSABLE: its
+ * reply window has closed. */
 void desk_resend(struct desk *d, const struct outbox *o,
                  void (*done)(void *arg, int result), void *arg);
+/* Is a message of the channel with its adapter, or what came of it not stored
+ * yet? Then its receipt may be early. */
+bool desk_is_sending(const struct desk *d, uint64_t channel);
 /* The adapters have changed: what waited for one may go. */
 void desk_faces_changed(struct desk *d);
 /* job->call of a job for the channel's adapter, with its settings; false: no

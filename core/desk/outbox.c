@@ -204,6 +204,12 @@ void desk_faces_changed(struct desk *d)
     }
 }
 
+bool desk_is_sending(const struct desk *d, uint64_t channel)
+{
+    const struct out_channel *ch = map_get(&d->out_channels, channel);
+    return ch && ch->unsettled;
+}
+
 void outbox_heard(struct desk *d, uint64_t conv)
 {
     struct out_conv *q = map_get(&d->out_convs, conv);
@@ -347,6 +353,8 @@ static void send(struct out_conv *q)
     q->busy = true;
     q->nobody = q->unheard = q->heard = false;
     q->channel->under_way++;
+    q->channel->unsettled++;
+    q->asked = true;
     list_remove(&q->link);
     list_init(&q->link);
     if (q->first->body.len) {
@@ -487,19 +495,21 @@ static struct verdict judge(const struct job *job, struct arena *a)
     return v;
 }
 
-static void write_status(struct tx *tx, uint64_t conv, uint32_t seq,
+static void write_status(struct tx *tx, const struct outbox *o,
                          struct slice status, struct slice reason,
                          struct slice code)
 {
     struct buf out;
     struct event *ev = tx_event(tx, EVENT_MESSAGE_STATUS);
-    ev->conv = conv;
+    char id[ID_TEXT];
+    ev->conv = o->conv;
     ev->role = ROLE_SYSTEM;
     buf_init(&out, LIMIT_FRAME_BYTES);
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
-    jsonw_put_int(&w, "seq", seq);
+    jsonw_put_int(&w, "seq", o->seq);
     jsonw_put_text(&w, "status", status);
+    jsonw_put_text(&w, "outbox", id_text(id, ID_OUTBOX, o->id));
     if (code.len) {
         jsonw_put_text(&w, "code", code);
     }
@@ -545,7 +555,8 @@ static struct outbox *row_of(struct arena *a, const struct out_conv *q,
                            .updated_at = now,
                            .to = slice_dup(a, it->to),
                            .remote = slice_dup(a, v->remote),
-                           .reason = slice_dup(a, v->reason)};
+                           .reason = slice_dup(a, v->reason),
+                           .code = slice_dup(a, v->code)};
     return row;
 }
 
@@ -574,8 +585,7 @@ static void settle(struct desk *d, struct out_conv *q, struct job *job,
     }
     if (v->state != OUTBOX_WAITING) {
         bool sent = v->state == OUTBOX_SENT;
-        write_status(tx, q->conv, it->seq,
-                     sent ? SLICE("sent") : SLICE("failed"),
+        write_status(tx, row, sent ? SLICE("sent") : SLICE("failed"),
                      sent ? SLICE("") : row->reason, v->code);
     }
     q->nobody = v->nobody;
@@ -627,6 +637,8 @@ static void on_settled(struct tx *tx)
         tx_free(tx);
         return;
     }
+    q->channel->unsettled -= q->asked;
+    q->asked = false;
     if (tx->result) { /* asked again: the platform may get it twice */
         q->busy = false;
         q->first->due_at = now_ms(d) + STORE_MS;
@@ -678,6 +690,7 @@ static struct outbox *row_copy(struct arena *a, const struct outbox *o)
     row->to = slice_dup(a, o->to);
     row->remote = slice_dup(a, o->remote);
     row->reason = slice_dup(a, o->reason);
+    row->code = slice_dup(a, o->code);
     return row;
 }
 
@@ -690,6 +703,12 @@ void desk_resend(struct desk *d, const struct outbox *o,
         }
         return;
     }
+    if (window_is_over(d, o->conv)) {
+        if (done) {
+            done(arg, ERR_UNPROCESSABLE);
+        }
+        return;
+    }
     struct tx *tx = tx_new(on_resend, NULL);
     struct resend *r = arena_one(tx->arena, struct resend);
     *r = (struct resend){done, arg, d};
@@ -698,6 +717,8 @@ void desk_resend(struct desk *d, const struct outbox *o,
     row->state = OUTBOX_WAITING;
     row->attempts = 0;
     row->due_at = 0;
+    row->reason = row->code = SLICE("");
+    row->receipt = RECEIPT_NONE;
     row->created_at = row->updated_at = now_ms(d);
     tx_put(tx, PUT_OUTBOX)->outbox = row;
     d->conf.ports.commit(d->conf.ports.arg, tx);
@@ -715,13 +736,20 @@ void desk_receipt(struct desk *d, const struct outbox *o, struct slice status,
                   struct slice reason)
 {
     struct tx *tx = tx_new(on_receipt, d);
-    write_status(tx, o->conv, o->seq, slice_dup(tx->arena, status), reason,
+    struct outbox *row = row_copy(tx->arena, o);
+    bool failed = slice_is(status, "failed");
+    enum outbox_receipt receipt =
+        slice_is(status, "read") ? RECEIPT_READ : RECEIPT_DELIVERED;
+    write_status(tx, o, slice_dup(tx->arena, status), reason,
                  (struct slice){0});
-    if (slice_is(status, "failed") && o->state == OUTBOX_SENT) {
-        struct outbox *row = row_copy(tx->arena, o);
+    row->updated_at = now_ms(d);
+    if (failed && o->state == OUTBOX_SENT) {
         row->state = OUTBOX_DEAD;
         row->reason = slice_dup(tx->arena, reason);
-        row->updated_at = now_ms(d);
+        row->code = SLICE("undelivered");
+        tx_put(tx, PUT_OUTBOX)->outbox = row;
+    } else if (!failed && receipt > o->receipt) {
+        row->receipt = receipt;
         tx_put(tx, PUT_OUTBOX)->outbox = row;
     }
     d->conf.ports.commit(d->conf.ports.arg, tx);

@@ -19,6 +19,7 @@ struct out_conv {
     struct out_channel *channel;
     struct out_item *first, *last;
     bool busy;       /* the first is with the adapter or being settled */
+    bool asked;      /* counted in the channel's unsettled */
     bool nobody;     /* there was no adapter for it */
     bool unheard;    /* it waits until its visitor writes */
     bool heard;      /* they did since the first was given to the adapter */
@@ -30,8 +31,9 @@ struct out_conv {
 struct out_channel {
     uint64_t id;
     struct desk *desk;
-    struct list ready; /* of out_conv */
-    uint32_t under_way;
+    struct list ready;  /* of out_conv */
+    uint32_t under_way; /* with the adapter */
+    uint32_t unsettled; /* these, and what came of them is not stored yet */
     int64_t tokens, filled_at;
     struct breaker breaker;
     struct timer timer;

@@ -39,6 +39,8 @@ struct event;
  * receipts may come. */
 enum outbox_state { OUTBOX_WAITING, OUTBOX_SENT, OUTBOX_DEAD };
 const char *outbox_state_name(enum outbox_state s);
+/* What the platform said of it since: never backwards. */
+enum outbox_receipt { RECEIPT_NONE, RECEIPT_DELIVERED, RECEIPT_READ };
 struct outbox {
     uint64_t id;
     uint64_t pos, conv, channel, contact; /* pos: of message.created */
@@ -50,6 +52,8 @@ struct outbox {
     struct slice to;     /* the contact's identity on the channel */
     struct slice remote; /* the platform's id of it, once sent */
     struct slice reason; /* why it was not sent the last time */
+    struct slice code;   /* the same for programs: "window_closed" */
+    enum outbox_receipt receipt;
 };
 
 /* Why things went as they did: one row a job of the scripts. */

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "store/journal.h"
 #include "store/reader.h"
+#include "store/record_outbox.h"
 
 #define NO_SEQ UINT32_MAX
 
@@ -163,9 +164,49 @@ static int walk_down(struct reader *r, struct query *q, struct progress *p,
 
 /* -- pages of messages -------------------------------------------------- */
 
-static int write_items(struct query *q, struct event *events, uint32_t skip,
-                       uint32_t limit)
+/* What became of the page's messages on their way to a platform: the rows of
+ * the outbox, both in rising order. */
+struct deliveries {
+    struct stmt *s; /* NULL: visitors are not told */
+    struct outbox row;
+    int got; /* 1 = row, 0 = no more, or an error */
+};
+
+static void next_delivery(struct deliveries *d)
 {
+    d->got = stmt_step(d->s);
+    if (d->got == 1)
+        record_outbox(d->s, NULL, &d->row);
+}
+
+static void begin_deliveries(struct reader *r, const struct query *q,
+                             const struct event *first, struct deliveries *d)
+{
+    *d = (struct deliveries){0};
+    if (!first || q->viewer.role == ROLE_VISITOR)
+        return;
+    d->got = outbox_of_page(r, q->conv, first->seq, &d->s);
+    if (d->got == 0)
+        next_delivery(d);
+}
+
+/* The message's last brace makes room. */
+static int add_delivery(struct deliveries *d, uint32_t seq, struct buf *out)
+{
+    while (d->got == 1 && d->row.seq < seq)
+        next_delivery(d);
+    if (d->got != 1 || d->row.seq != seq)
+        return d->got < 0 ? d->got : 0;
+    out->len--;
+    int r = outbox_write_delivery(out, &d->row);
+    return r ? r : buf_add_char(out, '}');
+}
+
+static int write_items(struct reader *reader, struct query *q,
+                       struct event *events, uint32_t skip, uint32_t limit)
+{
+    struct deliveries d;
+    begin_deliveries(reader, q, events, &d);
     struct buf out;
     buf_init(&out, 2 * READER_ANSWER_BYTES + LIMIT_LIST * LIMIT_FRAME_BYTES);
     int r = buf_add_char(&out, '[');
@@ -179,10 +220,14 @@ static int write_items(struct query *q, struct event *events, uint32_t skip,
             r = buf_add_char(&out, ',');
         if (r == 0)
             r = event_write_data(&out, ev);
+        if (r == 0 && d.s)
+            r = add_delivery(&d, ev->seq, &out);
         first = false;
         limit--;
         q->count++;
     }
+    if (d.s)
+        stmt_reset(d.s);
     if (r == 0)
         r = buf_add_char(&out, ']');
     if (r == 0)
@@ -200,10 +245,10 @@ static int page_back(struct reader *r, struct query *q, struct progress *p,
                      .limit = q->limit,
                      .hide_private = hide};
     if (w.least == 0 || w.most < w.least)
-        return write_items(q, NULL, 0, 0);
+        return write_items(r, q, NULL, 0, 0);
     int got = walk_down(r, q, p, &w);
     q->more = w.more;
-    return got < 0 ? got : write_items(q, w.events, 0, q->limit);
+    return got < 0 ? got : write_items(r, q, w.events, 0, q->limit);
 }
 
 /* Walks go down, this page goes up: windows of a fixed width are read one
@@ -235,7 +280,7 @@ static int page_on(struct reader *r, struct query *q, struct progress *p,
         from = upto + 1;
     }
     q->more = have >= want || from <= p->last_seq;
-    return write_items(q, events, skip, q->limit);
+    return write_items(r, q, events, skip, q->limit);
 }
 
 int history_messages(struct reader *r, struct query *q)

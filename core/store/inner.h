@@ -33,7 +33,8 @@ struct store {
     struct loop *home;
     bool offline;
     int64_t trace_days; /* 0 = as shipped */
-    int lock;           /* file descriptor of DIR/lock */
+    int64_t ref_hours;
+    int lock; /* file descriptor of DIR/lock */
     char *dir;
     uint64_t epoch;
     unsigned char key[32];

@@ -179,7 +179,7 @@ int journal_age_refs(struct journal *j, int64_t now_ms)
         if (r < 0 && r != ERR_NOT_FOUND)
             return r;
         stmt_reset(&j->by_pos);
-        if (r == ERR_NOT_FOUND || ev.at < now_ms - LIMIT_REF_MS)
+        if (r == ERR_NOT_FOUND || ev.at < now_ms - j->ref_ms)
             low = mid;
         else
             high = mid - 1;
@@ -193,7 +193,7 @@ int journal_age_refs(struct journal *j, int64_t now_ms)
         stmt_reset(&j->by_pos);
         meter_set(&horizon, (now_ms - ev.at) / 1000);
     } else {
-        meter_set(&horizon, LIMIT_REF_MS / 1000);
+        meter_set(&horizon, j->ref_ms / 1000);
     }
     return 0;
 }
@@ -321,6 +321,8 @@ static int remember_refs(struct journal *j)
 {
     int r = journal_age_refs(j, clock_ms());
     struct stmt s = {0};
+    if (j->last_pos / 4 > j->refs.max) /* more would be forgotten again */
+        refs_forget_below(&j->refs, j->last_pos - 4 * j->refs.max);
     /* Heads only: the bodies' pages are not read. */
     if (r == 0)
         r = stmt_open(j->db,
@@ -412,9 +414,10 @@ static int open_statements(struct journal *j)
     return r;
 }
 
-int journal_open(struct journal *j, struct db *db, size_t refs_max)
+int journal_open(struct journal *j, struct db *db, size_t refs_max,
+                 int64_t ref_ms)
 {
-    *j = (struct journal){.db = db, .sha = sha256_new()};
+    *j = (struct journal){.db = db, .sha = sha256_new(), .ref_ms = ref_ms};
     refs_init(&j->refs, refs_max);
     meter_add(&duplicates, 0);
     meter_add(&events_stored, 0);

@@ -22,12 +22,14 @@ struct journal {
     int64_t now;                  /* ms, of this transaction */
     size_t events;                /* of this transaction */
     struct refs refs;
+    int64_t ref_ms; /* how long they are good */
     struct project project;
     struct stmt insert, anchor, by_pos, walk;
 };
 /* Reads what is there, remembers refs of the last day, writes out what a crash
  * left unprojected (in transactions of its own). */
-int journal_open(struct journal *j, struct db *db, size_t refs_max);
+int journal_open(struct journal *j, struct db *db, size_t refs_max,
+                 int64_t ref_ms);
 void journal_close(struct journal *j);
 
 void journal_begin(struct journal *j, int64_t now_ms);
@@ -38,7 +40,7 @@ int journal_find(struct journal *j, struct event *first, struct event **dup);
 int journal_append(struct journal *j, struct event *ev);
 void journal_commit(struct journal *j);
 void journal_rollback(struct journal *j);
-/* Drops refs older than LIMIT_REF_MS; tells how far back they reach. */
+/* Drops refs older than ref_ms; tells how far back they reach. */
 int journal_age_refs(struct journal *j, int64_t now_ms);
 
 /* The chain's arithmetic. */

@@ -27,7 +27,9 @@ void record_outbox(struct stmt *s, struct arena *a, struct outbox *out)
                            .updated_at = got_i64(s, 10),
                            .to = got_text(s, 11, a),
                            .remote = got_text(s, 12, a),
-                           .reason = got_text(s, 13, a)};
+                           .reason = got_text(s, 13, a),
+                           .receipt = (enum outbox_receipt)got_i64(s, 14),
+                           .code = got_text(s, 15, a)};
 }
 
 /* -- writes ------------------------------------------------------------- */
@@ -45,7 +47,8 @@ static int put(struct record_writer *w, const struct outbox *o)
                              "INSERT INTO outbox (" OUTBOX_COLUMNS
                              ") VALUES ($id, $pos, $conv, $channel, $contact, "
                              "$seq, $state, $attempts, $due_at, $created_at, "
-                             "$updated_at, $address, $remote, $reason) "
+                             "$updated_at, $address, $remote, $reason, "
+                             "$receipt, $code) "
                              "ON CONFLICT (id) DO UPDATE SET "
                              "state = excluded.state, "
                              "attempts = excluded.attempts, "
@@ -53,10 +56,12 @@ static int put(struct record_writer *w, const struct outbox *o)
                              "created_at = excluded.created_at, "
                              "updated_at = excluded.updated_at, "
                              "remote = excluded.remote, "
-                             "reason = excluded.reason",
+                             "reason = excluded.reason, "
+                             "receipt = excluded.receipt, "
+                             "code = excluded.code",
                              "id pos conv channel contact seq state attempts "
                              "due_at created_at updated_at address remote "
-                             "reason",
+                             "reason receipt code",
                              s);
     if (r < 0)
         return r;
@@ -74,6 +79,8 @@ static int put(struct record_writer *w, const struct outbox *o)
     put_text(s, o->to);
     put_text(s, o->remote);
     put_text(s, o->reason);
+    put_i64(s, o->receipt);
+    put_text(s, o->code.at ? o->code : SLICE(""));
     return stmt_run(s);
 }
 
@@ -124,6 +131,49 @@ static void write_id(struct jsonw *w, const char *key, const char *prefix,
     jsonw_put_text(w, key, id_text(text, prefix, id));
 }
 
+/* In the words of message.status; waiting: not taken yet. */
+static const char *status_of(const struct outbox *o)
+{
+    if (o->state == OUTBOX_SENT) {
+        return o->receipt == RECEIPT_READ        ? "read"
+               : o->receipt == RECEIPT_DELIVERED ? "delivered"
+                                                 : "sent";
+    }
+    return o->state == OUTBOX_DEAD ? "failed" : "waiting";
+}
+
+int outbox_write_delivery(struct buf *out, const struct outbox *o)
+{
+    int r = buf_add_text(out, ",\"delivery\":");
+    if (r < 0)
+        return r;
+    struct jsonw w = jsonw_on(out);
+    jsonw_open(&w, '{');
+    jsonw_put_text(&w, "status", slice_of(status_of(o)));
+    write_id(&w, "outbox", ID_OUTBOX, o->id);
+    if (o->state != OUTBOX_SENT && o->reason.len)
+        jsonw_put_text(&w, "reason", o->reason);
+    if (o->state != OUTBOX_SENT && o->code.len)
+        jsonw_put_text(&w, "code", o->code);
+    jsonw_close(&w, '}');
+    return w.failed;
+}
+
+int outbox_of_page(struct reader *r, uint64_t conv, uint32_t least,
+                   struct stmt **s)
+{
+    int got = reader_stmt(r, READ_OUTBOX_PAGE,
+                          "SELECT " OUTBOX_COLUMNS
+                          " FROM outbox WHERE conv = $conv AND seq >= $seq "
+                          "ORDER BY seq",
+                          "conv seq", s);
+    if (got == 0) {
+        put_u64(*s, conv);
+        put_i64(*s, least);
+    }
+    return got;
+}
+
 static void write_row(struct jsonw *w, const struct outbox *o)
 {
     jsonw_open(w, '{');
@@ -134,10 +184,12 @@ static void write_row(struct jsonw *w, const struct outbox *o)
     write_id(w, "contact", ID_CONTACT, o->contact);
     jsonw_put_int(w, "seq", o->seq);
     jsonw_put_text(w, "state", slice_of(outbox_state_name(o->state)));
+    jsonw_put_text(w, "status", slice_of(status_of(o)));
     jsonw_put_int(w, "attempts", o->attempts);
     jsonw_put_text(w, "to", o->to);
     jsonw_put_text(w, "remote", o->remote);
     jsonw_put_text(w, "reason", o->reason);
+    jsonw_put_text(w, "code", o->code);
     jsonw_put_int(w, "due_at", o->due_at);
     jsonw_put_int(w, "created_at", o->created_at);
     jsonw_put_int(w, "updated_at", o->updated_at);

@@ -6,7 +6,7 @@
 
 #define OUTBOX_COLUMNS                                                         \
     "id, pos, conv, channel, contact, seq, state, attempts, due_at, "          \
-    "created_at, updated_at, address, remote, reason"
+    "created_at, updated_at, address, remote, reason, receipt, code"
 void record_outbox(struct stmt *s, struct arena *a, struct outbox *out);
 /* record_put for PUT_OUTBOX and DEL_OUTBOX; the first not before the event it
  * is of is appended. */
@@ -18,3 +18,8 @@ int record_purge_outbox(struct record_writer *w, int64_t now_ms);
 
 int find_outbox(struct reader *r, struct query *q);
 int list_outboxes(struct reader *r, struct query *q);
+/* A statement that steps through a conversation's rows from seq `least` on. */
+int outbox_of_page(struct reader *r, uint64_t conv, uint32_t least,
+                   struct stmt **s);
+/* ,"delivery":{...} */
+int outbox_write_delivery(struct buf *out, const struct outbox *o);

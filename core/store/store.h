@@ -20,6 +20,7 @@ struct store_conf {
     int readers;        /* threads, default 2 when 0 */
     int64_t refs_max;   /* 0 = LIMIT_REFS */
     int64_t trace_days; /* 0 = LIMIT_TRACE_DAYS */
+    int64_t ref_hours;  /* 0 = LIMIT_REF_HOURS */
     bool offline; /* no threads: for user and token commands; all is done inside
                      the call, and without home answered there too */
 };

@@ -207,7 +207,8 @@ int writer_open(struct store *s, size_t refs_max, struct err *e)
     if (r >= 0)
         r = open_statements(w);
     if (r == 0)
-        r = journal_open(&w->journal, &w->db, refs_max);
+        r = journal_open(&w->journal, &w->db, refs_max,
+                         s->ref_hours * 3600 * 1000);
     if (r < 0)
         return err_set(e, r, "%s", w->db.err.text);
     atomic_store(&s->pos, w->journal.last_pos);

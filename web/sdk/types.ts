@@ -29,6 +29,8 @@ export interface Message {
   stream?: string;
   status?: 'delivered' | 'read';
   recalled?: boolean;
+  /** On its way to a platform; agents are told. */
+  delivery?: { status: 'waiting' | 'sent' | 'delivered' | 'read' | 'failed'; outbox: string; reason?: string; code?: string };
   options?: { text: string; value?: string }[];
 }
 
@@ -191,6 +193,8 @@ export interface StatusData {
   seq: number;
   status: 'read' | 'delivered' | 'sent' | 'failed';
   by?: Who;
+  /** A platform's: of which row of the outbox. */
+  outbox?: string;
   code?: string;
   reason?: string;
 }

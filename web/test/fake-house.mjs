@@ -101,7 +101,7 @@ function deads(f, res, { method, rank, parts, q, page, bad }) {
 }
 
 function outbox(f, res, { method, rank, parts, q, page, bad }) {
-  if (rank < 1) return bad(res, 403, 'forbidden', 'not for agents');
+  if (rank < 1 && method === 'GET') return bad(res, 403, 'forbidden', 'not for agents');
   if (method === 'GET') return page(res, f.outbox.filter((o) => ['state', 'conversation', 'channel'].every((k) => !q.get(k) || o[k] === q.get(k))), q);
   const o = f.outbox.find((x) => x.id === parts[1]);
   if (!o || o.state !== 'dead') return bad(res, 409, 'conflict', 'only a dead message can be sent again');

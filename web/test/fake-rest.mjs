@@ -24,7 +24,11 @@ function conversations(f, me, q) {
 }
 
 function messages(f, res, id, q) {
-  const all = f.messages.get(id);
+  const status = { waiting: 'waiting', sent: 'sent', dead: 'failed' };
+  const all = f.messages.get(id).map((m) => {
+    const o = f.outbox.find((x) => x.message === m.id);
+    return o ? { ...m, delivery: { status: status[o.state], outbox: o.id, reason: o.reason } } : m;
+  });
   const limit = Math.min(100, Number(q.get('limit') ?? 20));
   if (q.has('after')) {
     const rest = all.filter((m) => m.seq > Number(q.get('after')));

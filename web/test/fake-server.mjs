@@ -292,7 +292,8 @@ export class Fake {
 
   /** What a platform made of one of our messages. */
   status(conv, seq, status, reason) {
-    this.event('message.status', conv.id, { seq, status, reason });
+    const m = this.messages.get(conv.id).find((x) => x.seq === seq);
+    this.event('message.status', conv.id, { seq, status, reason, outbox: this.outbox.find((o) => o.message === m.id)?.id });
   }
 
   answer(conv, text, o = {}) {

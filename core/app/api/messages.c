@@ -237,6 +237,11 @@ static const struct field message_out[] = {
     {.name = "sender", .type = FIELD_OBJECT, .help = "role, id, name"},
     {.name = "private", .type = FIELD_BOOL},
     {.name = "reply_to", .type = FIELD_TEXT},
+    {.name = "delivery",
+     .type = FIELD_OBJECT,
+     .help =
+         "on its way to a platform: status (waiting, sent, delivered, read, "
+         "failed), outbox, reason, code"},
     {0}};
 const struct shape shape_message = {"Message", message_out};
 #define MESSAGES "/api/v1/conversations/{id}/messages"

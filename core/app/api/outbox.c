@@ -68,6 +68,10 @@ static void on_resent(void *arg, int result)
     struct call *c = arg;
     if (result == ERR_CONFLICT) {
         reply_fail(c, result, NULL, "only a dead message can be sent again");
+    } else if (result == ERR_UNPROCESSABLE) {
+        reply_fail(c, result, "reply_window",
+                   "window_closed: it can be sent when the customer has "
+                   "written again");
     } else if (result) {
         reply_fail(c, result, NULL, "it could not be sent");
     } else {
@@ -84,16 +88,29 @@ static void on_resent(void *arg, int result)
     }
 }
 
+static void ask_row(struct call *c, const struct conversation *v);
+
 static void on_row(struct query *q)
 {
     struct call *c = q->owner;
     if (q->result || !q->outbox) {
         int code = q->result ? q->result : ERR_NOT_FOUND;
         reply_fail(c, code, NULL, "there is no such message in the outbox");
-    } else {
+    } else if (c->number) { /* seen to be theirs */
         desk_resend(c->s->desk, q->outbox, on_resent, c);
+    } else {
+        c->number = 1;
+        conversation_load_id(c, q->outbox->conv, ask_row);
     }
     query_free(q);
+}
+
+static void ask_row(struct call *c, const struct conversation *v)
+{
+    struct query *q = query_new(QUERY_OUTBOX, on_row, c);
+    q->id = c->id;
+    server_read(c->s, q);
+    (void)v;
 }
 
 static void resend(struct call *c)
@@ -101,9 +118,8 @@ static void resend(struct call *c)
     if (!call_id(c, 0, ID_OUTBOX, "message in the outbox", &c->id)) {
         return;
     }
-    struct query *q = query_new(QUERY_OUTBOX, on_row, c);
-    q->id = c->id;
-    server_read(c->s, q);
+    c->number = 0;
+    ask_row(c, NULL);
 }
 
 /* --- is it set up well? --- */
@@ -143,6 +159,10 @@ static const struct field outbox_out[] = {
     {.name = "contact", .type = FIELD_TEXT},
     {.name = "seq", .type = FIELD_INT},
     {.name = "state", .type = FIELD_TEXT, .help = "waiting, sent or dead"},
+    {.name = "status",
+     .type = FIELD_TEXT,
+     .help = "waiting, sent, delivered, read or failed"},
+    {.name = "code", .type = FIELD_TEXT, .help = "of the reason"},
     {.name = "attempts", .type = FIELD_INT},
     {.name = "to", .type = FIELD_TEXT, .help = "the visitor on the platform"},
     {.name = "remote", .type = FIELD_TEXT, .help = "the platform's id of it"},
@@ -162,8 +182,9 @@ const struct route routes_outbox[] = {
     {"GET", "/api/v1/outbox", list, ACCESS_SUPERVISOR, "outbox", ROUTE_LIST,
      200, NULL, &shape_outbox, "Messages to platforms, newest first",
      "state channel conversation", NULL},
-    {"POST", "/api/v1/outbox/{id}/resend", resend, ACCESS_SUPERVISOR, "outbox",
-     0, 202, no_fields, &shape_outbox, "Send a dead one again", NULL, NULL},
+    {"POST", "/api/v1/outbox/{id}/resend", resend, ACCESS_AGENT, "outbox", 0,
+     202, no_fields, &shape_outbox,
+     "Send a dead one again, in a conversation you may see", NULL, NULL},
     {"POST", "/api/v1/channels/{id}/check", check, ACCESS_ADMIN, "channels",
      ROUTE_READS, 200, no_fields, &shape_check,
      "Ask the channel's adapter whether it is set up well", NULL, NULL},

@@ -15,7 +15,7 @@ struct script_ask;
 /* hooks.c: /hooks/<channel>...; true: it was one, the request is taken. */
 bool hooks_answer(struct server *s, struct http_req *r);
 
-/* inbound.c: take the ask (ASK_DELIVER, ASK_RECEIPT). */
+/* inbound.c, receipts.c: take the ask (ASK_DELIVER, ASK_RECEIPT). */
 void inbound_ask(struct server *s, struct script_ask *ask);
 void receipt_ask(struct server *s, struct script_ask *ask);
 

@@ -225,6 +225,8 @@ static struct slice variable(struct talk *t, struct slice name,
         return talk_fmt(t,
                         slice_is(field, "port") ? "%d" : "http://127.0.0.1:%d",
                         web_port(web->web));
+    if (slice_is(name, "house"))
+        return talk_fmt(t, "http://127.0.0.1:%d", t->port);
     if (slice_is(name, "admin"))
         return t->admin;
     if (who && slice_is(field, "conversation"))

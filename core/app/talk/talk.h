@@ -109,7 +109,7 @@ int read_lines(struct arena *a, const char *path, struct line **out,
  * BLOCK a block. "WHO's" takes a possessive. Fills args. */
 bool read_match(const char *pattern, const struct line *l, struct arena *a,
                 struct slice args[TALK_ARGS]);
-/* $anna.conversation, $anna.id, $bo.token, $answer.field, $port */
+/* $anna.conversation, $anna.id, $bo.token, $answer.field, $house */
 struct slice read_variables(struct talk *t, struct slice text);
 /* Only those of services ($shop): files have dollars of their own. */
 struct slice read_webs(struct talk *t, struct slice text);

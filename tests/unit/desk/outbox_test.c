@@ -336,11 +336,26 @@ TEST("a receipt is told, and a failed one makes a dead message")
 {
     open_desk();
     says("a1", "one");
-    answers(stage_job(&s), "{\"sent\":\"p1\"}");
+    CHECK(desk_is_sending(s.desk, 1));
+    struct job *job = stage_job(&s);
+    job->ran = 1;
+    job->call->answer = SLICE("{\"sent\":\"p1\"}");
+    stage_job_done(&s, job);
+    CHECK(desk_is_sending(s.desk, 1)); /* not stored yet */
+    stage_settle(&s);
+    CHECK(!desk_is_sending(s.desk, 1));
     struct outbox row = s.outbox[0];
     desk_receipt(s.desk, &row, SLICE("delivered"), SLICE(""));
     stage_settle(&s);
     CHECK_EQ_INT(statuses("\"delivered\""), 1);
+    CHECK_EQ_INT(s.outbox[0].receipt, RECEIPT_DELIVERED);
+    row = s.outbox[0];
+    desk_receipt(s.desk, &row, SLICE("read"), SLICE(""));
+    stage_settle(&s);
+    row = s.outbox[0];
+    desk_receipt(s.desk, &row, SLICE("delivered"), SLICE("")); /* late */
+    stage_settle(&s);
+    CHECK_EQ_INT(s.outbox[0].receipt, RECEIPT_READ);
     desk_receipt(s.desk, &row, SLICE("failed"), SLICE("blocked"));
     stage_settle(&s);
     CHECK_EQ_INT(s.outbox[0].state, OUTBOX_DEAD);

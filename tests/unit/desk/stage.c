@@ -247,6 +247,7 @@ static void put_outbox(struct stage *s, struct outbox *o)
     s->outbox[i].to = slice_dup(s->mem, o->to);
     s->outbox[i].remote = slice_dup(s->mem, o->remote);
     s->outbox[i].reason = slice_dup(s->mem, o->reason);
+    s->outbox[i].code = slice_dup(s->mem, o->code);
 }
 
 static void put_row(struct stage *s, const struct put *p)

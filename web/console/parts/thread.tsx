@@ -209,7 +209,6 @@ function Typers({ c }: { c: Conversation }) {
 export function Thread() {
   const c = thread.current.value;
   const id = thread.openId.value;
-  useEffect(() => thread.onShown(c), [c?.id, c?.channel_type]);
   if (!id) {
     return (
       <section class="thread none" aria-label={t('thread.label')}>

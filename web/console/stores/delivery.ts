@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What platforms made of our messages: told live by message.status, and for
-// those who may see the outbox, asked when a conversation is opened.
+// What platforms made of our messages: told with the history, and live by
+// message.status.
 import { signal } from '@preact/signals';
-import type { OutboxRow } from '../../sdk/house.ts';
-import type { Page, StatusData } from '../../sdk/types.ts';
+import type { Message, StatusData } from '../../sdk/types.ts';
 import type { BubbleRow, Row, Tick } from '../../shared/message/rows.ts';
 import * as app from './app.ts';
 
@@ -15,7 +14,6 @@ export interface Delivery {
 }
 
 const KEEP = 20;
-const STATUS = { waiting: 'waiting', sent: 'sent', dead: 'failed' } as const;
 /** Later in the list means: more is known. */
 const ORDER: Delivery['status'][] = ['waiting', 'sent', 'delivered', 'read'];
 const TICK: Record<Delivery['status'], Tick> = { waiting: 'sending', sent: 'stored', delivered: 'delivered', read: 'read', failed: 'failed' };
@@ -43,27 +41,17 @@ export function onPlatform(conversation: string, s: StatusData): void {
   const old = b.get(s.seq);
   // A receipt never takes back what a later one said; failed is the last word.
   if (old && s.status !== 'failed' && old.status !== 'failed' && ORDER.indexOf(s.status) < ORDER.indexOf(old.status)) return;
-  b.set(s.seq, { status: s.status, reason: s.reason ?? s.code, outbox: old?.outbox });
+  b.set(s.seq, { status: s.status, reason: s.reason ?? s.code, outbox: s.outbox ?? old?.outbox });
   deliveryTick.value++;
-  if (s.status === 'failed' && !old?.outbox) void askOutbox(conversation);
 }
 
-/** Web chats have no outbox; agents may not see it. */
-export async function askOutbox(conversation: string): Promise<void> {
-  if (app.me.value?.role === 'agent') return;
-  try {
-    const page = await app.rest.get<Page<OutboxRow>>('/outbox', { conversation, limit: 100 });
-    const b = book(conversation);
-    for (const o of page.items) {
-      const old = b.get(o.seq);
-      const status = STATUS[o.state];
-      const more = old && status === 'sent' && ORDER.indexOf(old.status) > ORDER.indexOf(status);
-      b.set(o.seq, more ? { ...old, outbox: o.id } : { status, reason: o.reason || old?.reason, outbox: o.id });
-    }
-    if (page.items.length > 0) deliveryTick.value++;
-  } catch {
-    // the ticks say what the events say
+/** A page of history says what became of each. */
+export function onPage(conversation: string, items: Message[]): void {
+  for (const m of items) {
+    const d = m.delivery;
+    if (d) book(conversation).set(m.seq, { status: d.status, reason: d.reason ?? d.code, outbox: d.outbox });
   }
+  deliveryTick.value++;
 }
 
 export async function resend(conversation: string, seq: number): Promise<void> {

@@ -6,7 +6,7 @@ import { Timeline } from '../../sdk/sync.ts';
 import type { Contact, Message, Page, StatusData } from '../../sdk/types.ts';
 import { Reading } from '../../shared/presence/reading.ts';
 import * as app from './app.ts';
-import { askOutbox, onPlatform } from './delivery.ts';
+import { onPage, onPlatform } from './delivery.ts';
 import * as inbox from './inbox.ts';
 import { t } from '../../shared/i18n.ts';
 import { go } from '../../shared/router.ts';
@@ -81,17 +81,13 @@ export function open(id: string | null): void {
   else void fill(id);
 }
 
-/** Whose messages go out by a platform, when that is known. */
-export function onShown(c: { id: string; channel_type: string } | null): void {
-  if (c && c.channel_type !== 'web') void askOutbox(c.id);
-}
-
 export async function loadNewest(id: string): Promise<void> {
   failed.value = null;
   try {
     const page = await app.rest.get<Page<Message>>(`/conversations/${id}/messages`, { before: 'end', limit: PAGE });
     const l = line(id);
     l.page(page.items, (page.items[0]?.seq ?? 1) > 1, true);
+    onPage(id, page.items);
     settleOwn(page.items);
   } catch (e) {
     if (openId.value === id) failed.value = e;
@@ -107,6 +103,7 @@ async function fill(id: string): Promise<void> {
       const page = await app.rest.get<Page<Message>>(`/conversations/${id}/messages`, { after: l.top, limit: 100 });
       const more = l.more;
       l.page(page.items, more, false);
+      onPage(id, page.items);
       l.more = more;
       settleOwn(page.items);
       if (page.items.length < 100) break;
@@ -126,6 +123,7 @@ export async function loadOlder(): Promise<void> {
   try {
     const page = await app.rest.get<Page<Message>>(`/conversations/${id}/messages`, { before: l.first.seq, limit: PAGE });
     l.page(page.items, (page.items[0]?.seq ?? 1) > 1, false);
+    onPage(id, page.items);
   } catch (e) {
     toastError(e);
   } finally {
