@@ -1,6 +1,6 @@
 -- Whatever speaks OpenAI's chat completions: DeepSeek, Qwen (DashScope), Ollama,
 -- vLLM, llama.cpp, OpenAI itself. What a server does differently is in presets.
-local http, json, secret = require "http", require "json", require "secret"
+local json, secret = require "json", require "secret"
 local ai, usage, turns = require "lib.ai", require "lib.ai_usage", require "lib.ai_turn"
 local given, tab, setting = ai.given, ai.tab, ai.setting
 
@@ -187,21 +187,16 @@ end
 
 -- --- vectors, and is it set up well ---------------------------------------------
 
-local function rest_of(config, path, body, own)
-  local c = call(config, path, body)
-  c.timeout, c.connect_timeout, c.max_bytes = "30s", own.connect, "8MB"
-  local res, code, detail = http.request(c)
-  if not res then return ai.no_answer(code, detail) end
-  if not res.ok then return ai.refusal(res.status, res.headers, res.body) end
-  if type(res.json) ~= "table" then return nil, "broken", "the answer is no JSON" end
-  if res.json.error then return nil, error_in(res.json) end
-  return res.json
+local function rest_of(config, path, body)
+  local x, class, detail, seconds = ai.rest(call(config, path, body), M.timeout)
+  if x and x.error then return nil, error_in(x) end
+  return x, class, detail, seconds
 end
 
 local function vectors(part, ctx)
   local config = ctx.config
   local x, class, detail, seconds = rest_of(config, "/embeddings", { model = config.embed_model or config.model,
-    input = json.array(part), encoding_format = "float", dimensions = config.dimensions }, M.timeout)
+    input = json.array(part), encoding_format = "float", dimensions = config.dimensions })
   if not x then return nil, class, detail, seconds end
   local list = {}
   for n, one in ipairs(tab(x.data)) do
@@ -238,10 +233,10 @@ function M.check(config)
   end
   local prices, why = usage.prices(config.prices)
   if not prices then return nil, "prices", "价格表有误 / the prices are wrong: " .. why end
-  local x, class, detail = rest_of(config, "/models", nil, M.timeout)
+  local x, class, detail = rest_of(config, "/models")
   if not x and detail:find "^HTTP 40[45]" then -- not all list their models
     x, class, detail = rest_of(config, "/chat/completions", { model = config.model, max_tokens = 1,
-      messages = { { role = "user", content = "hi" } } }, M.timeout)
+      messages = { { role = "user", content = "hi" } } })
   end
   if not x then return nil, class, "服务商没有答应 / the provider did not agree: " .. detail end
   return true

@@ -91,12 +91,23 @@ function M.words_of(x)
 end
 
 -- What an answer that is no stream says: nil, class, detail, seconds.
-function M.refusal(status, headers, text)
+-- classify(status, x) may know the provider's codes better.
+function M.refusal(status, headers, text, classify)
   local x = json.decode(text)
   local words = type(x) == "table" and M.words_of(x) or M.said(text)
-  local class = M.class_of(status, words)
+  local class = type(x) == "table" and classify and classify(status, x) or M.class_of(status, words)
   local wait = (class == "rate_limited" or class == "unavailable") and M.retry_after(headers) or nil
   return nil, class, ("HTTP %d %s"):format(status, words), wait
+end
+
+-- One answer in JSON, for what is no conversation; own: the timeouts.
+function M.rest(call, own, classify)
+  call.timeout, call.connect_timeout, call.max_bytes = call.timeout or "30s", own.connect, "8MB"
+  local res, code, detail = http.request(call)
+  if not res then return M.no_answer(code, detail) end
+  if not res.ok then return M.refusal(res.status, res.headers, res.body, classify) end
+  if type(res.json) ~= "table" then return nil, "broken", "the answer is no JSON" end
+  return res.json
 end
 
 -- --- streams ---------------------------------------------------------------
@@ -122,8 +133,8 @@ local function times(call, ctx, own)
 end
 
 -- Opens an answer: a feed (below); or an answer that came whole as JSON, { whole
--- = table }; or nil, class, detail, seconds.
-function M.open(call, ctx, own)
+-- = table }; or nil, class, detail, seconds. own: the connector's timeouts.
+function M.open(call, ctx, own, classify)
   times(call, ctx, own)
   local stream, code, detail = http.stream(call)
   if not stream then return M.no_answer(code, detail) end
@@ -131,7 +142,7 @@ function M.open(call, ctx, own)
   if stream.ok and kind:find("text/event-stream", 1, true) then return M.feed(stream) end
   local text, why, more = read_all(stream, stream.ok and MOST_BYTES or 64 * 1024)
   stream:close()
-  if not stream.ok then return M.refusal(stream.status, stream.headers, text or "") end
+  if not stream.ok then return M.refusal(stream.status, stream.headers, text or "", classify) end
   if not text then return nil, BY_CODE[why] or "broken", more end
   local x = kind:find("json", 1, true) and json.decode(text)
   if type(x) ~= "table" then

@@ -16,7 +16,7 @@ function M.question(messages)
     if m.role == "assistant" or m.role == "tool" then break end
     if m.role == "user" then
       if ai.given(m.text) then table.insert(texts, 1, m.text) end
-      for _, file in ipairs(m.files or {}) do table.insert(files, 1, file) end
+      for n, file in ipairs(m.files or {}) do table.insert(files, n, file) end
     end
   end
   return table.concat(texts, "\n"), files
