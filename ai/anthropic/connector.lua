@@ -33,7 +33,8 @@ end
 
 local TYPES = { authentication_error = "unauthorized", permission_error = "unauthorized",
   billing_error = "unauthorized", not_found_error = "unauthorized", request_too_large = "too_long",
-  rate_limit_error = "rate_limited", overloaded_error = "unavailable", api_error = "unavailable", timeout_error = "timeout" }
+  rate_limit_error = "rate_limited", overloaded_error = "unavailable", api_error = "unavailable",
+  timeout_error = "timeout" }
 
 local function classify(_, x) return TYPES[tab(x.error).type] end
 local function trouble(x)
