@@ -19,8 +19,10 @@ local CODES = {
 local function class_of(x, config)
   local code = tonumber(x.code) or 0
   local said = given(config.codes) and config.codes:match(("%%f[%%d]%.0f=(%%a[%%a_]*)"):format(code))
-  local by_words = ai.class_of(400, ai.words_of(x))
-  return said or CODES[code] or by_words ~= "bad_request" and by_words or "unavailable"
+  if said then return said end
+  local by_code, by_words = CODES[code], ai.class_of(400, ai.words_of(x))
+  if by_code and by_code ~= "bad_request" or by_words == "bad_request" then return by_code or "unavailable" end
+  return by_words -- 4000 says little
 end
 
 function M.trouble(x, config) return nil, class_of(x, config), ai.words_of(x) end

@@ -33,7 +33,8 @@ export const json = (res, status, value, headers = {}) => {
 export class Stream {
   constructor(res, fault, type = 'text/event-stream; charset=utf-8') {
     Object.assign(this, { res, fault, type, count: 0, gone: false });
-    res.on('close', () => (this.gone = true));
+    res.on('close', () => ((this.gone = true), this.wake?.()));
+    res.on('drain', () => this.wake?.());
   }
   async open() {
     const f = this.fault;
@@ -52,12 +53,13 @@ export class Stream {
     if (this.gone) return false;
     if (f?.fault === 'slow_tokens') await sleep(f.ms ?? 30);
     if (f?.fault === 'cut' && this.count >= (f.after ?? 2)) {
+      await sleep(50); // what was said before is on its way
       this.res.socket?.destroy();
       this.gone = true;
       return false;
     }
     this.count++;
-    if (!this.res.write(frame)) await new Promise((ok) => (this.res.once('drain', ok), this.res.once('close', ok)));
+    if (!this.res.write(frame)) await new Promise((ok) => (this.wake = ok));
     return !this.gone;
   }
   end() {
