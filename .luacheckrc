@@ -24,7 +24,7 @@ read_globals = {
   queues = { fields = { length = {}, list = {} } },
   http = { fields = { get = {}, post = {}, put = {}, patch = {}, delete = {}, head = {}, request = {}, stream = {} } },
   imap = { fields = { look = {}, mark = {} } },
-  smtp = { fields = { send = {} } },
+  smtp = { fields = { send = {}, check = {} } },
   kv = { fields = { get = {}, set = {}, del = {}, add = {}, incr = {}, update = {}, keys = {}, once = {}, space = {}, DELETE = { other_fields = true } } },
   cache = { fields = { new = {} } },
   metric = { fields = { count = {}, gauge = {}, observe = {} } },

@@ -15,3 +15,11 @@ smtp = {}
 ---@param call SmtpCall
 ---@return SmtpAnswer|nil, string?, string?
 function smtp.send(call) end
+
+---Waits.
+---Logs in and goes away again: without from, to and bytes. What it gives is as of smtp.send.
+---
+---local ok, code, detail = smtp.check { url = url, user = user, password = password }
+---@param call SmtpCall
+---@return SmtpAnswer|nil, string?, string?
+function smtp.check(call) end

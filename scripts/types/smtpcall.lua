@@ -12,6 +12,6 @@
 ---@field token? string|Secret OAuth2's access token, instead of a password.
 ---@field timeout Duration? For all of it; at most 30s.
 ---@field from string? Who hears of trouble; "": nobody (answers of machines).
----@field to string|string[] Addresses, at most 100.
----@field bytes string The mail, of mime.build; at most 16MB.
+---@field to? string|string[] Addresses, at most 100.
+---@field bytes string? The mail, of mime.build; at most 16MB.
 ---@field name string? What we call ourselves: localhost.

@@ -63,7 +63,7 @@ TEST("every shipped type has a title, a schema and help in two languages")
         {"web", "active"},      {"http", "active"},   {"wechat", "active"},
         {"app", "pending"},     {"weapp", "active"},  {"wecom", "active"},
         {"telegram", "active"}, {"douyin", "active"}, {"feishu", "active"},
-        {"dingtalk", "active"}, {"email", "pending"}};
+        {"dingtalk", "active"}, {"email", "active"}};
     struct roof r;
     REQUIRE(roof_open(&r));
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {

@@ -73,7 +73,7 @@ struct smtp_call {
     struct post_login login; /* user "" = without logging in */
     struct slice name;       /* we say hello by; "" = localhost */
     struct slice from;       /* "" = <>: nobody, for answers of machines */
-    const struct slice *to;
+    const struct slice *to;  /* none, and no mail: only whether we get in */
     size_t to_count;
     struct slice mail; /* CRLF lines; dots are ours to double */
     int64_t total_ms;

@@ -96,7 +96,10 @@ static bool command(struct letter *s, enum step step, const char *fmt, ...)
 
 static void mail_from(struct letter *s)
 {
-    command(s, FROM, "MAIL FROM:<%.*s>", SLICE_FMT(s->call->from));
+    if (!s->call->to_count)
+        end_said(s, 250, SLICE(""));
+    else
+        command(s, FROM, "MAIL FROM:<%.*s>", SLICE_FMT(s->call->from));
 }
 
 static void next_to(struct letter *s)
@@ -336,12 +339,11 @@ static bool is_address(struct slice s)
 static bool is_sane(const struct smtp_call *c)
 {
     const struct slice url = c->login.url;
-    bool ok = c->to_count > 0 && c->to_count <= SMTP_TO_MOST &&
+    bool ok = c->to_count <= SMTP_TO_MOST && !c->to_count == !c->mail.len &&
               is_address(c->from) && is_plain_line(c->name) &&
               c->name.len < 256 && is_plain_line(c->login.user) &&
               is_plain_line(c->login.password) &&
-              is_plain_line(c->login.token) && c->mail.len > 0 &&
-              !memchr(url.at, '\0', url.len) &&
+              is_plain_line(c->login.token) && !memchr(url.at, '\0', url.len) &&
               (slice_starts(url, "smtp://") || slice_starts(url, "smtps://"));
     for (size_t i = 0; ok && i < c->to_count; i++)
         ok = c->to[i].len > 0 && is_address(c->to[i]);

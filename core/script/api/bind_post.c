@@ -256,6 +256,19 @@ static int send_start(lua_State *L)
     return calls_waiting(L, t);
 }
 
+static int check_start(lua_State *L)
+{
+    static const char *const known[] = {"url",   "plain",   "user", "password",
+                                        "token", "timeout", "name", NULL};
+    struct task *t = bind_task(L, "smtp");
+    check_fields(L, "smtp.check", known);
+    struct script_ask *ask = task_ask(t, ASK_SMTP);
+    struct post_ask *p = read_login(L, ask, TIMEOUT_MS);
+    p->name = text_of(L, ask->arena, "name");
+    p->from = p->mail = SLICE("");
+    return calls_waiting(L, t);
+}
+
 static int send_finish(lua_State *L)
 {
     int results = 0;
@@ -323,6 +336,13 @@ static const struct api_call smtp_calls[] = {
      "\"Re: 1\", text = text }\n"
      "local said = smtp.send { url = \"smtps://smtp.example.com\", user = "
      "from, password = password, from = from, to = to, bytes = bytes }",
+     "1"},
+    {"check", NULL, API_HANDLERS, WAITS,
+     "(call: SmtpCall): SmtpAnswer|nil, string?, string?",
+     "Logs in and goes away again: without from, to and bytes. What it gives "
+     "is as of smtp.send."
+     "\n\nlocal ok, code, detail = smtp.check { url = url, user = user, "
+     "password = password }",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
 const struct api_module smtp_module = {
@@ -404,8 +424,8 @@ static const struct api_call send_fields[] = {
     LOGIN("smtp", "smtps"),
     FIELD("from", "string?",
           "Who hears of trouble; \"\": nobody (answers of machines)."),
-    FIELD("to", "string|string[]", "Addresses, at most 100."),
-    FIELD("bytes", "string", "The mail, of mime.build; at most 16MB."),
+    FIELD("to", "string|string[]|nil", "Addresses, at most 100."),
+    FIELD("bytes", "string?", "The mail, of mime.build; at most 16MB."),
     FIELD("name", "string?", "What we call ourselves: localhost."),
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
 const struct api_module smtp_call_module = {.name = "SmtpCall",
@@ -430,4 +450,5 @@ void bind_post(lua_State *L)
     calls_api(L, &imap_module, "look", look_start, look_finish);
     calls_api(L, &imap_module, "mark", mark_start, mark_finish);
     calls_api(L, &smtp_module, "send", send_start, send_finish);
+    calls_api(L, &smtp_module, "check", check_start, send_finish);
 }
