@@ -85,7 +85,7 @@ const struct setting settings[] = {
         "how long a stop waits for clients and messages on their way"),
     INT(script_threads, "2", 1, 64, 0,
         "threads that run Lua; from two on, scripts that are new or were "
-        "stopped run on two more"),
+        "stopped run beside"),
     INT(script_cpu_ms, STR(LIMIT_SCRIPT_CPU_MS), 1, 10000, 0,
         "CPU time of a script between two waits"),
     INT(script_memory_bytes, "33554432", 1048576, MANY, 0,

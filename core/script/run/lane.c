@@ -31,7 +31,7 @@ METER(replaced, METER_COUNTER, "yuelai_script_threads_replaced_total",
 /* A thread of a lane; a lost one is never freed. */
 struct hand {
     struct lanes *lanes;
-    enum lane lane;
+    int lane;
     struct watch watch;
     struct thread *thread;
     struct mail *rest; /* taken, not yet begun */
@@ -39,8 +39,12 @@ struct hand {
 struct lanes {
     struct watchdog *dog;
     atomic_bool quit;
-    struct mailbox *box[LANE_COUNT];
-    struct hand *_Atomic hand[LANE_COUNT]; /* who works there now */
+    struct one {
+        struct mailbox *box;
+        struct hand *_Atomic hand; /* who works there now */
+        atomic_bool begun;
+        atomic_int lent; /* given and not yet back */
+    } lane[LANES_MOST];  /* the last one is SLOW */
 };
 
 static _Thread_local struct chain *out;
@@ -101,11 +105,13 @@ static bool run_one(struct hand *h, struct lent *l)
 
 static bool run_rest(struct hand *h)
 {
+    atomic_int *lent = &h->lanes->lane[h->lane].lent;
     while (h->rest) {
         struct lent *l = container_of(h->rest, struct lent, mail);
         h->rest = h->rest->next;
         if (!run_one(h, l))
             return false;
+        atomic_fetch_sub(lent, 1);
         lend_back(l);
     }
     return true;
@@ -116,7 +122,7 @@ static void run(void *arg)
     struct hand *h = arg;
     struct lanes *l = h->lanes;
     /* If it is not allowed, the slow are as important as the others. */
-    if (h->lane == LANE_SLOW)
+    if (h->lane == LANES_NEW)
         (void)setpriority(PRIO_PROCESS, (id_t)gettid(), SLOW_NICE);
     watch_begin(&h->watch, l->dog);
     while (!atomic_load(&l->quit)) {
@@ -124,19 +130,19 @@ static void run(void *arg)
         if (!run_rest(h))
             return;
         watch_busy(&h->watch, false);
-        h->rest = mailbox_wait(l->box[h->lane], -1);
+        h->rest = mailbox_wait(l->lane[h->lane].box, -1);
     }
 }
 
-static void start(struct lanes *l, enum lane lane, struct mail *rest)
+static void start(struct lanes *l, int lane, struct mail *rest)
 {
-    static const char *const names[] = {"script-new", "script-slow"};
+    const char *name = lane < LANES_NEW ? "script-new" : "script-slow";
     struct hand *h = mem_alloc(sizeof *h);
     h->lanes = l;
     h->lane = lane;
     h->rest = rest;
-    atomic_store(&l->hand[lane], h);
-    must(thread_start(names[lane], run, h, &h->thread) == 0);
+    atomic_store(&l->lane[lane].hand, h);
+    must(thread_start(name, run, h, &h->thread) == 0);
 }
 
 /* --- the face ------------------------------------------------------------- */
@@ -145,10 +151,8 @@ struct lanes *lanes_open(struct watchdog *dog)
 {
     struct lanes *l = mem_alloc(sizeof *l);
     l->dog = dog;
-    for (int i = 0; i < LANE_COUNT; i++) {
-        l->box[i] = mailbox_new(NULL, NULL);
-        start(l, (enum lane)i, NULL);
-    }
+    for (int i = 0; i < LANES_MOST; i++)
+        l->lane[i].box = mailbox_new(NULL, NULL);
     return l;
 }
 
@@ -157,31 +161,49 @@ void lanes_close(struct lanes *l)
     if (!l)
         return;
     atomic_store(&l->quit, true);
-    for (int i = 0; i < LANE_COUNT; i++) {
-        mailbox_nudge(l->box[i]);
-        thread_join(atomic_load(&l->hand[i])->thread);
+    for (int i = 0; i < LANES_MOST; i++) {
+        mailbox_nudge(l->lane[i].box);
+        if (atomic_load(&l->lane[i].begun))
+            thread_join(atomic_load(&l->lane[i].hand)->thread);
     }
     /* One that begins only now looks through all watches. */
-    for (int i = 0; i < LANE_COUNT; i++) {
-        mailbox_free(l->box[i]);
-        mem_free(atomic_load(&l->hand[i]));
+    for (int i = 0; i < LANES_MOST; i++) {
+        mailbox_free(l->lane[i].box);
+        mem_free(atomic_load(&l->lane[i].hand));
     }
     mem_free(l);
 }
 
+/* Of the new ones' that with the least to do; the first of these. */
+static int free_lane(struct lanes *l)
+{
+    int best = 0;
+    for (int i = 1; i < LANES_NEW; i++)
+        if (atomic_load(&l->lane[i].lent) < atomic_load(&l->lane[best].lent))
+            best = i;
+    return best;
+}
+
 void lane_give(struct lanes *l, struct lent *lent)
 {
-    mailbox_push(l->box[lent->lane], &lent->mail);
+    lent->lane = lent->kind == LANE_SLOW ? LANES_NEW : free_lane(l);
+    struct one *one = &l->lane[lent->lane];
+    atomic_fetch_add(&one->lent, 1);
+    if (!atomic_exchange(&one->begun, true))
+        start(l, lent->lane, NULL);
+    mailbox_push(one->box, &lent->mail);
 }
 
 void lane_replace(struct lanes *l, struct lent *lent)
 {
-    struct hand *h = atomic_load(&l->hand[lent->lane]);
+    struct one *one = &l->lane[lent->lane];
+    struct hand *h = atomic_load(&one->hand);
     log_error("script",
               "%.*s: a call did not come back; its thread is "
               "left behind and another takes its place",
               SLICE_FMT(lent->version->name));
     meter_add(&replaced, 1);
+    atomic_fetch_sub(&one->lent, 1);
     watch_give_up(&h->watch);
     start(l, lent->lane, h->rest);
 }

@@ -4,9 +4,11 @@
  * Why: a handler that loops is stopped at its CPU limit, and until then its
  * thread runs nobody else's. So a worker lends what it does not trust: the
  * stretches (from start or wait to wait or end) of a version that is new, or
- * takes long, run on the lane NEW; those of one that was stopped lately on the
- * lane SLOW, which has the lowest claim to a core. Only the running of Lua
- * goes there: jobs, waits, timers and ends stay the worker's (lend.h).
+ * takes long, run on a lane of the kind NEW, of which there are some, so that
+ * a good one does not wait for bad ones; those of one that was stopped lately
+ * on the lane SLOW, which has the lowest claim to a core. Only the running of
+ * Lua goes there: jobs, waits, timers and ends stay the worker's (lend.h). A
+ * lane's thread begins when it is first needed.
  *
  * Thread: lanes_* by the opener; lane_give, lane_replace by any.
  */
@@ -24,7 +26,9 @@ struct watch;
 struct watchdog;
 struct worker;
 
-enum lane { LANE_NEW, LANE_SLOW, LANE_COUNT, LANE_NONE = LANE_COUNT };
+enum lane { LANE_NONE, LANE_NEW, LANE_SLOW };
+#define LANES_NEW 4
+#define LANES_MOST (LANES_NEW + 1)
 
 /* Mails in a row. */
 struct chain {
@@ -44,6 +48,7 @@ struct stretch {
     int64_t took_us, cpu_us;
 };
 
+/* Whoever ends RUNNING has the version. */
 enum lent_state { LENT_QUEUED, LENT_RUNNING, LENT_LOST };
 
 /* A version's way to a lane and back; one a version, made when first lent. */
@@ -53,10 +58,10 @@ struct lent {
     struct version *version;
     struct stretch stretch; /* task NULL: its garbage is collected */
     struct chain out;       /* what Lua posted meanwhile */
-    enum lane lane;
-    atomic_int
-        state; /* enum lent_state; whoever ends RUNNING has the version */
-    bool seen; /* running, one look ago */
+    enum lane kind;
+    int lane;             /* of LANES_MOST */
+    atomic_int state;     /* enum lent_state */
+    bool seen;            /* running, one look ago */
     struct timer overdue; /* in the worker's wheel */
     struct list held;     /* of runs that want the version meanwhile */
 };

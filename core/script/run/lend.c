@@ -60,7 +60,7 @@ void lend_give(struct worker *w, struct version *v, enum lane lane,
     struct lent *l = lent_of(w, v);
     must(!v->away);
     l->stretch = *s;
-    l->lane = lane;
+    l->kind = lane;
     l->seen = false;
     v->away = true;
     list_add_last(&w->lent, &v->at_lane);

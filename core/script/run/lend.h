@@ -16,7 +16,7 @@
 #include "script/run/lane.h"
 #include "script/run/worker.h"
 
-#define LEND_PROVEN 8
+#define LEND_PROVEN 4
 #define LEND_LONG_US 10000
 #define LEND_SLOW_MS 60000
 #define LEND_LOST_MS 5000  /* running at two looks that far apart: lost */
