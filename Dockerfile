@@ -9,7 +9,7 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y \
       pkg-config libuv1-dev libwslay-dev libsqlite3-dev libcurl4-openssl-dev \
       libluajit-5.1-dev libargon2-dev libssl-dev \
       libprotobuf-c-dev protobuf-c-compiler libhttp-parser-dev libyajl-dev \
-      libicu-dev libxml2-dev \
+      libicu-dev libxml2-dev libmagic-dev libgd-dev \
       ca-certificates nodejs npm \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -24,7 +24,7 @@ FROM debian:bookworm-slim
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y \
       --no-install-recommends libuv1 libwslay1 libsqlite3-0 libcurl4 \
       libluajit-5.1-2 libargon2-1 libssl3 libprotobuf-c1 libhttp-parser2.9 \
-      libyajl2 libicu72 libxml2 ca-certificates tzdata \
+      libyajl2 libicu72 libxml2 libmagic1 libgd3 ca-certificates tzdata \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin yuelai \
     && install -d -o yuelai -g yuelai -m 0700 /data

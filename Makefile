@@ -12,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PKGS_BUILD := gcc libc6-dev cmake ninja-build pkg-config libuv1-dev \
   libwslay-dev libsqlite3-dev libcurl4-openssl-dev libluajit-5.1-dev \
   libargon2-dev libssl-dev libprotobuf-c-dev \
-  libicu-dev libxml2-dev \
+  libicu-dev libxml2-dev libmagic-dev libgd-dev \
   protobuf-c-compiler libhttp-parser-dev libyajl-dev \
   ca-certificates nodejs:node npm:npm
 PKGS_TEST := lua-check:luacheck universal-ctags clang:clang \

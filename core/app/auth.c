@@ -134,9 +134,9 @@ const struct token *auth_oldest_session(const struct auth *a, uint64_t agent,
 /* --- scopes --- */
 
 static const char *const resources[] = {
-    "me",       "agents", "channels",     "conversations", "messages",
-    "contacts", "teams",  "tokens",       "scripts",       "changes",
-    "socket",   "flows",  "dead-letters", "audit",
+    "me",      "agents",   "channels", "conversations", "messages",
+    "files",   "contacts", "teams",    "tokens",        "scripts",
+    "changes", "socket",   "flows",    "dead-letters",  "audit",
 };
 
 static bool scope_is(struct slice scope, const char *resource, bool writes)

@@ -6,7 +6,9 @@
  */
 #include "app/command.h"
 #include "app/testing/runner.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "files/files.h"
 #include "script/script.h"
 #include "store/store.h"
 #include <errno.h>
@@ -97,6 +99,42 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
     }
 }
 
+/* Each file once: is it there, is it what its hash says? */
+struct file_look {
+    const char *dir;
+    struct buf *out;
+    uint64_t count, bad;
+};
+
+static int look_at_file(void *arg, const struct file *f)
+{
+    struct file_look *l = arg;
+    char id[ID_TEXT];
+    int r = files_check(l->dir, f->hash, f->size, f->has_thumb);
+    l->count++;
+    if (r) {
+        l->bad++;
+        buf_addf(l->out, "file %.*s: %s\n",
+                 SLICE_FMT(id_text(id, ID_FILE, f->id)),
+                 r == ERR_NOT_FOUND ? "its bytes are not there"
+                                    : "its bytes are not what they were");
+    }
+    return 0;
+}
+
+static int verify_files(const char *data, struct buf *out, struct err *e)
+{
+    char dir[CONFIG_TEXT + 8];
+    struct file_look l = {.dir = dir, .out = out};
+    snprintf(dir, sizeof dir, "%s/files", data);
+    int r = store_files(data, look_at_file, &l, e);
+    if (r == 0 && l.bad) {
+        r = err_set(e, ERR_UNPROCESSABLE, "%llu of %llu files are damaged",
+                    (unsigned long long)l.bad, (unsigned long long)l.count);
+    }
+    return r;
+}
+
 int verify_main(int argc, char **argv)
 {
     struct flags f = {.rest_max = 0};
@@ -119,6 +157,7 @@ int verify_main(int argc, char **argv)
     bool shows = isatty(STDERR_FILENO);
     buf_init(&out, REPORT_MAX);
     r = store_verify(conf.data, &out, shows ? on_progress : NULL, NULL, &e);
+    r = r ? r : verify_files(conf.data, &out, &e);
     if (shows) {
         fputs("\r\033[K", stderr);
     }

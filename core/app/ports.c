@@ -7,6 +7,7 @@
  */
 #include "app/api/api.h"
 #include "app/channels/channels.h"
+#include "app/files/files.h"
 #include "app/ops.h"
 #include "app/server.h"
 #include "base/clock.h"
@@ -274,7 +275,12 @@ static void on_gone(void *arg, uint64_t peer)
 static void on_request(void *arg, struct http_req *r)
 {
     struct server *s = arg;
-    if (!ops_answer(s, r) && !hooks_answer(s, r)) {
+    if (r->streamed) {
+        files_incoming(s, r);
+    } else if (slice_starts(r->path, "/files/") ||
+               slice_is(r->path, "/files")) {
+        files_answer_get(s, r);
+    } else if (!ops_answer(s, r) && !hooks_answer(s, r)) {
         api_answer(s, r);
     }
 }
@@ -301,6 +307,7 @@ struct net_conf ports_net_conf(struct server *s)
         .on_frame = on_frame,
         .on_gone = on_gone,
         .on_request = on_request,
+        .streams = files_streams,
     };
 }
 

@@ -9,6 +9,7 @@
 #include "app/server.h"
 #include "app/api/api.h"
 #include "app/channels/channels.h"
+#include "app/files/files.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -203,6 +204,7 @@ static void on_beat(struct timer *t)
         server_reload(s);
     }
     versions_beat(s);
+    tidy_beat(s);
     s->beat_due_ms = now / 1000 + BEAT_MS;
     timer_start(loop_wheel(s->loop), &s->beat, loop_now(s->loop) + BEAT_MS);
 }
@@ -340,6 +342,8 @@ static struct server *server_new(const struct config *given,
     s->auth = auth_new();
     s->logins = guard_new(LOGIN_KEYS);
     s->replays = guard_new(REPLAY_KEYS);
+    s->upload_guard = guard_new(LOGIN_KEYS);
+    map_init(&s->resumables);
     map_init(&s->polled);
     s->kinds_base = kinds_read(conf->home);
     s->kinds = kinds_with(s->kinds_base, SLICE("[]"));
@@ -353,7 +357,8 @@ static int open_store(struct server *s, struct err *e)
                                     .readers = (int)s->conf.readers,
                                     .refs_max = s->conf.refs,
                                     .trace_days = s->conf.trace_days,
-                                    .ref_hours = s->conf.ref_hours};
+                                    .ref_hours = s->conf.ref_hours,
+                                    .file_days = s->conf.file_days};
     int r = store_open(&conf, e, &s->store);
     if (r) {
         return r;
@@ -364,6 +369,14 @@ static int open_store(struct server *s, struct err *e)
     s->desk = desk_new(&dc);
     r = visit_all(s, e);
     return r ? r : founding_begin(s, e);
+}
+
+static int open_files(struct server *s, struct err *e)
+{
+    char dir[CONFIG_TEXT + 8];
+    snprintf(dir, sizeof dir, "%s/files", s->conf.data);
+    const struct filing_conf conf = {.dir = dir, .home = s->loop};
+    return filing_open(&conf, e, &s->filing);
 }
 
 static int open_net(struct server *s, struct err *e)
@@ -386,6 +399,7 @@ int server_open(const struct config *given, const struct config *conf,
         (void)err_set(e, r, "no event loop");
     }
     r = r ? r : open_store(s, e);
+    r = r ? r : open_files(s, e);
     r = r ? r : open_scripts(s, e);
     r = r ? r : visit_owed(s, e);
     r = r ? r : open_net(s, e);

@@ -82,6 +82,12 @@ struct server {
     struct map passwords; /* agent -> its hash, for whole rows */
     struct map idem;      /* Idempotency-Keys at work: hash -> call */
     bool reloading;
+    struct filing *filing;
+    struct map resumables; /* files/resume.c */
+    struct guard *upload_guard;
+    uint32_t uploads; /* under way */
+    bool tidying;
+    int64_t tidied_at;
     struct asks *asks; /* of scripts, under way; NULL until there are any */
 };
 

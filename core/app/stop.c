@@ -10,6 +10,7 @@
 #include "app/api/api.h"
 #include "app/asks.h"
 #include "app/channels/channels.h"
+#include "app/files/files.h"
 #include "app/server.h"
 #include "base/log.h"
 
@@ -37,6 +38,9 @@ static void close_net(struct mail *m)
 {
     struct server *s = of_step(m);
     net_close(s->net);
+    resumable_stop(s);
+    filing_close(s->filing); /* what it was doing is answered by mail */
+    s->filing = NULL;
     step(s, stop_loop);
 }
 
@@ -110,9 +114,11 @@ static void free_rest(struct server *s)
         desk_free(s->desk);
     }
     asks_free(s);
+    resumable_free(s);
     auth_free(s->auth);
     guard_free(s->logins);
     guard_free(s->replays);
+    guard_free(s->upload_guard);
     polls_free(s);
     map_fini(&s->polled);
     kinds_free(s->kinds);
@@ -156,6 +162,8 @@ void server_abandon(struct server *s)
     if (store) {
         store_close(store);
     }
+    filing_close(s->filing);
+    s->filing = NULL;
     if (s->loop) { /* the answers to what was asked */
         loop_stop(s->loop);
         loop_run(s->loop);

@@ -73,6 +73,8 @@
 #define LIMIT_TRACE_BYTES (16 * 1024)
 #define LIMIT_TRACE_DAYS 14 /* traces kept (setting) */
 #define LIMIT_DEAD 100000   /* dead letters kept; the oldest go */
+#define LIMIT_FILE_BYTES 52428800 /* of people (setting) */
+#define LIMIT_UPLOADS 256         /* under way at once */
 #define LIMIT_TAGS 30
 #define LIMIT_TAG_BYTES 64
 #define LIMIT_TURN_US 20000 /* a longer loop turn is logged (I5) */

@@ -7,6 +7,7 @@
  * job's effects are tried again later, a conversation whose creation failed is
  * forgotten.
  */
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -288,6 +289,18 @@ void conv_tx_change(struct tx *tx, struct step *s, enum event_name name,
     tx_put(tx, PUT_CONVERSATION)->conversation = row;
 }
 
+/* The file the body names, if any: the store looks whose it is. */
+static uint64_t file_of(struct arena *a, struct slice body)
+{
+    static const char mark[] = "\"file\":\"" ID_FILE "_";
+    struct json *j;
+    uint64_t id;
+    if (!memmem(body.at, body.len, mark, sizeof mark - 1) ||
+        json_parse(a, body, NULL, &j) < 0)
+        return 0;
+    return id_parse(json_text(j, "file"), ID_FILE, &id) ? id : 0;
+}
+
 struct event *conv_tx_message(struct tx *tx, struct step *s, enum role role,
                               uint64_t sender, struct slice name,
                               struct slice body)
@@ -306,6 +319,7 @@ struct event *conv_tx_message(struct tx *tx, struct step *s, enum role role,
     sender_write(s->desk, &out, role, sender, name);
     must(buf_add_char(&out, '}') == 0);
     ev->body = slice_dup(tx->arena, buf_slice(&out));
+    ev->file = file_of(tx->arena, body);
     buf_fini(&out);
     return ev;
 }

@@ -348,6 +348,22 @@ static void write_identities(struct jsonw *w, const struct contact *c)
     jsonw_close(w, ']');
 }
 
+void file_put_json(struct jsonw *w, const struct file *f)
+{
+    char id[ID_TEXT];
+    jsonw_open(w, '{');
+    jsonw_put_text(w, "id", id_text(id, ID_FILE, f->id));
+    jsonw_put_text(w, "name", f->name.at ? f->name : SLICE(""));
+    jsonw_put_text(w, "mime", f->mime);
+    jsonw_put_int(w, "size", f->size);
+    if (f->width) {
+        jsonw_put_int(w, "width", f->width);
+        jsonw_put_int(w, "height", f->height);
+    }
+    jsonw_put_bool(w, "thumb", f->has_thumb);
+    jsonw_close(w, '}');
+}
+
 void contact_write(struct jsonw *w, const struct contact *c)
 {
     jsonw_open(w, '{');

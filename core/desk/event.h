@@ -50,6 +50,8 @@ struct event {
     uint64_t cause;  /* pos of the event whose handling made this one: the
                              handled mark (I3); 0 = none */
     unsigned flags;
+    uint64_t file;     /* messages: the one named in the body, which the store
+                      binds (record_files.h); 0 = none */
     struct slice ref;  /* messages: idempotency, unique per sender */
     struct slice body; /* JSON object */
 };
@@ -79,7 +81,8 @@ enum put_kind {
     PUT_AUDIT,
     PUT_OUTBOX,
     DEL_OUTBOX,
-    KV_SWAP /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
+    PUT_FILE, /* insert */
+    KV_SWAP   /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
 };
 struct kv {
     struct slice space;      /* the unit's name, or "app" */
@@ -113,6 +116,7 @@ struct put {
         struct script_version *version;
         struct audit *audit;
         struct outbox *outbox;
+        struct file *file;
     };
 };
 
@@ -170,3 +174,5 @@ int conversation_write(struct buf *out, const struct conversation *c);
 /* The contact object of contract §2, as in contact.updated. */
 struct jsonw;
 void contact_write(struct jsonw *w, const struct contact *c);
+/* The file object of messages and of the files resource. */
+void file_put_json(struct jsonw *w, const struct file *f);

@@ -11,7 +11,6 @@
 #include "desk/frame.h"
 
 #define CARD_BYTES (16 * 1024)
-#define FILE_ID_BYTES 64
 
 static const struct slice nothing = {"", 0};
 
@@ -56,13 +55,8 @@ static const struct kind *find_kind(struct slice name, bool lenient)
 
 static bool is_file_id(struct slice s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.at[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-              (c >= 'A' && c <= 'Z') || c == '_' || c == '-'))
-            return false;
-    }
-    return s.len > 0 && s.len <= FILE_ID_BYTES;
+    uint64_t id;
+    return id_parse(s, ID_FILE, &id);
 }
 
 static int check_point(const struct message_draft *d, struct err *e)

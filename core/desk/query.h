@@ -35,7 +35,11 @@ enum query_kind {
     QUERY_OUTBOX,   /* id, or channel + text = remote -> outbox */
     QUERY_OUTBOXES, /* state (outbox_state), channel, conv, limit, offset ->
                             json items, total */
-    QUERY_AUDIT     /* limit, offset, text = what -> json items, total */
+    QUERY_FILE,     /* id, viewer -> file; not the viewer's: ERR_FORBIDDEN, to
+                       visitors ERR_NOT_FOUND */
+    QUERY_FILE_HASHES, /* text = hashes of 32 bytes -> text: 1 for each that
+                          some file has */
+    QUERY_AUDIT        /* limit, offset, text = what -> json items, total */
 };
 /* Who looks: what they may see of the journal. */
 struct viewer {
@@ -83,6 +87,7 @@ struct query {
     struct flow *flow;
     struct dead *dead;
     struct outbox *outbox;
+    struct file *file;
     struct script_version *version;
     void (*done)(struct query *q); /* on the home loop, exactly once */
     void *owner;

@@ -18,6 +18,8 @@
 #define ID_FLOW "fl"
 #define ID_DEAD "dl"
 #define ID_OUTBOX "ob"
+#define ID_FILE "fi"
+#define ID_UPLOAD "up"
 
 enum role { ROLE_SYSTEM, ROLE_VISITOR, ROLE_AGENT, ROLE_BOT };
 const char *role_name(enum role r); /* "visitor" */
@@ -121,6 +123,20 @@ struct conversation {
     /* joined for reading */
     struct slice contact_name, channel_type, contact_tier;
     struct reply_window window; /* of its channel */
+};
+
+/* What is known of somebody's file; its bytes lie in the files wing. */
+struct file {
+    uint64_t id;
+    unsigned char hash[32]; /* SHA-256 of what is kept */
+    int64_t size;
+    int32_t width, height; /* of images; else 0 */
+    bool has_thumb;
+    struct slice mime, name;
+    /* Who brought it; at most one, none = the house. channel: its adapter. */
+    uint64_t contact, agent, channel;
+    uint64_t conv; /* it was brought for this one, 0 = none said */
+    int64_t created_at, used_at; /* used: by a message, last; 0 = never */
 };
 
 /* A durable timer of a script. */

@@ -344,7 +344,7 @@ static int call(int fd, int port, const char *method, const char *path,
                 struct arena *a, struct err *e, struct client_answer *out)
 {
     struct buf ask, answer;
-    buf_init(&ask, CLIENT_IN_MAX);
+    buf_init(&ask, CLIENT_IN_MAX + body.len);
     buf_init(&answer, CLIENT_IN_MAX);
     int bad = buf_addf(&ask,
                        "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"

@@ -3,7 +3,7 @@
  *
  * Happy path: the path names a page or a file below the web folder; its entry
  * is in the cache (or is read, being small) and goes out with its headers.
- * Bigger files are streamed: head first, then one uv_fs_read after the other,
+ * Bigger files are streamed (send.c): head first, then one uv_fs_read after the other,
  * the next one only when the out-buffer is empty.
  *
  * Failure modes: no such file 404; not GET or HEAD 405; a range outside 416.
@@ -25,7 +25,7 @@
 /* What a file is served as. */
 enum manner { PAGE, CONSOLE_PAGE, SCRIPT, ASSET, PLAIN };
 
-struct file {
+struct kept {
     struct slice key; /* the whole path; in the entry's own memory */
     char *path;
     char *data; /* NULL: too big, stream it */
@@ -42,7 +42,7 @@ struct files {
 
 /* --- the cache ------------------------------------------------------------ */
 
-static void entry_free(struct files *f, struct file *e)
+static void entry_free(struct files *f, struct kept *e)
 {
     map_take_text(&f->by_path, e->key);
     f->bytes -= e->data ? e->size : 0;
@@ -55,7 +55,7 @@ static void entry_free(struct files *f, struct file *e)
  * the cache, so this is for odd cases only and may be crude. */
 static void make_room(struct files *f, int64_t size)
 {
-    struct file *e;
+    struct kept *e;
     for (size_t i = 0; (f->bytes + size > FILES_CACHE_BYTES ||
                         f->by_path.count >= ENTRIES_MOST) &&
                        (e = map_next(&f->by_path, &i)) != NULL;)
@@ -88,7 +88,7 @@ static char *read_whole(const char *path, int64_t size)
     return data;
 }
 
-static struct file *entry_new(struct files *f, const char *path,
+static struct kept *entry_new(struct files *f, const char *path,
                               const struct stat *st)
 {
     char *data = NULL;
@@ -96,7 +96,7 @@ static struct file *entry_new(struct files *f, const char *path,
         !(data = read_whole(path, st->st_size)))
         return NULL;
     make_room(f, data ? st->st_size : 0);
-    struct file *e = mem_alloc(sizeof(*e));
+    struct kept *e = mem_alloc(sizeof(*e));
     e->path = mem_strdup(path);
     e->key = slice_of(e->path);
     e->data = data;
@@ -111,9 +111,9 @@ static struct file *entry_new(struct files *f, const char *path,
 }
 
 /* The entry of a regular file as it is now (a second ago at most), or NULL. */
-static struct file *find(struct files *f, const char *path)
+static struct kept *find(struct files *f, const char *path)
 {
-    struct file *e = map_get_text(&f->by_path, slice_of(path));
+    struct kept *e = map_get_text(&f->by_path, slice_of(path));
     struct stat st;
     if (e && net_now(f->net) - e->looked_ms < FRESH_MS)
         return e;
@@ -171,7 +171,7 @@ static struct slice type_of(const char *path)
 
 struct headers {
     enum manner manner;
-    const struct file *file;
+    const struct kept *file;
     bool gzip, varies, is_partial;
     int64_t from, count;
 };
@@ -242,38 +242,6 @@ static bool matches(struct slice list, const char *etag)
     return false;
 }
 
-int files_range(struct slice h, int64_t size, int64_t *from, int64_t *count)
-{
-    int64_t a = -1, b = -1;
-    if (!slice_starts(h, "bytes=") || memchr(h.at, ',', h.len))
-        return 0;
-    struct slice r = slice_trim((struct slice){h.at + 6, h.len - 6});
-    const char *dash = r.len ? memchr(r.at, '-', r.len) : NULL;
-    if (!dash)
-        return 0;
-    struct slice first = {r.at, (size_t)(dash - r.at)};
-    struct slice last = {dash + 1, r.len - first.len - 1};
-    if ((first.len && !slice_to_i64(first, &a)) ||
-        (last.len && (!slice_to_i64(last, &b) || b < 0)) ||
-        (!first.len && !last.len))
-        return 0;
-    if (!first.len) { /* the last b bytes */
-        a = b < size ? size - b : 0;
-        b = b ? size - 1 : -1;
-    } else if (!last.len || b >= size) {
-        if (last.len && b < a)
-            return 0;
-        b = size - 1;
-    } else if (b < a) {
-        return 0;
-    }
-    if (a >= size || b < a)
-        return ERR_UNPROCESSABLE;
-    *from = a;
-    *count = b - a + 1;
-    return 1;
-}
-
 /* "gzip, deflate;q=0.5, br": gzip is there and not refused by q=0. */
 static bool takes_gzip(struct slice list)
 {
@@ -297,71 +265,6 @@ static bool takes_gzip(struct slice list)
 
 /* --- streaming ------------------------------------------------------------ */
 
-struct stream {
-    uv_fs_t req;
-    struct exchange *x; /* NULL: the client is gone */
-    struct net *net;
-    int fd;
-    int64_t at, left;
-    bool reading;
-    char *piece;
-};
-
-static void stream_free(struct stream *s)
-{
-    close(s->fd);
-    mem_free(s->piece);
-    mem_free(s);
-}
-
-static void on_stream_gone(struct exchange *x)
-{
-    struct stream *s = x->user;
-    s->x = NULL;
-    if (!s->reading)
-        stream_free(s);
-    exchange_end(x);
-}
-
-static void on_piece(uv_fs_t *req)
-{
-    struct stream *s = req->data;
-    ssize_t n = req->result;
-    uv_fs_req_cleanup(req);
-    s->reading = false;
-    if (!s->x) {
-        stream_free(s);
-        return;
-    }
-    if (n <= 0) { /* cut while we read: the length is promised already */
-        log_warn("net", "a static file changed while it was sent");
-        s->x->in->keep_alive = false;
-        s->left = 0;
-    } else {
-        s->at += n;
-        s->left -= n;
-        exchange_piece(s->x, (struct slice){s->piece, (size_t)n});
-    }
-    if (s->left == 0) {
-        struct exchange *x = s->x;
-        stream_free(s);
-        exchange_end(x);
-    }
-}
-
-static void read_piece(struct exchange *x)
-{
-    struct stream *s = x->user;
-    if (s->reading)
-        return;
-    int64_t n = s->left < FILES_PIECE_BYTES ? s->left : FILES_PIECE_BYTES;
-    uv_buf_t b = uv_buf_init(s->piece, (unsigned)n);
-    s->reading = true;
-    int rc = uv_fs_read(loop_uv(s->net->loop), &s->req, s->fd, &b, 1, s->at,
-                        on_piece);
-    must(rc == 0);
-}
-
 static void stream(struct exchange *x, const struct headers *h, int status,
                    const char *name)
 {
@@ -370,27 +273,16 @@ static void stream(struct exchange *x, const struct headers *h, int status,
         exchange_error(x, 404, "There is nothing here.", SLICE(""));
         return;
     }
-    struct stream *s = mem_alloc(sizeof(*s));
-    s->req.data = s;
-    s->x = x;
-    s->net = x->conn->net;
-    s->fd = fd;
-    s->at = h->from;
-    s->left = h->count;
-    s->piece = mem_alloc(FILES_PIECE_BYTES);
-    x->user = s;
-    x->on_drained = read_piece;
-    x->on_gone = on_stream_gone;
     meter_add(&net_static_reads, 1);
-    exchange_begin(x, status, type_of(name), write_headers(x, h), h->count);
-    read_piece(x);
+    exchange_send_fd(x, status, type_of(name), write_headers(x, h), fd, h->from,
+                     h->count);
 }
 
 /* --- answering ------------------------------------------------------------ */
 
 static void send_file(struct exchange *x, struct headers *h, const char *name)
 {
-    const struct file *e = h->file;
+    const struct kept *e = h->file;
     struct http_req *r = &x->in->req;
     struct slice range = http_header(r, "range");
     struct slice if_range = http_header(r, "if-range");
@@ -402,7 +294,7 @@ static void send_file(struct exchange *x, struct headers *h, const char *name)
         return;
     }
     if (range.len && (!if_range.len || slice_is(if_range, e->etag))) {
-        int rc = files_range(range, e->size, &h->from, &h->count);
+        int rc = http_range(range, e->size, &h->from, &h->count);
         if (rc < 0) {
             char text[64];
             snprintf(text, sizeof(text), "Content-Range: bytes */%lld\r\n",
@@ -461,7 +353,7 @@ static void serve_file(struct files *f, struct exchange *x, const char *name,
     }
     /* Looking for the .gz may push the plain entry out of the cache. */
     strcpy(path + n, ".gz");
-    struct file *gz = find(f, path);
+    struct kept *gz = find(f, path);
     path[n] = '\0';
     h.varies = gz != NULL;
     bool wants = gz && !http_header(r, "range").len &&
@@ -525,7 +417,7 @@ struct files *files_new(struct net *n, const char *dir)
 
 void files_free(struct files *f)
 {
-    struct file *e;
+    struct kept *e;
     if (!f)
         return;
     for (size_t i = 0; (e = map_next(&f->by_path, &i)) != NULL;)

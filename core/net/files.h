@@ -19,8 +19,3 @@ struct files *files_new(struct net *n, const char *dir);
 void files_free(struct files *f);
 /* Answers a request for a static path: takes the exchange. */
 void files_answer(struct files *f, struct exchange *x);
-
-/* "bytes=0-99" of a body of size bytes. 1: *from and *count are set; 0: no
- * range we honour (send all); ERR_UNPROCESSABLE: 416. */
-int files_range(struct slice header, int64_t size, int64_t *from,
-                int64_t *count);

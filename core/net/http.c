@@ -21,9 +21,13 @@
 #include <stdio.h>
 #include <time.h>
 
+#define STREAM_PIECE (16 * 1024 * 1024) /* one read, and what was held */
+
 struct http_reader {
     http_parser parser;
     size_t body_max;
+    bool (*streams)(void *arg, const struct http_req *r);
+    void *streams_arg;
     size_t scanned; /* of the head, so that it is searched only once */
     struct http_in *in;
     struct http_header *headers;
@@ -373,7 +377,12 @@ static enum http_step judge_head(struct http_reader *r)
     if (te.at && (!slice_is_nocase(te, "chunked") || !in->minor))
         return refuse(r, 501, "Of transfer codings only chunked is known.");
     in->has_body = te.at || (length.at && p->content_length);
-    if (length.at && p->content_length > r->body_max)
+    in->req.length = length.at ? (int64_t)p->content_length : -1;
+    in->req.streamed =
+        in->has_body && r->streams && r->streams(r->streams_arg, &in->req);
+    if (in->req.streamed)
+        buf_init(&in->body, STREAM_PIECE);
+    else if (length.at && p->content_length > r->body_max)
         return refuse(r, 413, "The body is too large.");
     struct slice expect = http_find(r->headers, in->req.header_count, "expect");
     if (expect.at && !slice_is_nocase(expect, "100-continue"))
@@ -500,6 +509,14 @@ struct http_reader *http_reader_new(size_t body_max)
     struct http_reader *r = mem_alloc(sizeof(*r));
     r->body_max = body_max;
     return r;
+}
+
+void http_reader_streams(struct http_reader *r,
+                         bool (*streams)(void *arg, const struct http_req *r),
+                         void *arg)
+{
+    r->streams = streams;
+    r->streams_arg = arg;
 }
 
 void http_reader_free(struct http_reader *r)

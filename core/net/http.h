@@ -39,6 +39,11 @@ struct http_in {
 };
 
 struct http_reader *http_reader_new(size_t body_max);
+/* Bodies of requests that streams(arg, r) takes have no maximum here: whoever
+ * reads empties in->body after each http_read. */
+void http_reader_streams(struct http_reader *r,
+                         bool (*streams)(void *arg, const struct http_req *r),
+                         void *arg);
 void http_reader_free(struct http_reader *r);
 /* Reads on. *used bytes are the reader's afterwards; the rest must be given
  * again, in front of what comes later (a head must come in one piece). */

@@ -38,6 +38,10 @@ struct net_conf {
     /* A request below /api/v1, /metrics, /healthz, /readyz, /hooks, /files,
      * /chat/<c>/config. Answer by http_reply, at once or later. */
     void (*on_request)(void *arg, struct http_req *r);
+    /* Does this request's body come in pieces? Asked with its head; NULL =
+     * none does. Then on_request comes at its head, and the handler answers at
+     * once or sets on_body and on_end, which come until it answers. */
+    bool (*streams)(void *arg, const struct http_req *r);
 };
 int net_open(const struct net_conf *conf, struct err *e, struct net **out);
 /* New limits from a changed configuration. */
@@ -84,7 +88,17 @@ struct http_req {
     bool local;          /* by local_socket */
     void *user;          /* the handler's */
     uint64_t id;
+    /* A body in pieces (net_conf.streams). */
+    bool streamed;
+    int64_t length; /* of the body, as said; -1 = not said */
+    void (*on_body)(struct http_req *r, struct slice piece);
+    /* 0: it is whole; ERR_CANCELLED: the client is gone; ERR_BAD_REQUEST,
+     * ERR_TIMEOUT. The handler is to answer now, or later. */
+    void (*on_end)(struct http_req *r, int result);
 };
+/* No more pieces for now; go on. Only between on_request and on_end. */
+void http_hold(struct http_req *r);
+void http_go_on(struct http_req *r);
 struct slice http_header(const struct http_req *r, const char *name);
 /* Decoded value of a query parameter (in the arena); false if absent. */
 bool http_query(struct http_req *r, const char *name, struct slice *out);
@@ -92,6 +106,13 @@ bool http_query(struct http_req *r, const char *name, struct slice *out);
  * The body is copied. If the client is gone, nothing happens. */
 void http_reply(struct http_req *r, int status, struct slice type,
                 struct slice headers, struct slice body);
+/* The same with count bytes of a file from `from` on; takes fd. */
+void http_reply_fd(struct http_req *r, int status, struct slice type,
+                   struct slice headers, int fd, int64_t from, int64_t count);
+/* "bytes=0-99" of a body of size bytes. 1: *from and *count are set; 0: no
+ * range we honour (send all); ERR_UNPROCESSABLE: 416. */
+int http_range(struct slice header, int64_t size, int64_t *from,
+               int64_t *count);
 /* Is the client still there? (long polls) */
 bool http_is_live(const struct http_req *r);
 

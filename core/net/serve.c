@@ -84,11 +84,23 @@ static void forget_web(struct conn *c)
     c->user = NULL;
 }
 
+/* The request is not the reader's any more. */
+static void detach(struct exchange *x)
+{
+    if (!x->reading)
+        return;
+    struct web *w = x->conn ? x->conn->user : NULL;
+    x->reading = false;
+    if (w)
+        must(http_take(w->reader) == x->in);
+}
+
 /* The answer is whole. What comes next on this connection? */
 static void finish(struct exchange *x)
 {
     struct conn *c = x->conn;
-    bool keep = x->in->keep_alive;
+    bool keep = x->in->keep_alive && !x->reading; /* unread: no next request */
+    detach(x);
     count_answer(x);
     exchange_free(x);
     if (!c)
@@ -120,7 +132,7 @@ void exchange_begin(struct exchange *x, int status, struct slice type,
     x->is_begun = true;
     if (!c)
         return;
-    if (c->net->draining)
+    if (c->net->draining || x->reading)
         x->in->keep_alive = false;
     conn_prepare(c, (size_t)(length > 4096 || length < 0 ? 512 : length + 512));
     struct http_answer a = {.status = status,
@@ -193,6 +205,28 @@ void http_reply(struct http_req *r, int status, struct slice type,
                 struct slice headers, struct slice body)
 {
     exchange_answer(exchange_of(r), status, type, headers, body);
+}
+
+void http_reply_fd(struct http_req *r, int status, struct slice type,
+                   struct slice headers, int fd, int64_t from, int64_t count)
+{
+    exchange_send_fd(exchange_of(r), status, type, headers, fd, from, count);
+}
+
+void http_hold(struct http_req *r)
+{
+    struct exchange *x = exchange_of(r);
+    if (x->conn && x->reading)
+        conn_pause(x->conn);
+}
+
+void http_go_on(struct http_req *r)
+{
+    struct exchange *x = exchange_of(r);
+    if (!x->conn || !x->reading)
+        return;
+    conn_deadline(x->conn, x->conn->net->times.body_ms);
+    conn_resume(x->conn);
 }
 
 bool http_is_live(const struct http_req *r)
@@ -328,20 +362,6 @@ static void handle(struct conn *c, struct web *w, struct http_in *in)
     route(x);
 }
 
-/* --- a connection's functions --------------------------------------------- */
-
-static struct web *web_of(struct conn *c)
-{
-    struct web *w = c->user;
-    if (!w) {
-        w = mem_alloc(sizeof(*w));
-        w->reader = http_reader_new((size_t)c->net->conf.body_bytes);
-        w->phase = PHASE_IDLE;
-        c->user = w;
-    }
-    return w;
-}
-
 static void go_ahead(struct conn *c, struct http_in *in)
 {
     if (!in->expect)
@@ -352,6 +372,81 @@ static void go_ahead(struct conn *c, struct http_in *in)
     conn_touch(c);
 }
 
+/* --- bodies in pieces ------------------------------------------------------ */
+
+static void body_ends(struct exchange *x, int result)
+{
+    struct http_req *r = &x->in->req;
+    detach(x);
+    if (r->on_end)
+        r->on_end(r, result);
+    else
+        exchange_answer(x, err_status(result ? result : ERR_INTERNAL),
+                        SLICE(""), SLICE(""), SLICE(""));
+}
+
+/* Its head is there: the handler decides. */
+static void stream_begins(struct conn *c, struct web *w, bool may_wait)
+{
+    struct http_in *in = http_now(w->reader);
+    struct exchange *x = exchange_new(c, in);
+    w->now = x;
+    x->reading = true;
+    enter(c, w, PHASE_BODY);
+    tell_client(x, c->place->text);
+    in->req.local = place_is_local(c->place);
+    route(x);
+    if (w->now == x && may_wait)
+        go_ahead(c, in);
+}
+
+static void pass_piece(struct conn *c, struct web *w)
+{
+    struct exchange *x = w->now;
+    struct http_in *in = x->in;
+    if (!in->body.len)
+        return;
+    conn_deadline(c, c->net->times.body_ms);
+    struct buf piece = in->body; /* the handler may answer, which frees all */
+    buf_init(&in->body, piece.max);
+    if (in->req.on_body)
+        in->req.on_body(&in->req, buf_slice(&piece));
+    buf_fini(&piece);
+}
+
+/* After a http_read of such a body; false: nothing more can be done now. */
+static bool stream_step(struct conn *c, struct web *w, enum http_step s)
+{
+    if (w->now)
+        pass_piece(c, w);
+    struct exchange *x = w->now;
+    if (!x || c->state != CONN_OPEN)
+        return false; /* it was answered */
+    if (s == HTTP_NEEDS_MORE || s == HTTP_HAS_HEAD)
+        return s == HTTP_HAS_HEAD;
+    enter(c, w, PHASE_ANSWER);
+    conn_pause(c);
+    if (s == HTTP_IS_REFUSED)
+        x->in->keep_alive = false;
+    body_ends(x, s == HTTP_IS_WHOLE ? 0 : ERR_BAD_REQUEST);
+    return s == HTTP_IS_WHOLE;
+}
+
+/* --- a connection's functions --------------------------------------------- */
+
+static struct web *web_of(struct conn *c)
+{
+    struct web *w = c->user;
+    if (!w) {
+        w = mem_alloc(sizeof(*w));
+        w->reader = http_reader_new((size_t)c->net->conf.body_bytes);
+        http_reader_streams(w->reader, c->net->conf.streams, c->net->conf.arg);
+        w->phase = PHASE_IDLE;
+        c->user = w;
+    }
+    return w;
+}
+
 /* One step of reading; false: nothing more can be done now. */
 static bool step(struct conn *c, struct web *w, struct slice data, size_t *used)
 {
@@ -359,6 +454,13 @@ static bool step(struct conn *c, struct web *w, struct slice data, size_t *used)
     struct slice rest = {data.at + *used, data.len - *used};
     enum http_step s = http_read(w->reader, rest, &n);
     *used += n;
+    struct http_in *now = http_now(w->reader);
+    if (s == HTTP_HAS_HEAD && now->req.streamed) {
+        stream_begins(c, w, *used == data.len);
+        return c->state == CONN_OPEN && !c->paused;
+    }
+    if (w->now)
+        return stream_step(c, w, s);
     switch (s) {
     case HTTP_NEEDS_MORE:
         if (http_now(w->reader))
@@ -403,9 +505,10 @@ static size_t on_data(struct conn *c, struct slice data)
 static void on_eof(struct conn *c)
 {
     struct web *w = c->user;
-    if (w && w->now)
-        return; /* it may still read the answer */
-    conn_end(c);
+    if (w && w->now && w->now->reading)
+        body_ends(w->now, ERR_CANCELLED); /* it stopped in the middle */
+    else if (!w || !w->now)
+        conn_end(c); /* else it may still read the answer */
 }
 
 static void on_drained(struct conn *c)
@@ -420,6 +523,10 @@ static void on_drained(struct conn *c)
 static void on_timer(struct conn *c)
 {
     struct web *w = c->user;
+    if (w && w->now && w->now->reading && !c->paused) {
+        body_ends(w->now, ERR_TIMEOUT);
+        return;
+    }
     if (conn_unsent(c) || (w && w->now)) {
         if (conn_is_stalled(c))
             conn_abort(c);
@@ -454,8 +561,12 @@ static void on_gone(struct conn *c)
         return;
     if (w->now) {
         struct exchange *x = w->now;
+        bool reading = x->reading;
+        detach(x);
         x->conn = NULL;
-        if (x->on_gone)
+        if (reading)
+            body_ends(x, ERR_CANCELLED);
+        else if (x->on_gone)
             x->on_gone(x);
     }
     forget_web(c);

@@ -20,6 +20,7 @@ struct exchange {
     int64_t began_us;
     bool is_head;  /* HEAD: no body goes out */
     bool is_begun; /* exchange_begin was called: the body comes in pieces */
+    bool reading;  /* its own body still comes; the reader has the request */
     int status;
     void (*on_drained)(struct exchange *x); /* between pieces */
     void (*on_gone)(struct exchange *x);    /* conn is NULL already */
@@ -41,6 +42,11 @@ void exchange_begin(struct exchange *x, int status, struct slice type,
                     struct slice headers, int64_t length);
 void exchange_piece(struct exchange *x, struct slice bytes);
 void exchange_end(struct exchange *x);
+/* A file's bytes, read off the main thread piece by piece; takes fd. count
+ * bytes from `from` on. send.c */
+void exchange_send_fd(struct exchange *x, int status, struct slice type,
+                      struct slice headers, int fd, int64_t from,
+                      int64_t count);
 /* The connection is WebSocket's from now on: frees all that was HTTP's. The
  * caller sets ops and user. */
 void serve_leave(struct exchange *x);

@@ -327,7 +327,8 @@ static char *more_of(struct arena *a, const struct json *body)
     bool any = false;
     jsonw_open(&w, '{');
     for (const struct json *j = body->first; j; j = j->next) {
-        if (is_known_member(j->key))
+        bool shown = slice_is(j->key, "file") && json_is(j, JSON_OBJECT);
+        if (is_known_member(j->key) && !shown)
             continue;
         any = true;
         jsonw_key(&w, slice_dup(a, j->key).at);
@@ -364,7 +365,9 @@ static Yuelai__Message *message_of(struct arena *a, const struct event *ev,
     if (json_bool(body, "private", false))
         SET(m, private_, 1);
     m->reply_to = given(a, json_text(body, "reply_to"));
-    m->file = given(a, json_text(body, "file"));
+    const struct json *file = json_get(body, "file");
+    m->file = given(a, json_is(file, JSON_OBJECT) ? json_text(file, "id")
+                                                  : json_text(body, "file"));
     m->has_lat = number_of(body, "lat", &m->lat);
     m->has_lng = number_of(body, "lng", &m->lng);
     m->stream = given(a, json_text(body, "stream"));

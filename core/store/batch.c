@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/meter.h"
 #include "store/inner.h"
+#include "store/record_files.h"
 
 #define BATCH_MOST 2048    /* transactions committed together */
 #define RETRY_LEAST_MS 50  /* unhealthy: the first new try, then twice */
@@ -97,11 +98,18 @@ static int apply(struct writer *w, struct tx *tx)
         tx->result = tx->refuse;
         return 0;
     }
+    int own;
+    r = record_bind_files(&w->records, tx, w->journal.now, true, &own);
+    if (r < 0 || own) {
+        tx->result = own;
+        return r;
+    }
     r = apply_puts(w, tx);
     if (own_fault(r)) {
         tx->result = r;
         return 0;
     }
+    r = r ? r : record_bind_files(&w->records, tx, w->journal.now, false, &own);
     for (struct event *ev = tx->first; ev && r == 0; ev = ev->next)
         r = journal_append(&w->journal, ev);
     struct put *behind = next_put(tx->puts, true);

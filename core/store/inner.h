@@ -33,6 +33,7 @@ struct store {
     struct loop *home;
     bool offline;
     int64_t trace_days; /* 0 = as shipped */
+    int64_t file_days;  /* 0 = for ever */
     int64_t ref_hours;
     int lock; /* file descriptor of DIR/lock */
     char *dir;

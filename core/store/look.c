@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "store/inner.h"
+#include "store/record_files.h"
 #include "store/record_scripts.h"
 #include <stdio.h>
 #include <unistd.h>
@@ -42,6 +43,29 @@ int store_look(const char *dir, struct query *q)
     reader_run(&r, q);
     reader_close(&r);
     return q->result;
+}
+
+int store_files(const char *dir, int (*fn)(void *arg, const struct file *f),
+                void *arg, struct err *e)
+{
+    struct db db;
+    struct stmt s;
+    int r = open_look(&db, dir, e);
+    if (r < 0)
+        return r;
+    r = stmt_open(&db, "SELECT " FILE_COLUMNS " FROM file f ORDER BY f.id", "",
+                  &s);
+    int told = 0;
+    while (r >= 0 && told == 0 && (r = stmt_step(&s)) == 1) {
+        struct file f;
+        record_file(&s, NULL, &f);
+        told = fn(arg, &f);
+    }
+    if (r < 0)
+        err_set(e, r, "%s", db.err.text);
+    stmt_close(&s);
+    db_close(&db);
+    return r < 0 ? r : told;
 }
 
 int store_peek_kv(const char *dir, struct slice space, struct slice key,

@@ -14,6 +14,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "store/inner.h"
+#include "store/record_files.h"
 #include "store/record_outbox.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -93,6 +94,8 @@ static const struct question {
     [QUERY_AUDIT] = {"audit", list_audit},
     [QUERY_OUTBOX] = {"outbox", find_outbox},
     [QUERY_OUTBOXES] = {"outboxes", list_outboxes},
+    [QUERY_FILE] = {"file", find_file},
+    [QUERY_FILE_HASHES] = {"file_hashes", find_known_hashes},
 };
 #define QUESTIONS (sizeof questions / sizeof questions[0])
 

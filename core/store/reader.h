@@ -56,6 +56,9 @@ enum read_stmt {
     READ_OUTBOX_PAGE,
     READ_OUTBOXES,
     READ_OUTBOXES_COUNT,
+    READ_FILE,
+    READ_FILE_USES,
+    READ_FILE_HASH,
     READ_STMTS
 };
 

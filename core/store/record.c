@@ -8,6 +8,7 @@
  */
 #include "store/record.h"
 #include "base/limits.h"
+#include "store/record_files.h"
 #include "store/record_outbox.h"
 #include "store/record_scripts.h"
 #include <ctype.h>
@@ -427,6 +428,8 @@ int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
 {
     if (record_is_outbox(p->kind))
         return record_put_outbox(w, p, e);
+    if (record_is_file(p->kind))
+        return record_put_file(w, p, e);
     if (record_is_scripts(p->kind))
         return record_put_scripts(w, p, now_ms, e);
     must(p->kind <= PUT_ANSWER);
@@ -479,5 +482,8 @@ int record_purge(struct record_writer *w, int64_t now_ms)
     if (scripts < 0)
         return scripts;
     int outbox = record_purge_outbox(w, now_ms);
-    return outbox < 0 ? outbox : answers || kvs || scripts || outbox;
+    if (outbox < 0)
+        return outbox;
+    int files = record_purge_files(w, now_ms);
+    return files < 0 ? files : answers || kvs || scripts || outbox || files;
 }

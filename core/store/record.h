@@ -58,6 +58,8 @@ struct record_writer {
     struct stmt scripts[RECORD_SCRIPT_STMTS]; /* so too: record_scripts.c */
     struct stmt outbox_put;
     int64_t trace_ms; /* how long traces and ended flows are kept */
+    int64_t file_ms;  /* how long files are kept after their last use; 0 =
+                         for ever */
     uint32_t deads;   /* put since their number was last looked at */
 };
 void record_writer_init(struct record_writer *w, struct db *db);

@@ -137,6 +137,7 @@ int store_open(const struct store_conf *conf, struct err *e, struct store **out)
     s->offline = conf->offline;
     s->trace_days = conf->trace_days;
     s->ref_hours = conf->ref_hours > 0 ? conf->ref_hours : LIMIT_REF_HOURS;
+    s->file_days = conf->file_days;
     s->lock = -1;
     s->dir = mem_strdup(conf->dir);
     s->reader_count = conf->readers > 0 ? conf->readers : 2;

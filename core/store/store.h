@@ -21,6 +21,7 @@ struct store_conf {
     int64_t refs_max;   /* 0 = LIMIT_REFS */
     int64_t trace_days; /* 0 = LIMIT_TRACE_DAYS */
     int64_t ref_hours;  /* 0 = LIMIT_REF_HOURS */
+    int64_t file_days;  /* files are kept after their last use; 0 = for ever */
     bool offline; /* no threads: for user and token commands; all is done inside
                      the call, and without home answered there too */
 };
@@ -96,6 +97,9 @@ struct store_walk {
 };
 int store_walk(const char *dir, int64_t since, struct store_walk *w,
                struct err *e);
+/* Every file, by id. A fn that returns other than 0 ends it with that. */
+int store_files(const char *dir, int (*fn)(void *arg, const struct file *f),
+                void *arg, struct err *e);
 /* One value of a script's space. ERR_NOT_FOUND. */
 int store_peek_kv(const char *dir, struct slice space, struct slice key,
                   struct arena *a, struct slice *value, struct err *e);

@@ -201,6 +201,7 @@ int writer_open(struct store *s, size_t refs_max, struct err *e)
     record_writer_init(&w->records, &w->db);
     if (s->trace_days > 0)
         w->records.trace_ms = s->trace_days * 24LL * 3600 * 1000;
+    w->records.file_ms = s->file_days * 24LL * 3600 * 1000;
     r = read_identity(s);
     if (r == 0 && (r = make_identity(s)) == 0)
         r = read_identity(s);

@@ -7,12 +7,14 @@
  * one with another method 405 with Allow.
  */
 #include "app/api/api.h"
+#include "app/files/files.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include <stdio.h>
 
 const struct route *const all_routes[] = {
     routes_messages,
+    routes_files,
     routes_conversations,
     routes_login,
     routes_me,
@@ -98,6 +100,7 @@ static void reply_no_route(struct call *c, const char *allow)
 static bool is_allowed(const struct call *c)
 {
     static const enum agent_role least[] = {[ACCESS_PUBLIC] = AGENT_ROLE_AGENT,
+                                            [ACCESS_VISITOR] = AGENT_ROLE_AGENT,
                                             [ACCESS_AGENT] = AGENT_ROLE_AGENT,
                                             [ACCESS_SUPERVISOR] =
                                                 AGENT_ROLE_SUPERVISOR,
@@ -126,7 +129,9 @@ static void known(struct call *c)
     bool reads = slice_is(c->r->method, "GET") ||
                  slice_is(c->r->method, "HEAD") ||
                  (c->route->flags & ROUTE_READS);
-    if (!is_allowed(c)) {
+    if (c->visitor) {
+        checked(c);
+    } else if (!is_allowed(c)) {
         reply_fail(c, ERR_FORBIDDEN, NULL, "your role may not do this");
     } else if (c->route->scope &&
                !scopes_allow(c->who.scopes, c->route->scope, !reads)) {
@@ -157,6 +162,8 @@ void api_answer(struct server *s, struct http_req *r)
         reply_no_route(c, allow);
     } else if (c->route->access == ACCESS_PUBLIC) {
         checked(c);
+    } else if (c->route->access == ACCESS_VISITOR) {
+        files_caller(c, known);
     } else {
         caller_find(c, known);
     }

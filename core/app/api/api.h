@@ -21,6 +21,7 @@ struct call {
     struct arena *a;
     const struct route *route;
     struct caller who;
+    uint64_t visitor, visitor_channel; /* ACCESS_VISITOR: by their token */
     struct slice args[CALL_ARGS];
     struct json *body; /* an object, checked; NULL without a body */
     struct err err;

@@ -38,7 +38,13 @@ extern const struct shape shape_agent, shape_login, shape_channel,
     shape_outbox, shape_check, shape_eval, shape_trace, shape_audit;
 
 /* --- routes --- */
-enum access { ACCESS_PUBLIC, ACCESS_AGENT, ACCESS_SUPERVISOR, ACCESS_ADMIN };
+enum access {
+    ACCESS_PUBLIC,
+    ACCESS_VISITOR, /* or an agent */
+    ACCESS_AGENT,
+    ACCESS_SUPERVISOR,
+    ACCESS_ADMIN
+};
 enum {
     ROUTE_CREATES = 1, /* accepts Idempotency-Key */
     ROUTE_LIST = 2,    /* answers items, total, next of its shape */
@@ -64,5 +70,6 @@ extern const struct route routes_login[], routes_me[], routes_agents[],
     routes_channels[], routes_conversations[], routes_messages[],
     routes_contacts[], routes_teams[], routes_tokens[], routes_scripts[],
     routes_changes[], routes_openapi[], routes_flows[], routes_deads[],
-    routes_outbox[], routes_console[], routes_traces[], routes_audit[];
+    routes_outbox[], routes_console[], routes_traces[], routes_audit[],
+    routes_files[];
 extern const struct route *const all_routes[]; /* NULL at the end */

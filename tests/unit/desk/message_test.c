@@ -76,7 +76,8 @@ TEST("each kind wants its own fields")
         int result;
         const char *field;
     } cases[] = {
-        {"{\"ref\":\"r\",\"kind\":\"image\",\"file\":\"f_1\"}", 0, ""},
+        {"{\"ref\":\"r\",\"kind\":\"image\",\"file\":\"fi_0000000000001\"}", 0,
+         ""},
         {"{\"ref\":\"r\",\"kind\":\"image\"}", ERR_BAD_REQUEST, "file"},
         {"{\"ref\":\"r\",\"kind\":\"file\",\"file\":\"\"}", ERR_BAD_REQUEST,
          "file"},

@@ -197,13 +197,13 @@ TEST("ranges are taken as RFC 9110 says")
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int64_t from = 0, count = 0;
         test_note("%s", cases[i].text);
-        CHECK_EQ_INT(files_range(slice_of(cases[i].text), 100, &from, &count),
+        CHECK_EQ_INT(http_range(slice_of(cases[i].text), 100, &from, &count),
                      cases[i].rc);
         CHECK_EQ_INT(from, cases[i].from);
         CHECK_EQ_INT(count, cases[i].count);
     }
     int64_t from, count;
-    CHECK_EQ_INT(files_range(SLICE("bytes=0-"), 0, &from, &count),
+    CHECK_EQ_INT(http_range(SLICE("bytes=0-"), 0, &from, &count),
                  ERR_UNPROCESSABLE);
 }
 

@@ -65,9 +65,10 @@ TEST("a send is taken apart and its body written anew without strangers")
                 "\"reply_to\":\"m_0000000000007\"}");
     arena_free(r.a);
     r = read_json("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"image\","
-                  "\"file\":\"f_1\",\"text\":\"look\"}");
-    CHECK_SLICE(r.f->body,
-                "{\"kind\":\"image\",\"text\":\"look\",\"file\":\"f_1\"}");
+                  "\"file\":\"fi_0000000000001\",\"text\":\"look\"}");
+    CHECK_SLICE(
+        r.f->body,
+        "{\"kind\":\"image\",\"text\":\"look\",\"file\":\"fi_0000000000001\"}");
     arena_free(r.a);
     r = read_json("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"location\","
                   "\"lat\":1.5,\"lng\":-2,\"label\":\"here\"}");
@@ -258,10 +259,11 @@ TEST("the same frames mean the same in JSON and in Protobuf")
                "\"card\":[1]}",
                &f);
     s = (Yuelai__Send)YUELAI__SEND__INIT;
-    s.ref = W("r"), s.kind = W("file"), s.file = W("f_9"), s.name = W("a.pdf");
+    s.ref = W("r"), s.kind = W("file"), s.file = W("fi_0000000000009"),
+    s.name = W("a.pdf");
     s.reply_to = W("m_0000000000001");
     check_same("{\"type\":\"send\",\"ref\":\"r\",\"kind\":\"file\","
-               "\"file\":\"f_9\",\"name\":\"a.pdf\","
+               "\"file\":\"fi_0000000000009\",\"name\":\"a.pdf\","
                "\"reply_to\":\"m_0000000000001\"}",
                &f);
     s = (Yuelai__Send)YUELAI__SEND__INIT;

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files over REST: up, down, who may have them, what is refused. */
+#include "app/api/api.h"
+/* api.h before roof.h: names of the tests' own */
+#include "roof.h"
+
+/* A PNG of 2x3 with a text chunk ("GPS: secret-place") in front of its data. */
+static const unsigned char png[] = {
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00,
+    0x0d, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00,
+    0x00, 0x03, 0x08, 0x02, 0x00, 0x00, 0x00, 0x36, 0x88, 0x49, 0xd6,
+    0x00, 0x00, 0x00, 0x10, 0x74, 0x45, 0x58, 0x74, 0x47, 0x50, 0x53,
+    0x00, 0x73, 0x65, 0x63, 0x72, 0x65, 0x74, 0x2d, 0x70, 0x6c, 0x61,
+    0x63, 0x65, 0x70, 0x3c, 0xf0, 0xcc, 0x00, 0x00, 0x00, 0x19, 0x49,
+    0x44, 0x41, 0x54, 0x78, 0x9c, 0x63, 0x38, 0xc1, 0xa0, 0x01, 0x44,
+    0x0c, 0x27, 0xe4, 0x34, 0x80, 0x88, 0xe1, 0x84, 0x8d, 0x06, 0x10,
+    0x01, 0x00, 0x42, 0xff, 0x06, 0x55, 0xb9, 0x7c, 0xaf, 0x90, 0x00,
+    0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82};
+
+#define FORM "Content-Type: multipart/form-data; boundary=edge\r\n"
+
+/* POSTs a form with this file (and conversation, may be NULL). */
+static int put(struct roof *r, struct slice bytes, const char *name,
+               const char *type, const char *conversation)
+{
+    struct buf body;
+    struct err e = {0};
+    buf_init(&body, 64 << 20);
+    if (conversation)
+        buf_addf(&body,
+                 "--edge\r\nContent-Disposition: form-data; "
+                 "name=\"conversation\"\r\n\r\n%s\r\n",
+                 conversation);
+    buf_addf(&body,
+             "--edge\r\nContent-Disposition: form-data; name=\"file\"; "
+             "filename=\"%s\"\r\nContent-Type: %s\r\n\r\n",
+             name, type);
+    buf_add_slice(&body, bytes);
+    buf_add_text(&body, "\r\n--edge--\r\n");
+    struct slice heads =
+        talk_fmt(&r->t, "%s" FORM, r->as ? r->as : roof_bearer(r, r->t.admin));
+    r->j = NULL;
+    r->a = (struct client_answer){0};
+    if (client_call(r->t.port, "POST", "/api/v1/files", heads.at,
+                    buf_slice(&body), 20000, r->t.arena, &e, &r->a))
+        FAIL("no answer: %s", e.text);
+    buf_fini(&body);
+    if (r->a.body.len && json_parse(r->t.arena, r->a.body, NULL, &r->j))
+        r->j = NULL;
+    return r->a.status;
+}
+
+static const struct slice image = {(const char *)png, sizeof png};
+
+TEST("an image comes in, without what it told of its maker, and goes out")
+{
+    struct roof r;
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(put(&r, image, "C:\\a\\sun.png", "image/png", NULL), 201);
+    CHECK_EQ_STR(text_of(&r, "name"), "sun.png");
+    CHECK_EQ_STR(text_of(&r, "mime"), "image/png");
+    CHECK_EQ_INT(json_int(r.j, "width", 0), 2);
+    CHECK_EQ_INT(json_int(r.j, "height", 0), 3);
+    CHECK(json_int(r.j, "size", 0) < (int64_t)sizeof png);
+    const char *id = text_of(&r, "id"), *url = text_of(&r, "url");
+    const char *sha = text_of(&r, "sha256");
+    CHECK_EQ_INT((int)strlen(sha), 64);
+    CHECK_EQ_INT(get(&r, at(&r, "/files/%", id)), 200);
+    CHECK(!memmem(r.a.body.at, r.a.body.len, "secret-place", 12));
+    CHECK(head_has(&r, "Content-Type: image/png\r\n"));
+    CHECK(
+        head_has(&r, "Content-Disposition: inline; filename*=UTF-8''sun.png"));
+    CHECK(head_has(&r, "X-Content-Type-Options: nosniff\r\n"));
+    CHECK(head_has(&r, "Content-Security-Policy: default-src 'none'; sandbox"));
+    /* The link needs nobody; another id or time with its signature is wrong. */
+    r.as = "";
+    CHECK_EQ_INT(get(&r, url), 200);
+    CHECK_EQ_INT(get(&r, at(&r, "/files/%", id)), 401);
+    REQUIRE(strstr(url, "e=") != NULL);
+    char *worse = mem_strdup(url);
+    strstr(worse, "e=")[2] = '3';
+    CHECK_EQ_INT(get(&r, worse), 403);
+    mem_free(worse);
+    CHECK_EQ_INT(get(&r, "/files/fi_0000000000001"), 401);
+    r.as = NULL;
+    CHECK_EQ_INT(get(&r, "/files/fi_0000000000001"), 404);
+    /* The same content again: another id, the same bytes. */
+    CHECK_EQ_INT(put(&r, image, "again.png", "", NULL), 201);
+    CHECK(strcmp(text_of(&r, "id"), id) != 0);
+    CHECK_EQ_STR(text_of(&r, "sha256"), sha);
+    roof_close(&r);
+}
+
+TEST("ranges, ETag, HEAD")
+{
+    struct roof r;
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(put(&r, SLICE("0123456789 plain text"), "n.txt", "", NULL),
+                 201);
+    const char *file = at(&r, "/files/%", text_of(&r, "id"));
+    CHECK_EQ_INT(roof_call(&r, "GET", file, "Range: bytes=2-4\r\n", NULL), 206);
+    CHECK_SLICE(r.a.body, "234");
+    CHECK(head_has(&r, "Content-Range: bytes 2-4/21\r\n"));
+    CHECK(head_has(&r, "Content-Disposition: attachment"));
+    CHECK_EQ_INT(roof_call(&r, "GET", file, "Range: bytes=-4\r\n", NULL), 206);
+    CHECK_SLICE(r.a.body, "text");
+    CHECK_EQ_INT(roof_call(&r, "GET", file, "Range: bytes=90-\r\n", NULL), 416);
+    CHECK(head_has(&r, "Content-Range: bytes */21\r\n"));
+    CHECK_EQ_INT(get(&r, file), 200);
+    const char *tag = memmem(r.a.head.at, r.a.head.len, "ETag: ", 6);
+    REQUIRE(tag != NULL);
+    char known[80];
+    snprintf(known, sizeof known, "If-None-Match: %.26s\r\n", tag + 6);
+    CHECK_EQ_INT(roof_call(&r, "GET", file, known, NULL), 304);
+    CHECK_EQ_INT(roof_call(&r, "POST", file, NULL, ""), 405);
+    roof_close(&r);
+}
+
+TEST("what is not what it says, is too long, or is no form is refused")
+{
+    struct roof r;
+    static const char exe[300] = "MZ\x90";
+    roof_make(&r);
+    roof_env(&r, "YUELAI_FILE_BYTES=1000");
+    REQUIRE(roof_start(&r));
+    CHECK_EQ_INT(
+        put(&r, (struct slice){exe, sizeof exe}, "cat.png", "image/png", NULL),
+        415);
+    CHECK_ERROR(&r, 415, "unsupported", "file");
+    CHECK_EQ_INT(
+        put(&r, SLICE("<svg onload=alert(1)>"), "x.jpg", "image/jpeg", NULL),
+        415);
+    CHECK_EQ_INT(put(&r, SLICE("#!/bin/sh\nrm -rf /\n"), "x.sh", "", NULL),
+                 415);
+    CHECK_EQ_INT(put(&r, SLICE(""), "x.txt", "", NULL), 422);
+    char *many = mem_alloc(2000);
+    memset(many, 'a', 2000);
+    CHECK_EQ_INT(put(&r, (struct slice){many, 2000}, "x.txt", "", NULL), 413);
+    CHECK_ERROR(&r, 413, "too_large", "file");
+    mem_free(many);
+    CHECK_EQ_INT(roof_call(&r, "POST", "/api/v1/files", NULL, "{}"), 415);
+    CHECK_EQ_INT(roof_call(&r, "POST", "/api/v1/files", NULL, NULL), 415);
+    CHECK_EQ_INT(roof_call(&r, "POST", "/api/v1/files", FORM, "--edge\r\nx"),
+                 400);
+    CHECK_EQ_INT(roof_call(&r, "POST", "/api/v1/files", FORM, "--edge--"), 422);
+    CHECK_EQ_INT(put(&r, SLICE("<html><script>x</script></html>"), "page.html",
+                     "text/html", NULL),
+                 201);
+    CHECK_EQ_INT(get(&r, at(&r, "/files/%", text_of(&r, "id"))), 200);
+    CHECK(head_has(&r, "Content-Type: application/octet-stream\r\n"));
+    CHECK(head_has(&r, "Content-Disposition: attachment"));
+    roof_close(&r);
+}
+
+static const char *visitor(struct roof *r, const char *name)
+{
+    struct actor *a = actor_find(&r->t, slice_of(name));
+    must(a != NULL);
+    return roof_bearer(r, a->token);
+}
+
+TEST("a visitor's file is theirs and their agents'; nobody else's")
+{
+    struct roof r;
+    REQUIRE(roof_open(&r));
+    const char *other = make_agent(&r, "cy@example.com", "agent", NULL);
+    REQUIRE(play(&r, "bo signs in"));
+    REQUIRE(play(&r, "anna connects on webchat"));
+    REQUIRE(play(&r, "eve connects on webchat"));
+    REQUIRE(play(&r, "anna says \"hello\""));
+    REQUIRE(play(&r, "bo is assigned anna"));
+    const char *cv = conversation_of(&r, "anna");
+    r.as = visitor(&r, "anna");
+    CHECK_EQ_INT(put(&r, image, "sun.png", "image/png", cv), 201);
+    const char *id = text_of(&r, "id");
+    const char *file = at(&r, "/files/%", id);
+    CHECK_EQ_INT(get(&r, file), 200);
+    CHECK_EQ_INT(get(&r, at(&r, "/api/v1/files/%", id)), 200);
+    CHECK_EQ_INT(get(&r, "/api/v1/conversations"), 401);
+    r.as = visitor(&r, "eve");
+    CHECK_EQ_INT(get(&r, file), 404);
+    CHECK_EQ_INT(put(&r, image, "sun.png", "image/png", cv), 404);
+    r.as = other;
+    CHECK_EQ_INT(get(&r, file), 403);
+    CHECK_EQ_INT(put(&r, image, "sun.png", "image/png", cv), 403);
+    /* Eve may not send what is Anna's. */
+    REQUIRE(play(&r, talk_fmt(&r.t,
+                              "eve sends {\"type\":\"send\",\"ref\":\"r1\","
+                              "\"kind\":\"image\",\"file\":\"%s\"}",
+                              id)
+                         .at));
+    REQUIRE(play(&r, "eve sees error not_found"));
+    REQUIRE(play(&r, talk_fmt(&r.t,
+                              "anna sends {\"type\":\"send\",\"ref\":\"r1\","
+                              "\"kind\":\"image\",\"file\":\"%s\"}",
+                              id)
+                         .at));
+    REQUIRE(play(&r, "bo sees event message.created where data.file.mime = "
+                     "image/png"));
+    r.as = NULL;
+    CHECK_EQ_INT(
+        get(&r, at(&r, "/api/v1/conversations/%/messages?limit=9", cv)), 200);
+    CHECK(memmem(r.a.body.at, r.a.body.len, "\"width\":2,\"height\":3", 20));
+    roof_close(&r);
+}
+
+static int chunk(struct roof *r, const char *path, const char *from,
+                 struct slice bytes)
+{
+    struct err e = {0};
+    struct slice heads = talk_fmt(&r->t, "%sUpload-Offset: %s\r\n",
+                                  roof_bearer(r, r->t.admin), from);
+    r->a = (struct client_answer){0};
+    r->j = NULL;
+    if (client_call(r->t.port, "PATCH", path, heads.at, bytes, 20000,
+                    r->t.arena, &e, &r->a))
+        FAIL("no answer: %s", e.text);
+    if (r->a.body.len && json_parse(r->t.arena, r->a.body, NULL, &r->j))
+        r->j = NULL;
+    return r->a.status;
+}
+
+TEST("an upload in chunks goes on where it was cut")
+{
+    struct roof r;
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(
+        post(&r, "/api/v1/files/uploads", "{\"name\":\"n.txt\",\"size\":10}"),
+        201);
+    CHECK_EQ_INT(json_int(r.j, "offset", -1), 0);
+    const char *path = at(&r, "/api/v1/files/uploads/%", text_of(&r, "id"));
+    CHECK_EQ_INT(chunk(&r, path, "0", SLICE("0123")), 200);
+    CHECK_EQ_INT(json_int(r.j, "offset", -1), 4);
+    CHECK_EQ_INT(chunk(&r, path, "0", SLICE("0123")), 409);
+    CHECK(head_has(&r, "Upload-Offset: 4\r\n"));
+    CHECK_EQ_INT(roof_call(&r, "HEAD", path, NULL, NULL), 200);
+    CHECK(head_has(&r, "Upload-Offset: 4\r\n"));
+    CHECK_EQ_INT(chunk(&r, path, "4", SLICE("456789")), 200);
+    const char *id =
+        slice_dup(r.t.arena, json_text(json_get(r.j, "file"), "id")).at;
+    CHECK_EQ_INT(get(&r, at(&r, "/files/%", id)), 200);
+    CHECK_SLICE(r.a.body, "0123456789");
+    CHECK_EQ_INT(get(&r, path), 200);
+    CHECK_SLICE(json_text(json_get(r.j, "file"), "id"), id);
+    CHECK_EQ_INT(
+        post(&r, "/api/v1/files/uploads", "{\"name\":\"n.txt\",\"size\":4}"),
+        201);
+    path = at(&r, "/api/v1/files/uploads/%", text_of(&r, "id"));
+    CHECK_EQ_INT(chunk(&r, path, "0", SLICE("too many")), 413);
+    CHECK_EQ_INT(get(&r, path), 404);
+    CHECK_EQ_INT(post(&r, "/api/v1/files/uploads",
+                      "{\"name\":\"n.txt\",\"size\":999999999}"),
+                 413);
+    CHECK_EQ_INT(
+        post(&r, "/api/v1/files/uploads",
+             "{\"name\":\"n.txt\",\"size\":1,\"sha256\":\"00112233445566"
+             "778899aabbccddeeff00112233445566778899aabbccddeeff\"}"),
+        201);
+    path = at(&r, "/api/v1/files/uploads/%", text_of(&r, "id"));
+    CHECK_EQ_INT(chunk(&r, path, "0", SLICE("x")), 422);
+    CHECK_ERROR(&r, 422, "unprocessable", "sha256");
+    roof_close(&r);
+}
+
+TEST("30 MB go up and come down as they were")
+{
+    struct roof r;
+    const size_t n = 30 << 20;
+    REQUIRE(roof_open(&r));
+    char *bytes = mem_alloc(n);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (char)(i * 2654435761u >> 13);
+    CHECK_EQ_INT(put(&r, (struct slice){bytes, n}, "big.bin", "", NULL), 201);
+    CHECK_EQ_INT((int)json_int(r.j, "size", 0), (int)n);
+    char want[65];
+    unsigned char sum[32];
+    sha256_of((struct slice){bytes, n}, sum);
+    for (int i = 0; i < 32; i++)
+        snprintf(want + 2 * i, 3, "%02x", sum[i]);
+    CHECK_EQ_STR(text_of(&r, "sha256"), want);
+    const char *file = at(&r, "/files/%", text_of(&r, "id"));
+    size_t step = 3 << 20; /* the client takes 4 MB at once */
+    for (size_t i = 0; i < n; i += step) {
+        size_t end = i + step < n ? i + step : n;
+        struct slice range =
+            talk_fmt(&r.t, "Range: bytes=%zu-%zu\r\n", i, end - 1);
+        CHECK_EQ_INT(roof_call(&r, "GET", file, range.at, NULL), 206);
+        CHECK_EQ_INT((int)r.a.body.len, (int)(end - i));
+        CHECK(r.a.body.len == end - i &&
+              memcmp(r.a.body.at, bytes + i, end - i) == 0);
+    }
+    mem_free(bytes);
+    roof_close(&r);
+}
