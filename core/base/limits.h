@@ -71,8 +71,8 @@
 #define LIMIT_FAILURES 20    /* in a row: switched off (setting) */
 #define LIMIT_VERSIONS 20    /* kept of one script */
 #define LIMIT_TRACE_BYTES (16 * 1024)
-#define LIMIT_TRACE_DAYS 14 /* traces kept (setting) */
-#define LIMIT_DEAD 100000   /* dead letters kept; the oldest go */
+#define LIMIT_TRACE_DAYS 14       /* traces kept (setting) */
+#define LIMIT_DEAD 100000         /* dead letters kept; the oldest go */
 #define LIMIT_FILE_BYTES 52428800 /* of people (setting) */
 #define LIMIT_UPLOADS 256         /* under way at once */
 #define LIMIT_TAGS 30
