@@ -8,14 +8,20 @@ local MOST_ARGUMENTS = 64 * 1024
 
 local M = {}
 
--- What the visitor has said since the last answer, in one text, and its files.
+-- Without the marks that the guard sets around it for a prompt of ours.
+local function plain(text)
+  return text:match "^<visitor%-%x+>\n(.*)\n</visitor%-%x+>$" or text
+end
+
+-- What the visitor has said since the last answer, in one text, and its files: for
+-- a bot whose prompt is not ours.
 function M.question(messages)
   local texts, files = {}, {}
   for i = #messages, 1, -1 do
     local m = messages[i]
     if m.role == "assistant" or m.role == "tool" then break end
     if m.role == "user" then
-      if ai.given(m.text) then table.insert(texts, 1, m.text) end
+      if ai.given(m.text) then table.insert(texts, 1, plain(m.text)) end
       for n, file in ipairs(m.files or {}) do table.insert(files, n, file) end
     end
   end

@@ -55,7 +55,8 @@ async function talk(res, sim, fault, chat, prompt) {
   const answer = sim.next(prompt);
   const text = typeof answer === 'string' ? answer : answer.text ?? '';
   sim.running.set(chat.conversation, { chat: chat.id, stop: () => ((s.gone = true), res.end()) });
-  res.on('close', () => sim.running.delete(chat.conversation));
+  // Who hangs up does not end the run; a cancel does, and it ends by itself.
+  setTimeout(() => sim.running.delete(chat.conversation), sim.settings.run_ms ?? 2000).unref();
   await s.open();
   await say('conversation.chat.created', head('created'));
   await say('conversation.chat.in_progress', head('in_progress'));
