@@ -1,0 +1,41 @@
+-- yuelai test ai/guard/person_test.lua
+local t = require "test"
+
+local guard
+before_each(function() guard = t.load "ai/guard" end)
+
+describe("guard: a person is wanted", function()
+  local function wanted(text, result, ctx)
+    return guard.handover({ contact = {} }, { text = text }, result or { ok = true, text = "好的" }, ctx or { vault = {} })
+  end
+  for _, case in ipairs { { "转人工", "asked" }, { "我要找人工客服", "asked" }, { "Can I talk to a human please", "asked" },
+    { "转\226\128\139人工", "asked" }, { "不用转人工", nil }, { "我要投诉你们", "angry" }, { "You are a SCAM", "angry" },
+    { "退款 1500 元", "money" }, { "退款 ¥1,500.00", "money" }, { "赔偿2万", "money" }, { "退款 99 元", nil },
+    { "订单 99999", nil }, { "你好", nil }, { "", nil } } do
+    it(case[1] ~= "" and case[1] or "nothing", function() assert.equal(case[2], wanted(case[1])) end)
+  end
+  it("when the provider says so", function() assert.equal("low confidence", wanted("x", { handover = "low confidence" })) end)
+  it("for some tiers", function()
+    assert.equal("tier", wanted("x", nil, { contact = { tier = "vip" }, policy = { handover = { tiers = { "vip" } } } }))
+    assert.is_nil(wanted("x", nil, { contact = { tier = "vip" } }))
+  end)
+  it("when it was not understood twice, not once", function()
+    local function after(answers)
+      local messages = {}
+      for _, answer in ipairs(answers) do
+        messages[#messages + 1] = { role = "user", text = "?" }
+        messages[#messages + 1] = { role = "assistant", text = answer }
+      end
+      messages[#messages + 1] = { role = "user", text = "??" }
+      local ctx = { vault = {} }
+      guard.outgoing({ id = "t", messages = messages }, ctx)
+      return wanted("??", { text = "抱歉，我不太明白。" }, ctx)
+    end
+    assert.is_nil(after {})
+    assert.equal("not_understood", after { "没听懂，请再说一次" })
+    assert.is_nil(after { "没听懂", "好的" })
+  end)
+  it("by the policy of one assistant", function()
+    assert.equal("money", wanted("退款 50 元", nil, { policy = { handover = { money = 10 } } }))
+  end)
+end)
