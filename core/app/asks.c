@@ -6,6 +6,7 @@
  * freed.
  */
 #include "app/asks.h"
+#include "app/assist/assist.h"
 #include "app/channels/channels.h"
 
 void asks_answer(struct server *s, struct script_ask *ask)
@@ -99,7 +100,11 @@ void asks_on_ask(void *arg, struct script_ask *ask)
         receipt_ask(s, ask);
         break;
     case ASK_AI:
-        asks_refuse(s, ask, ERR_UNAVAILABLE, "no assistant is set up");
+    case ASK_EMBED:
+        assist_call(s, ask);
+        break;
+    case ASK_WRITE:
+        assist_write(s, ask);
         break;
     case ASK_KB:
         asks_refuse(s, ask, ERR_UNAVAILABLE, "there is no knowledge base yet");

@@ -24,6 +24,8 @@ void http_ask(struct server *s, struct script_ask *ask);
 void stream_ask(struct server *s, struct script_ask *ask);
 void stream_next(struct server *s, struct script_ask *ask);
 void stream_end(struct server *s, struct script_ask *ask);
+/* Breaks what a connector's call still reads: nobody wants its answer. */
+void streams_cancel(struct server *s, uint64_t call);
 void streams_free(struct map *streams);
 
 /* --- asks_post.c: takes the ask --- */

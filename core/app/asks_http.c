@@ -64,9 +64,10 @@ void http_ask(struct server *s, struct script_ask *ask)
 struct stream {
     struct httpc_call call;
     struct server *server;
-    struct arena *arena; /* the call's; the stream lies in it */
-    uint64_t number;
+    struct arena *arena;        /* the call's; the stream lies in it */
+    uint64_t number, of;        /* of: adapter_call.number, 0 = none */
     struct script_ask *waiting; /* STREAM or NEXT */
+    bool cut;                   /* nobody wants what it is read for */
     bool headed, ended, left;   /* left: END was said */
     bool has_more;
     struct slice rest; /* ended: what nobody has read */
@@ -189,6 +190,7 @@ void stream_ask(struct server *s, struct script_ask *ask)
     st->arena = a;
     st->number = number;
     st->waiting = ask;
+    st->of = ask->call;
     st->call = call_of(ask);
     copy_request(st);
     st->call.stream = true;
@@ -229,6 +231,20 @@ void stream_end(struct server *s, struct script_ask *ask)
         }
     }
     asks_answer(s, ask);
+}
+
+void streams_cancel(struct server *s, uint64_t call)
+{
+    struct stream *st;
+    if (!s->asks) {
+        return;
+    }
+    for (size_t i = 0; (st = map_next(&s->asks->streams, &i)) != NULL;) {
+        if (st->of == call && !st->ended && !st->cut) {
+            st->cut = true;
+            httpc_cancel(s->net, &st->call);
+        }
+    }
 }
 
 void streams_free(struct map *streams)

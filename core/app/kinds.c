@@ -202,6 +202,22 @@ struct kinds *kinds_with(const struct kinds *base, struct slice adapters)
     return k;
 }
 
+struct kinds *kinds_of_connectors(struct slice assistants)
+{
+    struct kinds *k = mem_alloc(sizeof *k);
+    struct json *all = NULL;
+    k->arena = arena_new();
+    if (assistants.len && json_parse(k->arena, assistants, NULL, &all) == 0 &&
+        json_is(all, JSON_ARRAY)) {
+        for (const struct json *j = all->first; j; j = j->next) {
+            if (slice_is(json_text(j, "kind"), "connector")) {
+                learn(k, j);
+            }
+        }
+    }
+    return k;
+}
+
 /* --- the folder --- */
 
 static int read_file(const char *path, struct buf *out, struct err *e)

@@ -57,6 +57,9 @@ struct kinds *kinds_read(const char *home);
  * which counts more. Borrows base, which must outlive it. One that is wrong is
  * logged and left out. */
 struct kinds *kinds_with(const struct kinds *base, struct slice adapters);
+/* The connectors among them (script_assistants), and nothing else: what they
+ * have as settings. */
+struct kinds *kinds_of_connectors(struct slice assistants);
 void kinds_free(struct kinds *k);
 size_t kinds_count(const struct kinds *k);
 const struct kind *kinds_at(const struct kinds *k, size_t i); /* borrows */

@@ -6,6 +6,7 @@
  * by ERR_CANCELLED through the loop, as the ports' contract wants it.
  */
 #include "app/api/api.h"
+#include "app/assist/assist.h"
 #include "app/channels/channels.h"
 #include "app/files/files.h"
 #include "app/ops.h"
@@ -201,6 +202,12 @@ static bool port_send(void *arg, uint64_t peer, struct notice *n)
     return peer_send(s->net, peer, n);
 }
 
+static int64_t port_backlog(void *arg, uint64_t peer)
+{
+    struct server *s = arg;
+    return s->net ? peer_backlog(s->net, peer) : 0;
+}
+
 static void port_accept(void *arg, uint64_t peer, enum role role)
 {
     struct server *s = arg;
@@ -232,6 +239,10 @@ struct desk_conf ports_conf(struct server *s)
                   .patience = port_patience,
                   .face = port_face,
                   .send = port_send,
+                  .ask = assist_ask,
+                  .unask = assist_unask,
+                  .halt = assist_halt,
+                  .backlog = port_backlog,
                   .accept = port_accept,
                   .close = port_close,
                   .give_credits = port_give_credits},

@@ -8,6 +8,7 @@
  */
 #include "app/server.h"
 #include "app/api/api.h"
+#include "app/assist/assist.h"
 #include "app/channels/channels.h"
 #include "app/files/files.h"
 #include "base/clock.h"
@@ -85,6 +86,16 @@ static void visit_outbox(void *arg, const struct outbox *o)
     desk_restore_outbox(((struct server *)arg)->desk, o);
 }
 
+static void visit_assistant(void *arg, const struct assistant *a)
+{
+    assist_put(arg, a);
+}
+
+static void visit_turn(void *arg, const struct turn *t)
+{
+    desk_restore_turn(((struct server *)arg)->desk, t);
+}
+
 static int visit_all(struct server *s, struct err *e)
 {
     const struct store_visit v = {.arg = s,
@@ -97,6 +108,8 @@ static int visit_all(struct server *s, struct err *e)
                                   .flow = visit_flow,
                                   .cut = visit_cut,
                                   .outbox = visit_outbox,
+                                  .assistant = visit_assistant,
+                                  .turn = visit_turn,
                                   .version = versions_visit};
     return store_visit(s->store, &v, e);
 }
@@ -121,9 +134,9 @@ static void on_files(void *arg, const char *const *paths, size_t n)
 
 static int open_scripts(struct server *s, struct err *e)
 {
-    static const char *const names[] = {"scripts", "channels"};
-    char folder[CONFIG_TEXT + 16], path[2][4096];
-    const char *folders[2];
+    static const char *const names[] = {"scripts", "channels", "ai"};
+    char folder[CONFIG_TEXT + 16], path[3][4096];
+    const char *folders[3];
     size_t count = 0;
     struct stat st;
     struct script_conf conf = ports_script_conf(s);
@@ -138,7 +151,7 @@ static int open_scripts(struct server *s, struct err *e)
                        s->conf.home);
     }
     server_kinds_changed(s);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         snprintf(folder, sizeof folder, "%s/%s", s->conf.home, names[i]);
         if (stat(folder, &st) == 0 && realpath(folder, path[count])) {
             folders[count] = path[count];
@@ -253,6 +266,7 @@ void server_kinds_changed(struct server *s)
     s->kinds = kinds_with(s->kinds_base, buf_slice(&out));
     buf_fini(&out);
     kinds_free(old);
+    assist_faces_changed(s);
     if (s->desk) {
         desk_faces_changed(s->desk);
         polls_look(s);
@@ -367,6 +381,8 @@ static int open_store(struct server *s, struct err *e)
     memcpy(s->key, store_key(s->store), sizeof s->key);
     struct desk_conf dc = ports_conf(s);
     s->desk = desk_new(&dc);
+    s->assist = assist_new(s);
+    loop_at_end(s->loop, assist_flush, s); /* before net writes */
     r = visit_all(s, e);
     return r ? r : founding_begin(s, e);
 }

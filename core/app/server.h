@@ -88,7 +88,8 @@ struct server {
     uint32_t uploads; /* under way */
     bool tidying;
     int64_t tidied_at;
-    struct asks *asks; /* of scripts, under way; NULL until there are any */
+    struct asks *asks;     /* of scripts, under way; NULL until there are any */
+    struct assist *assist; /* NULL on a stage without */
 };
 
 /* Blocking: opens everything; then loop_run(s->loop) serves. given: what the

@@ -9,6 +9,7 @@
  */
 #include "app/api/api.h"
 #include "app/asks.h"
+#include "app/assist/assist.h"
 #include "app/channels/channels.h"
 #include "app/files/files.h"
 #include "app/server.h"
@@ -110,6 +111,8 @@ void server_stop(struct server *s)
 
 static void free_rest(struct server *s)
 {
+    assist_free(s->assist); /* the desk takes nothing back then */
+    s->assist = NULL;
     if (s->desk) {
         desk_free(s->desk);
     }

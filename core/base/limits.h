@@ -71,10 +71,13 @@
 #define LIMIT_FAILURES 20    /* in a row: switched off (setting) */
 #define LIMIT_VERSIONS 20    /* kept of one script */
 #define LIMIT_TRACE_BYTES (16 * 1024)
-#define LIMIT_TRACE_DAYS 14       /* traces kept (setting) */
-#define LIMIT_DEAD 100000         /* dead letters kept; the oldest go */
-#define LIMIT_FILE_BYTES 52428800 /* of people (setting) */
-#define LIMIT_UPLOADS 256         /* under way at once */
+#define LIMIT_TRACE_DAYS 14           /* traces kept (setting) */
+#define LIMIT_DEAD 100000             /* dead letters kept; the oldest go */
+#define LIMIT_FILE_BYTES 52428800     /* of people (setting) */
+#define LIMIT_UPLOADS 256             /* under way at once */
+#define LIMIT_TURN_TEXT (16 * 1024)   /* of a model's answer */
+#define LIMIT_TURN_BYTES (256 * 1024) /* of what goes to a model */
+#define LIMIT_ASSISTANTS 200
 #define LIMIT_TAGS 30
 #define LIMIT_TAG_BYTES 64
 #define LIMIT_TURN_US 20000 /* a longer loop turn is logged (I5) */

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "desk/outbox.h"
+#include "desk/turns.h"
 
 /* --- answers -------------------------------------------------------------- */
 
@@ -368,6 +369,23 @@ static enum event_name choose_holder(struct desk *d, struct step *s,
     return was ? EVENT_CONVERSATION_ASSIGNED : EVENT_CONVERSATION_UPDATED;
 }
 
+/* An assistant's from now on, who answers if the visitor waits. */
+static enum event_name to_assistant(const struct act *act, struct step *s,
+                                    int64_t now)
+{
+    struct conversation *next = &s->next;
+    uint32_t fence = next->fence;
+    bool was = next->assignee != 0;
+    conv_set_holder(next, CONV_BOT, 0, now);
+    if (next->fence == fence) {
+        next->fence++;
+    }
+    if (!slice_is(act->assistant, "*")) {
+        next->bot = act->assistant;
+    }
+    return was ? EVENT_CONVERSATION_ASSIGNED : EVENT_CONVERSATION_UPDATED;
+}
+
 static void add_note(struct tx *tx, struct step *s, struct act *act)
 {
     if (!act->note.len) {
@@ -402,6 +420,9 @@ static const char *refuse(struct desk *d, const struct conv *c,
         if (closed) {
             return "the conversation is closed; reopen it first";
         }
+        if (slice_is(act->assistant, "*") && !c->rec.bot.len) {
+            return "no assistant has held this conversation";
+        }
         a = agent_of(d, act->agent); /* it may have gone meanwhile */
         return act->agent && !(a && a->rec.enabled) ? "this agent is disabled"
                                                     : NULL;
@@ -432,7 +453,8 @@ static enum event_name apply(struct desk *d, struct conv *c, struct act *act,
     int64_t now = d->conf.ports.now(d->conf.ports.arg);
     switch (act->kind) {
     case ACT_ASSIGN:
-        return choose_holder(d, s, act->agent, act->team);
+        return act->assistant.len ? to_assistant(act, s, now)
+                                  : choose_holder(d, s, act->agent, act->team);
     case ACT_CLOSE:
         conv_set_holder(&s->next, CONV_CLOSED, c->rec.assignee, now);
         return EVENT_CONVERSATION_CLOSED;
@@ -484,6 +506,10 @@ static void act_begin(struct desk *d, struct conv *c, void *what)
     enum event_name name = apply(d, c, act, s);
     add_note(tx, s, act);
     conv_tx_change(tx, s, name, act->role, act->actor, 0);
+    if (act->kind == ACT_ASSIGN && act->assistant.len &&
+        c->rec.waiting_since_at) {
+        turns_owe(d, c, tx, &s->next, 0);
+    }
     conv_commit(d, tx);
 }
 

@@ -38,19 +38,11 @@ static struct json *parsed(struct arena *a, struct slice text)
     return text.len && json_parse(a, text, NULL, &j) == 0 ? j : NULL;
 }
 
-bool desk_fill_call(const struct desk *d, uint64_t channel, struct job *job)
+void call_settings(struct adapter_call *call, struct arena *a,
+                   struct slice public, struct slice private)
 {
-    const struct channel *ch = desk_channel(d, channel);
-    struct arena *a = job->arena;
-    if (!ch) {
-        return false;
-    }
-    struct adapter_call *call = arena_one(a, struct adapter_call);
-    call->channel = channel;
-    call->type = slice_dup(a, ch->type);
-    call->name = slice_dup(a, ch->name);
-    struct json *config = parsed(a, slice_dup(a, ch->config));
-    struct json *secrets = parsed(a, slice_dup(a, ch->secrets));
+    struct json *config = parsed(a, public);
+    struct json *secrets = parsed(a, private);
     const struct json *hidden = json_get(secrets, "config");
     struct buf all, names;
     buf_init(&all, CONFIG_MOST);
@@ -69,6 +61,20 @@ bool desk_fill_call(const struct desk *d, uint64_t channel, struct job *job)
     jsonw_close(&n, ']');
     call->config = done(a, &w, &all, "{}");
     call->secrets = done(a, &n, &names, "[]");
+}
+
+bool desk_fill_call(const struct desk *d, uint64_t channel, struct job *job)
+{
+    const struct channel *ch = desk_channel(d, channel);
+    struct arena *a = job->arena;
+    if (!ch) {
+        return false;
+    }
+    struct adapter_call *call = arena_one(a, struct adapter_call);
+    call->channel = channel;
+    call->type = slice_dup(a, ch->type);
+    call->name = slice_dup(a, ch->name);
+    call_settings(call, a, ch->config, ch->secrets);
     job->call = call;
     char unit[80];
     int len = snprintf(unit, sizeof unit, "channels/%.*s", SLICE_FMT(ch->type));

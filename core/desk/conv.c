@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "desk/outbox.h"
+#include "desk/turns.h"
 
 #define PREVIEW_BYTES 120
 
@@ -27,6 +28,7 @@ static void record_own(struct conversation *to, const struct conversation *from)
     to->contact_name = was.contact_name;
     to->contact_tier = was.contact_tier;
     to->channel_type = was.channel_type;
+    to->bot = was.bot;
 }
 
 static void record_own_texts(struct conversation *to,
@@ -38,6 +40,9 @@ static void record_own_texts(struct conversation *to,
     }
     if (to->attributes.at != attributes.at) {
         text_own(&to->attributes, attributes);
+    }
+    if (to->bot.at != from->bot.at) {
+        text_own(&to->bot, from->bot);
     }
 }
 
@@ -124,6 +129,7 @@ void conv_free(struct desk *d, struct conv *c)
     timer_stop(d->wheel, &c->patience);
     timer_stop(d->wheel, &c->screen_timer);
     flows_detach(c);
+    turns_drop(d, c);
     text_free(&c->parts);
     jobs_drop(d, c);
     list_remove(&c->dirty_link);
@@ -134,6 +140,7 @@ void conv_free(struct desk *d, struct conv *c)
     person_release(d, c->person);
     text_free(&c->rec.tags);
     text_free(&c->rec.attributes);
+    text_free(&c->rec.bot);
     text_free(&c->rec.preview);
     text_free(&c->rec.contact_name);
     text_free(&c->rec.contact_tier);
@@ -260,6 +267,7 @@ void conv_commit(struct desk *d, struct tx *tx)
     struct step *s = tx->owner;
     s->conv->under_way++;
     outbox_put(d, s->conv, tx);
+    turns_put(s->conv, s, tx);
     d->conf.ports.commit(d->conf.ports.arg, tx);
 }
 
@@ -284,6 +292,7 @@ void conv_tx_change(struct tx *tx, struct step *s, enum event_name name,
     *row = s->next;
     row->tags = slice_dup(tx->arena, s->next.tags);
     row->attributes = slice_dup(tx->arena, s->next.attributes);
+    row->bot = slice_dup(tx->arena, s->next.bot);
     row->preview = row->contact_name = row->contact_tier = row->channel_type =
         (struct slice){0};
     tx_put(tx, PUT_CONVERSATION)->conversation = row;
@@ -376,6 +385,7 @@ static void message_done(struct desk *d, struct conv *c, struct step *s,
     }
     tell_message(d, c, ev, tx->arena, except);
     if (ev->role == ROLE_VISITOR) {
+        turns_heard(d, c);
         job_for_message(d, c, ev, s->text, s->kind);
     }
 }
@@ -530,10 +540,16 @@ static void step_failed(struct desk *d, struct conv *c, struct step *s,
         s->part->result = tx->result;
         s->part->done(s->part);
     }
+    if (s->end) {
+        turns_unwritten(d, s->end);
+        s->end = NULL;
+    }
 }
 
 static void step_finished(struct desk *d, struct conv *c, struct step *s)
 {
+    turn_end_free(s->end);
+    s->end = NULL;
     if (s->act) {
         act_finish(s->act, c);
     }
@@ -557,6 +573,8 @@ static void row_stored(struct desk *d, const struct step *s,
         alarm_add(d, p->alarm);
     } else if (p->kind == PUT_FLOW) {
         flow_stored(d, p->flow);
+    } else if (p->kind == PUT_TURN) {
+        turns_stored(d, p->turn);
     } else if (p->kind == PUT_OUTBOX) {
         outbox_stored(d, p->outbox);
     } else if (p->kind == PUT_CONTACT && !s->creates) {

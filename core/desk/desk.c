@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "desk/outbox.h"
+#include "desk/turns.h"
 
 #define SECOND_MS 1000
 
@@ -36,9 +37,10 @@ struct desk *desk_new(const struct desk_conf *conf)
     d->conf = *conf;
     d->pos = conf->pos;
     d->wheel = wheel_new(now_ms(d));
-    struct map *maps[] = {
-        &d->peers,    &d->persons, &d->convs, &d->agents,    &d->teams,
-        &d->channels, &d->alarms,  &d->flows, &d->out_convs, &d->out_channels};
+    struct map *maps[] = {&d->peers,        &d->persons, &d->convs,
+                          &d->agents,       &d->teams,   &d->channels,
+                          &d->alarms,       &d->flows,   &d->out_convs,
+                          &d->out_channels, &d->turns};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         map_init(maps[i]);
     }
@@ -57,6 +59,7 @@ void desk_start(struct desk *d)
         jobs_start(d, c);
     }
     outbox_start(d);
+    turns_start(d);
     queue_drain(d);
 }
 
@@ -104,9 +107,10 @@ void desk_free(struct desk *d)
         desk_del_channel(d, ch->id);
     }
     roster_spoil(d);
-    struct map *maps[] = {
-        &d->peers,    &d->persons, &d->convs, &d->agents,    &d->teams,
-        &d->channels, &d->alarms,  &d->flows, &d->out_convs, &d->out_channels};
+    struct map *maps[] = {&d->peers,        &d->persons, &d->convs,
+                          &d->agents,       &d->teams,   &d->channels,
+                          &d->alarms,       &d->flows,   &d->out_convs,
+                          &d->out_channels, &d->turns};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         map_fini(maps[i]);
     }

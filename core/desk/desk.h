@@ -39,6 +39,14 @@ struct desk_ports {
     /* How long may its rules take before the default places the conversation:
      * ms, by the matching rules' `deadline`; 0 = no limit. */
     int64_t (*patience)(void *arg, const struct job *job);
+    /* Turns; NULL where no assistant can be asked. ask: the roof works on it
+     * (borrows) and answers by desk_turn_end, not from inside; unless unask
+     * says that nobody wants it any more. halt: answer with what there is. */
+    void (*ask)(void *arg, const struct turn *t);
+    void (*unask)(void *arg, uint64_t turn, const char *why);
+    void (*halt)(void *arg, uint64_t turn);
+    /* Bytes that wait for a slow peer; NULL: none ever do. */
+    int64_t (*backlog)(void *arg, uint64_t peer);
     /* false: the peer is gone. */
     bool (*send)(void *arg, uint64_t peer, struct notice *n);
     void (*accept)(void *arg, uint64_t peer, enum role role);
@@ -102,6 +110,31 @@ void desk_resend(struct desk *d, const struct outbox *o,
 /* Is a message of the channel with its adapter, or what came of it not stored
  * yet? Then its receipt may be early. */
 bool desk_is_sending(const struct desk *d, uint64_t channel);
+/* What an assistant's turn came to; taken by desk_turn_end. */
+struct turn_end {
+    struct arena *arena; /* owned; it lies in it */
+    uint64_t turn;
+    enum turn_state state; /* DONE or FAILED */
+    struct slice body;     /* JSON object of the message, "" = none */
+    struct slice handover; /* why a person is wanted, "" = not */
+    struct slice reason;   /* FAILED: why */
+    struct slice note;     /* JSON, of the row */
+    struct slice hops;     /* JSON array, for the trace */
+    struct kv *kv;         /* remembered with it */
+    size_t kv_count;
+};
+struct turn_end *turn_end_new(uint64_t turn);
+void turn_end_free(struct turn_end *e);
+void desk_turn_end(struct desk *d, struct turn_end *e);       /* takes */
+void desk_restore_turn(struct desk *d, const struct turn *t); /* copies */
+/* A piece of the answer, to those who see it now. false: nobody wants any
+ * more of it. */
+bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
+                struct slice text);
+/* Bytes that wait for the slowest of its visitor's sockets. */
+int64_t desk_turn_backlog(const struct desk *d, uint64_t turn);
+/* The stop button; false: nothing is being answered. */
+bool desk_stop_turn(struct desk *d, uint64_t conv);
 /* The adapters have changed: what waited for one may go. */
 void desk_faces_changed(struct desk *d);
 /* job->call of a job for the channel's adapter, with its settings; false: no
@@ -178,7 +211,7 @@ void desk_announce(struct desk *d, const struct event *ev, struct arena *a);
 /* --- what people do to a conversation, by frame or by REST --- */
 enum act_kind {
     ACT_SEND,   /* frame: kind, body, text, is_private, ref */
-    ACT_ASSIGN, /* agent, or team, or neither = queue; note */
+    ACT_ASSIGN, /* agent, team, assistant, or none = queue; note */
     ACT_CLOSE,
     ACT_REOPEN,
     ACT_SNOOZE, /* until */
@@ -196,6 +229,7 @@ struct act {
     struct frame *frame;
     uint64_t agent, team;
     struct slice note, tags; /* tags: JSON array */
+    struct slice assistant;  /* ASSIGN: its name, "*" = the last one's */
     int64_t until;
     int32_t priority;
     bool has_tags, has_priority;

@@ -28,6 +28,10 @@ enum hook {
     HOOK_DELIVER, /* send(item, ctx): one message out */
     HOOK_POLL,    /* poll(ctx): a platform that must be asked */
     HOOK_CHECK,   /* check(config, ctx): is this configuration right? */
+    /* of a connector below ai/, and of a tool; job->call is there */
+    HOOK_ASK,   /* ask(turn, ctx): one turn of a conversation */
+    HOOK_EMBED, /* embed(texts, ctx) */
+    HOOK_TOOL,  /* run(args, ctx): the model wants it */
     HOOK_COUNT
 };
 const char *hook_name(enum hook h); /* "on_message"; FLOW: "run"; "send" */
@@ -35,7 +39,8 @@ const char *hook_name(enum hook h); /* "on_message"; FLOW: "run"; "send" */
 enum effect_type {
     EFFECT_REPLY,  /* body, text: a message by the bot */
     EFFECT_NOTE,   /* text: a private note */
-    EFFECT_ASSIGN, /* agent, or team, or neither = the queue; pick */
+    EFFECT_ASSIGN, /* agent, team, name = assistant ("*" = the last one), or
+                      none = the queue; pick */
     EFFECT_CLOSE,
     EFFECT_TAG,
     EFFECT_UNTAG,    /* text */
@@ -104,13 +109,22 @@ struct adapter_call {
     /* RECEIVE */
     struct slice method, path, query, body, address; /* path: below the hook */
     struct slice headers; /* lines "name: value\n", names in lower case */
-    /* DELIVER: the item as JSON; see channels/README.md */
+    /* DELIVER: the item as JSON; see channels/README.md. ASK: the turn, EMBED:
+     * the texts, TOOL: the arguments; see ai/README.md */
     struct slice item;
+    struct slice more; /* ASK, TOOL: JSON object, what ctx has beside */
+    uint64_t number;   /* ASK: whose pieces (ASK_WRITE) they are */
+    int64_t wall_ms;   /* ASK, EMBED, TOOL: at most so long; 0 = the script's */
     /* answer */
     int status;                  /* RECEIVE: HTTP; 0 = none was given */
     struct slice answer_headers; /* RECEIVE: "name: value\r\n" lines */
     struct slice answer; /* RECEIVE: the body; else JSON of what it returned */
 };
+
+/* config and secrets of the call, in the arena, of what is kept of a channel
+ * or an assistant. */
+void call_settings(struct adapter_call *call, struct arena *a,
+                   struct slice public, struct slice private);
 
 struct job {
     struct mail mail;    /* must be first */

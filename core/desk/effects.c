@@ -101,6 +101,29 @@ static void assign(struct outcome *o, uint64_t agent, uint64_t team,
     o->moved = true;
 }
 
+void outcome_to_bot(struct outcome *o, struct slice name)
+{
+    struct conversation *next = &o->s->next;
+    uint32_t fence = next->fence;
+    bool had = next->assignee != 0;
+    bool last = slice_is(name, "*");
+    o->to_bot = true;
+    if (next->state == CONV_BOT && (last || slice_eq(next->bot, name))) {
+        return; /* holds it already */
+    }
+    outcome_release(o);
+    conv_set_holder(next, CONV_BOT, 0,
+                    o->d->conf.ports.now(o->d->conf.ports.arg));
+    if (next->fence == fence) {
+        next->fence++; /* from one bot, or none, to another */
+    }
+    if (!last) {
+        next->bot = slice_dup(o->tx->arena, name);
+    }
+    o->name = had ? EVENT_CONVERSATION_ASSIGNED : EVENT_CONVERSATION_UPDATED;
+    o->moved = true;
+}
+
 /* Texts in a JSON array, with one more or without it. */
 static struct slice tags_with(struct arena *a, struct slice tags,
                               struct slice tag, bool add)
@@ -253,6 +276,9 @@ static const char *refusal(const struct outcome *o, const struct effect *e)
         (next->state != CONV_OPEN || !next->assignee)) {
         return "only an open conversation can be snoozed";
     }
+    if (e->type == EFFECT_ASSIGN && slice_is(e->name, "*") && !next->bot.len) {
+        return "no assistant has held it";
+    }
     return NULL;
 }
 
@@ -293,7 +319,12 @@ static const char *apply_held(struct outcome *o, const struct effect *e)
         if (next->state == CONV_CLOSED) {
             o->c->person->conv = o->c; /* what the visitor says now is here */
         }
-        assign(o, e->agent, e->team, e->pick);
+        if (e->name.len) {
+            outcome_to_bot(o, e->name);
+        } else {
+            o->to_bot = false;
+            assign(o, e->agent, e->team, e->pick);
+        }
         break;
     case EFFECT_CLOSE:
         outcome_release(o);

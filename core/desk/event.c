@@ -314,6 +314,9 @@ int conversation_write(struct buf *out, const struct conversation *c)
     put_words(&w, "contact_tier", c->contact_tier);
     jsonw_put_text(&w, "state", slice_of(conv_state_name(c->state)));
     put_id(&w, "assignee", ID_AGENT, c->assignee);
+    if (c->bot.len) {
+        jsonw_put_text(&w, "assistant", c->bot);
+    }
     put_id(&w, "team", ID_TEAM, c->team);
     jsonw_put_int(&w, "priority", c->priority);
     put_json(&w, "tags", c->tags, SLICE("[]"));

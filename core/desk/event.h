@@ -82,7 +82,10 @@ enum put_kind {
     PUT_OUTBOX,
     DEL_OUTBOX,
     PUT_FILE, /* insert */
-    KV_SWAP   /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
+    PUT_ASSISTANT,
+    DEL_ASSISTANT,
+    PUT_TURN,
+    KV_SWAP /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
 };
 struct kv {
     struct slice space;      /* the unit's name, or "app" */
@@ -117,6 +120,8 @@ struct put {
         struct audit *audit;
         struct outbox *outbox;
         struct file *file;
+        struct assistant *assistant;
+        struct turn *turn;
     };
 };
 

@@ -130,6 +130,7 @@ struct conv {
     bool cut;             /* the last start found such a letter */
     struct slice parts; /* own: effects of the running job that are committed */
     struct list flows;  /* of struct flow_live */
+    struct turn_live *turn; /* the bot owes an answer; NULL = it does not */
     struct act *screens, *screens_last; /* sends that hooks look at first */
     struct job *screening;              /* of the first; only its address */
     struct timer screen_timer;
@@ -152,7 +153,7 @@ struct desk {
     struct wheel *wheel;
     uint64_t pos; /* last event told */
     struct map peers, persons, convs, agents, teams, channels, alarms, flows,
-        out_convs, out_channels;
+        out_convs, out_channels, turns;
     struct list queue; /* of conv, in the order they are served */
     size_t queued;
     struct list dirty;     /* convs with handled_dirty */
@@ -175,11 +176,12 @@ struct desk {
 struct step {
     struct desk *desk;
     struct conv *conv;
-    struct act *act;  /* answered then; may be NULL */
-    struct job *job;  /* whose effects these are; may be NULL */
-    struct job *part; /* likewise, of a job that goes on; answered then */
-    uint32_t depth;   /* of the jobs that follow from it */
-    bool changes;     /* next becomes the record; ends the lane's turn */
+    struct act *act;      /* answered then; may be NULL */
+    struct job *job;      /* whose effects these are; may be NULL */
+    struct job *part;     /* likewise, of a job that goes on; answered then */
+    struct turn_end *end; /* of a bot's turn; owned */
+    uint32_t depth;       /* of the jobs that follow from it */
+    bool changes;         /* next becomes the record; ends the lane's turn */
     bool creates;
     bool grants;          /* the default places what its job is too slow for */
     uint64_t reserved;    /* agent with one reserved, 0 = none */

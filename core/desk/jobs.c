@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/meter.h"
 #include "desk/outcome.h"
+#include "desk/turns.h"
 #include <stdio.h>
 
 #define RETRY_MS 1000
@@ -62,6 +63,7 @@ void job_fill(struct desk *d, struct conv *c, struct job *job)
     job->conv = c->rec;
     job->conv.tags = slice_dup(a, c->rec.tags);
     job->conv.attributes = slice_dup(a, c->rec.attributes);
+    job->conv.bot = slice_dup(a, c->rec.bot);
     job->conv.preview = slice_dup(a, c->rec.preview);
     job->conv.contact_name = slice_dup(a, c->rec.contact_name);
     job->conv.contact_tier = slice_dup(a, c->rec.contact_tier);
@@ -392,8 +394,9 @@ static void letters(struct outcome *o)
 {
     struct job *job = o->job;
     bool timer = job->hook == HOOK_TIMER;
-    bool unplaced = job->hook == HOOK_MESSAGE && !job->decided &&
-                    (o->s->next.state == CONV_BOT || job->letter);
+    bool unplaced =
+        job->hook == HOOK_MESSAGE && !job->decided &&
+        ((o->s->next.state == CONV_BOT && !o->s->next.bot.len) || job->letter);
     if (job->failures && (unplaced || timer)) {
         letter_put(o, job->trouble);
     } else if (timer && !job->ran) {
@@ -426,9 +429,10 @@ static void effects_begin(struct desk *d, struct conv *c, void *what)
         o.puts = true;
     }
     if (job->hook == HOOK_MESSAGE && !job->decided &&
-        o.s->next.state == CONV_BOT) {
+        o.s->next.state == CONV_BOT && !o.s->next.bot.len) {
         outcome_place(&o); /* nobody placed it */
     }
+    turns_plan(&o);
     if (job->flow) {
         flow_put(&o);
     }

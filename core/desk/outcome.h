@@ -19,6 +19,7 @@ struct outcome {
     bool puts;           /* rows beside the conversation's */
     bool placed;         /* by the default: no rule did */
     uint32_t said;       /* replies among the effects so far */
+    bool to_bot;         /* an assistant is to answer */
     enum event_name name;
     const char *refused[LIMIT_EFFECTS]; /* why, by the effect's number */
 };
@@ -29,7 +30,8 @@ void outcome_apply(struct outcome *o); /* all of job's effects */
 /* Only what does not move or answer: of a message before it is stored. */
 void outcome_apply_kept(struct outcome *o);
 void outcome_apply_notes(struct outcome *o); /* and then these */
-void outcome_place(struct outcome *o);   /* what no rule placed: the queue */
+void outcome_place(struct outcome *o); /* what no rule placed: the queue */
+void outcome_to_bot(struct outcome *o, struct slice name); /* "*" = the last */
 void outcome_release(struct outcome *o); /* it is not committed after all */
 
 /* flows.c */

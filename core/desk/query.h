@@ -39,6 +39,8 @@ enum query_kind {
                        visitors ERR_NOT_FOUND */
     QUERY_FILE_HASHES, /* text = hashes of 32 bytes -> text: 1 for each that
                           some file has */
+    QUERY_TURNS,       /* conv, state (turn_state, -1 = any), limit, offset ->
+                            json items, total */
     QUERY_AUDIT        /* limit, offset, text = what -> json items, total */
 };
 /* Who looks: what they may see of the journal. */

@@ -20,6 +20,8 @@
 #define ID_OUTBOX "ob"
 #define ID_FILE "fi"
 #define ID_UPLOAD "up"
+#define ID_ASSISTANT "as"
+#define ID_TURN "tu"
 
 enum role { ROLE_SYSTEM, ROLE_VISITOR, ROLE_AGENT, ROLE_BOT };
 const char *role_name(enum role r); /* "visitor" */
@@ -110,6 +112,7 @@ struct conversation {
     uint32_t fence;          /* rises whenever the holder changes (I13) */
     int64_t created_at, updated_at, closed_at, snoozed_until;
     int64_t queued_at; /* since when it waits for an agent, 0 = not */
+    struct slice bot;  /* BOT: the assistant that holds it, "" = none yet */
     /* projection */
     uint32_t last_seq;
     uint32_t unread; /* visitor's messages no agent has read */

@@ -56,6 +56,34 @@ struct outbox {
     enum outbox_receipt receipt;
 };
 
+/* A connector to a model, set up: who may answer as a bot. */
+struct assistant {
+    uint64_t id;
+    struct slice name;            /* unique, "aftersales" */
+    struct slice type;            /* "small": ai/small.lua */
+    struct slice config, secrets; /* JSON objects; secrets never leave (I9) */
+    struct slice settings; /* JSON object: fallback prompt limits tools guard */
+    bool enabled;
+    int64_t created_at, updated_at;
+};
+
+/* One answer that an assistant owes a conversation. Pending until it is over;
+ * what was under way when the house ended is asked again, under the same id,
+ * which is the answer's ref: so it appears once. */
+enum turn_state { TURN_PENDING, TURN_DONE, TURN_FAILED, TURN_CANCELLED };
+const char *turn_state_name(enum turn_state s);
+struct turn {
+    uint64_t id, conv, contact;
+    uint64_t pos;   /* of the visitor's message, 0 = of none */
+    uint32_t seq;   /* up to which the visitor was heard */
+    uint32_t fence; /* the conversation's, while this may answer (I13) */
+    enum turn_state state;
+    struct slice assistant; /* its name */
+    int64_t created_at, updated_at;
+    struct slice reason; /* why not, or why it was handed over */
+    struct slice note;   /* JSON object: who was asked, usage, prompt, tools */
+};
+
 /* Why things went as they did: one row a job of the scripts. */
 struct event;
 struct trace {

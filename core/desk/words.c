@@ -26,7 +26,9 @@ static const char *const hooks[HOOK_COUNT] = {"on_message", "on_conversation",
                                               "on_queue",   "on_close",
                                               "on_event",   "run",
                                               "receive",    "send",
-                                              "poll",       "check"};
+                                              "poll",       "check",
+                                              "ask",        "embed",
+                                              "tool"};
 static const char *const effects[EFFECT_COUNT] = {
     "reply",    "note",   "assign",  "close", "tag",     "untag",
     "priority", "set",    "snooze",  "after", "kv_set",  "kv_del",
@@ -34,6 +36,8 @@ static const char *const effects[EFFECT_COUNT] = {
 static const char *const flow_states[] = {"ready", "sleeping", "waiting",
                                           "done",  "failed",   "cancelled"};
 static const char *const outbox_states[] = {"waiting", "sent", "dead"};
+static const char *const turn_states[] = {"pending", "done", "failed",
+                                          "cancelled"};
 static const char *const version_states[] = {"",    "serving", "canary",
                                              "old", "refused", "pinned"};
 
@@ -55,6 +59,12 @@ const char *conv_state_name(enum conv_state s)
 {
     must((size_t)s < COUNT(conv_states));
     return conv_states[s];
+}
+
+const char *turn_state_name(enum turn_state s)
+{
+    must((size_t)s < COUNT(turn_states));
+    return turn_states[s];
 }
 
 bool conv_state_find(struct slice name, enum conv_state *out)

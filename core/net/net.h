@@ -64,6 +64,8 @@ void net_give_credits(struct net *n, int64_t count);
  * false: no such peer, or it was given up for reading too slowly. Written at
  * the end of the turn, one write per connection. */
 bool peer_send(struct net *n, uint64_t peer, struct notice *notice);
+/* Bytes that its socket has not taken yet; 0 if it is gone. */
+int64_t peer_backlog(struct net *n, uint64_t peer);
 /* Ends hello: kind decides limits. ping times are net's business. */
 void peer_accept(struct net *n, uint64_t peer, enum role role);
 void peer_close(struct net *n, uint64_t peer, int ws_code, const char *reason);

@@ -644,6 +644,12 @@ bool peer_send(struct net *n, uint64_t peer, struct notice *notice)
     return true;
 }
 
+int64_t peer_backlog(struct net *n, uint64_t peer)
+{
+    const struct session *s = find(n, peer);
+    return s && s->conn ? (int64_t)conn_unsent(s->conn) : 0;
+}
+
 void peer_close(struct net *n, uint64_t peer, int ws_code, const char *reason)
 {
     struct session *s = find(n, peer);

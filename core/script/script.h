@@ -82,6 +82,12 @@ enum ask_kind {
     ASK_RECEIPT,     /* number = channel, data = {"sent","status","why"} */
     ASK_AI,          /* name = assistant, data = turn -> data = answer;
                         ERR_UNAVAILABLE while no assistant is set up */
+    ASK_EMBED,       /* name = assistant, data = texts -> data = answer */
+    ASK_WRITE,       /* number = the call's, data = text (not JSON): a piece of
+                        a connector's answer; answered when it may go on,
+                        ERR_CANCELLED: nobody wants any more */
+    ASK_AI_FORGET,   /* name = "key" or "tag", data = it (not JSON): of the
+                        cache of answers -> number = how many */
     ASK_KB,          /* name = query, data = options -> data; likewise */
     ASK_IMAP,        /* post: a mailbox is read */
     ASK_SMTP,        /* post: a mail is sent */
@@ -144,6 +150,7 @@ struct script_ask {
     struct post_ask *post;
     int result; /* 0, ERR_NOT_FOUND, ERR_TIMEOUT, ... */
     struct err err;
+    uint64_t call;      /* adapter_call.number of the handler's job, 0 = none */
     uint64_t ticket[4]; /* script's own: unit, version, slot, generation */
 };
 
@@ -179,6 +186,11 @@ void script_changed(struct script *s, const char *const *paths, size_t n);
  * "version","title","schema","capabilities","receives","sends","polls",
  * "checks","face":{"rate","burst","at_once","reply_window_ms"}}. */
 int script_channels(struct script *s, struct buf *out);
+/* The same of what is below ai/: connectors {"kind":"connector","type",
+ * "title","schema","capabilities","timeout":{"connect_ms",…},"asks",
+ * "embeds","checks"} and tools {"kind":"tool","name","description",
+ * "parameters","permission","confirm"}. */
+int script_assistants(struct script *s, struct buf *out);
 int64_t script_depth(struct script *s); /* jobs waiting or running */
 /* When the oldest conversation that is not closed was created, 0 = there is
  * none: versions pinned for older ones go. Once a minute or so. */

@@ -14,6 +14,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "store/inner.h"
+#include "store/record_assist.h"
 #include "store/record_files.h"
 #include "store/record_outbox.h"
 #include <pthread.h>
@@ -96,6 +97,7 @@ static const struct question {
     [QUERY_OUTBOXES] = {"outboxes", list_outboxes},
     [QUERY_FILE] = {"file", find_file},
     [QUERY_FILE_HASHES] = {"file_hashes", find_known_hashes},
+    [QUERY_TURNS] = {"turns", list_turns},
 };
 #define QUESTIONS (sizeof questions / sizeof questions[0])
 

@@ -59,6 +59,8 @@ enum read_stmt {
     READ_FILE,
     READ_FILE_USES,
     READ_FILE_HASH,
+    READ_TURNS,
+    READ_TURNS_COUNT,
     READ_STMTS
 };
 

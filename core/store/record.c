@@ -8,6 +8,7 @@
  */
 #include "store/record.h"
 #include "base/limits.h"
+#include "store/record_assist.h"
 #include "store/record_files.h"
 #include "store/record_outbox.h"
 #include "store/record_scripts.h"
@@ -122,6 +123,7 @@ void record_conversation(struct stmt *s, struct arena *a,
         .contact_tier = got_text(s, 26, a),
         .heard_at = got_i64(s, 27),
         .said = got_u32(s, 28),
+        .bot = got_text(s, 29, a),
     };
     if (out->last_at > out->updated_at)
         out->updated_at = out->last_at;
@@ -135,10 +137,10 @@ static const struct {
     [PUT_CONVERSATION] =
         {"INSERT INTO conversation (id, channel, contact, state, assignee, "
          "team, priority, tags, attributes, fence, created_at, updated_at, "
-         "closed_at, snoozed_until, queued_at) VALUES ($id, $channel, "
+         "closed_at, snoozed_until, queued_at, bot) VALUES ($id, $channel, "
          "$contact, $state, $assignee, $team, $priority, $tags, $attributes, "
          "$fence, $created_at, $updated_at, $closed_at, $snoozed_until, "
-         "$queued_at) ON CONFLICT (id) DO UPDATE SET "
+         "$queued_at, $bot) ON CONFLICT (id) DO UPDATE SET "
          "channel = excluded.channel, contact = excluded.contact, "
          "state = excluded.state, assignee = excluded.assignee, "
          "team = excluded.team, priority = excluded.priority, "
@@ -146,9 +148,9 @@ static const struct {
          "fence = excluded.fence, created_at = excluded.created_at, "
          "updated_at = excluded.updated_at, closed_at = excluded.closed_at, "
          "snoozed_until = excluded.snoozed_until, "
-         "queued_at = excluded.queued_at",
+         "queued_at = excluded.queued_at, bot = excluded.bot",
          "id channel contact state assignee team priority tags attributes "
-         "fence created_at updated_at closed_at snoozed_until queued_at"},
+         "fence created_at updated_at closed_at snoozed_until queued_at bot"},
     [PUT_CONTACT] =
         {"INSERT INTO contact (id, channel, identity, name, email, phone, "
          "tier, tags, attributes, created_at, updated_at) VALUES ($id, "
@@ -242,6 +244,7 @@ void record_writer_fini(struct record_writer *w)
     for (int i = 0; i <= PUT_ANSWER; i++)
         stmt_close(&w->by_kind[i]);
     stmt_close(&w->outbox_put);
+    stmt_close(&w->turn_put);
     for (int i = 0; i < RECORD_SCRIPT_STMTS; i++)
         stmt_close(&w->scripts[i]);
 }
@@ -265,6 +268,7 @@ static void put_conversation(struct stmt *s, const struct conversation *c)
     put_i64(s, c->closed_at);
     put_i64(s, c->snoozed_until);
     put_i64(s, c->queued_at);
+    put_text(s, c->bot);
 }
 
 static void put_contact(struct stmt *s, const struct contact *c)
@@ -430,6 +434,8 @@ int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
         return record_put_outbox(w, p, e);
     if (record_is_file(p->kind))
         return record_put_file(w, p, e);
+    if (record_is_assist(p->kind))
+        return record_put_assist(w, p, e);
     if (record_is_scripts(p->kind))
         return record_put_scripts(w, p, now_ms, e);
     must(p->kind <= PUT_ANSWER);
@@ -485,5 +491,10 @@ int record_purge(struct record_writer *w, int64_t now_ms)
     if (outbox < 0)
         return outbox;
     int files = record_purge_files(w, now_ms);
-    return files < 0 ? files : answers || kvs || scripts || outbox || files;
+    if (files < 0)
+        return files;
+    int turns = record_purge_turns(w, now_ms);
+    if (turns < 0)
+        return turns;
+    return answers || kvs || scripts || outbox || files || turns;
 }

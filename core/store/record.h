@@ -34,8 +34,8 @@ void record_contact(struct stmt *s, int at, struct arena *a,
     "c.closed_at, c.snoozed_until, c.queued_at, p.last_seq, p.unread, "        \
     "p.agent_read, p.visitor_read, p.last_pos, p.handled, p.last_at, "         \
     "p.waiting_since_at, p.preview, ct.name, ch.type, ct.tier, p.heard_at, "   \
-    "p.said"
-#define CONVERSATION_COUNT 29
+    "p.said, c.bot"
+#define CONVERSATION_COUNT 30
 #define CONVERSATION_TABLES                                                    \
     "conversation c LEFT JOIN progress p ON p.conv = c.id "                    \
     "LEFT JOIN contact ct ON ct.id = c.contact "                               \
@@ -56,7 +56,7 @@ struct record_writer {
     struct db *db;
     struct stmt by_kind[PUT_ANSWER + 1];      /* opened when first wanted */
     struct stmt scripts[RECORD_SCRIPT_STMTS]; /* so too: record_scripts.c */
-    struct stmt outbox_put;
+    struct stmt outbox_put, turn_put;
     int64_t trace_ms; /* how long traces and ended flows are kept */
     int64_t file_ms;  /* how long files are kept after their last use; 0 =
                          for ever */

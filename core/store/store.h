@@ -58,6 +58,8 @@ struct store_visit {
     void (*flow)(void *arg, const struct flow *f); /* not ended; log is "" */
     void (*cut)(void *arg, const struct dead *l);  /* data has "cut" */
     void (*outbox)(void *arg, const struct outbox *o); /* waiting, by id */
+    void (*assistant)(void *arg, const struct assistant *a);
+    void (*turn)(void *arg, const struct turn *t); /* pending, by id */
     void (*version)(void *arg,
                     const struct script_version *v); /* not VERSION_OLD */
 };

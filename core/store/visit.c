@@ -10,6 +10,7 @@
  * Failure modes: the first error ends the visit; main does not start then.
  */
 #include "store/inner.h"
+#include "store/record_assist.h"
 #include "store/record_outbox.h"
 #include "store/record_scripts.h"
 #include <stdlib.h>
@@ -61,6 +62,20 @@ static void see_cut(struct visit *x, struct stmt *s)
     struct dead l;
     record_dead(s, NULL, &l);
     x->v->cut(x->v->arg, &l);
+}
+
+static void see_assistant(struct visit *x, struct stmt *s)
+{
+    struct assistant a;
+    record_assistant(s, NULL, &a);
+    x->v->assistant(x->v->arg, &a);
+}
+
+static void see_turn(struct visit *x, struct stmt *s)
+{
+    struct turn t;
+    record_turn(s, NULL, &t);
+    x->v->turn(x->v->arg, &t);
 }
 
 static void see_outbox(struct visit *x, struct stmt *s)
@@ -220,6 +235,14 @@ int store_visit(struct store *s, const struct store_visit *v, struct err *e)
                  "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE state = 0 "
                  "ORDER BY id",
                  see_outbox);
+    if (r == 0 && v->assistant)
+        r = each(&x, "SELECT " ASSISTANT_COLUMNS " FROM assistant ORDER BY id",
+                 see_assistant);
+    if (r == 0 && v->turn) /* 0 is TURN_PENDING */
+        r = each(&x,
+                 "SELECT " TURN_COLUMNS " FROM turn WHERE state = 0 "
+                 "ORDER BY id",
+                 see_turn);
     if (r == 0 && v->version) /* 3 is VERSION_OLD */
         r = each(&x,
                  "SELECT " VERSION_COLUMNS " FROM version WHERE state <> 3 "

@@ -3,15 +3,24 @@
 -- edit. For editors; never run. The reference is docs/author/api.
 ---@meta
 
----Questions to a language model. This version of the server has no assistants to set up yet: a call gives nil, "unavailable"; `yuelai test` answers with a model of the test's own.
+---Questions to a language model, answered by the assistants that are set up (console, or REST assistants): with their limits, budgets and breakers, and by the next of their chain when one cannot. `yuelai test` answers with a model of the test's own.
 ---@class ailib
 ai = {}
 
 ---Waits.
----Asks a model and waits for its answer: a prompt, or messages { role =, text = }. nil, "unavailable" while no assistant of that name is set up.
+---Asks a model and waits for its answer: a prompt, or messages { role =, text = }. Without a name the oldest assistant is asked. nil, code, detail when it cannot answer: "unavailable", "timeout", "rate_limited" ... In a flow put it into flow.step.
 ---
 ---local answer, code = ai.ask { assistant = "aftersales", prompt = msg.text }
 ---if answer then conv:reply(answer.text) end
----@param turn string|{ assistant?: string, prompt?: string, messages?: table[], context?: table }
----@return { text: string, usage?: table }|nil, string?, string?
+---@param turn string|{ assistant?: string, prompt?: string, messages?: table[], json?: boolean, max_tokens?: integer, temperature?: number, inputs?: table }
+---@return { text: string, assistant: string, usage: table, tool_calls?: table[], sources?: table[] }|nil, string?, string?
 function ai.ask(turn) end
+
+---Waits.
+---Vectors of texts, for comparing what they mean. nil, code, detail when no assistant can make them.
+---
+---local got = ai.embed({ "refund", "money back" }, { assistant = "small" })
+---@param texts string[]
+---@param options? { assistant?: string }
+---@return { vectors: number[][], usage: table }|nil, string?, string?
+function ai.embed(texts, options) end

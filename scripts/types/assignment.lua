@@ -7,6 +7,7 @@
 ---@class Assignment
 ---@field agent? string An agent's id or e-mail address.
 ---@field team? string A team's id or name.
+---@field ai? string An assistant's name: it holds the conversation and answers each message of the visitor, until a person takes over.
 ---@field queue? boolean true: wait for anybody.
 ---@field pick? "least_busy"|"round_robin" How one of several is chosen.
 ---@field note? string A private note for whoever gets it.

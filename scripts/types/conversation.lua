@@ -9,6 +9,7 @@
 ---@field state State Who has it: "bot", "queued", "open", "snoozed" or "closed".
 ---@field channel { id: string, type: string } Where it comes from.
 ---@field assignee? string The agent's id.
+---@field assistant? string The assistant's name: the one that holds it (state "bot"), or held it last.
 ---@field team? string The team's id.
 ---@field priority integer 0 is normal; higher comes first in the queue.
 ---@field tags string[] As conv:tag and conv:untag left them.
@@ -50,7 +51,7 @@ function Conversation:set_contact(fields) end
 ---@param text string
 function Conversation:note(text) end
 
----Gives the conversation to an agent, to a team, or to the queue. A decision; or nil, "not_found", detail when there is no such agent or team. pick says how one of several is chosen: "least_busy" (the default) or "round_robin"; nobody with room = the queue.
+---Gives the conversation to an agent, to a team, to an assistant or to the queue. A decision; or nil, "not_found", detail when there is no such agent or team. pick says how one of several is chosen: "least_busy" (the default) or "round_robin"; nobody with room = the queue.
 ---
 ---if conv.contact.tier == "vip" then
 ---  return conv:assign { team = "vip", pick = "round_robin" }
@@ -63,6 +64,10 @@ function Conversation:assign(to) end
 ---Lets it wait for the first agent with room; the same as conv:assign { queue = true }.
 ---@return Decision
 function Conversation:queue() end
+
+---Gives the conversation back to the assistant that held it last.
+---@return Decision
+function Conversation:hand_back() end
 
 ---Ends the conversation.
 ---@return Decision

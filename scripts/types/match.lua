@@ -10,5 +10,5 @@
 ---@field channel? string|string[] The channel's id or its type (web, http ...).
 ---@field tier? string|string[] The contact's tier.
 ---@field state? State|State[] The conversation's state.
----@field holder? "bot"|"agent" "bot": nobody answers yet; "agent": somebody does.
+---@field holder? "bot"|"assistant"|"agent" "bot": nobody answers yet; "assistant": a model does; "agent": a person does.
 ---@field first? boolean true: only the first message of a conversation.

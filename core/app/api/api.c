@@ -13,11 +13,12 @@
 #include <stdio.h>
 
 const struct route *const all_routes[] = {
-    routes_messages, routes_files,   routes_conversations, routes_login,
-    routes_me,       routes_agents,  routes_channels,      routes_contacts,
-    routes_teams,    routes_tokens,  routes_scripts,       routes_flows,
-    routes_deads,    routes_outbox,  routes_console,       routes_traces,
-    routes_audit,    routes_changes, routes_openapi,       NULL,
+    routes_messages, routes_files,  routes_conversations, routes_login,
+    routes_me,       routes_agents, routes_channels,      routes_contacts,
+    routes_teams,    routes_tokens, routes_scripts,       routes_flows,
+    routes_deads,    routes_outbox, routes_assistants,    routes_turns,
+    routes_console,  routes_traces, routes_audit,         routes_changes,
+    routes_openapi,  NULL,
 };
 
 static bool path_is(const char *pattern, struct slice path,

@@ -6,6 +6,7 @@
  * is then. Failure: the desk's sentence with its code.
  */
 #include "app/api/api.h"
+#include "app/assist/assist.h"
 #include "base/clock.h"
 #include "base/limits.h"
 
@@ -219,9 +220,16 @@ static void assign(struct call *c)
         return;
     }
     bool queue = body_bool(c, "queue", false);
-    if ((agent != 0) + (team != 0) + queue != 1) {
+    struct slice bot = body_text(c, "assistant");
+    if ((agent != 0) + (team != 0) + queue + (bot.len != 0) != 1) {
         reply_fail(c, ERR_UNPROCESSABLE, "agent",
-                   "say to whom: an agent, a team, or queue: true");
+                   "say to whom: an agent, a team, an assistant, or queue: "
+                   "true");
+        return;
+    }
+    if (bot.len && !slice_is(bot, "*") && !assist_find(c->s, bot)) {
+        reply_fail(c, ERR_UNPROCESSABLE, "assistant",
+                   "there is no such assistant");
         return;
     }
     if (agent && !desk_agent(c->s->desk, agent)) {
@@ -236,6 +244,7 @@ static void assign(struct call *c)
     if (act) {
         act->agent = agent;
         act->team = team;
+        act->assistant = slice_dup(act->arena, bot);
         act->note = slice_dup(act->arena, body_text(c, "note"));
         act_go(c, act);
     }
@@ -306,6 +315,9 @@ static void patch(struct call *c)
 static const struct field assign_in[] = {
     {.name = "agent", .type = FIELD_TEXT},
     {.name = "team", .type = FIELD_TEXT},
+    {.name = "assistant",
+     .type = FIELD_TEXT,
+     .help = "an assistant's name; * = the one that held it last"},
     {.name = "queue", .type = FIELD_BOOL, .help = "back to the queue"},
     {.name = "note",
      .type = FIELD_TEXT,
@@ -334,6 +346,9 @@ static const struct field conversation_out[] = {
     {.name = "contact_tier", .type = FIELD_TEXT},
     {.name = "state", .type = FIELD_TEXT, .choices = STATES},
     {.name = "assignee", .type = FIELD_TEXT, .help = "agent or null"},
+    {.name = "assistant",
+     .type = FIELD_TEXT,
+     .help = "the assistant that holds it (state bot) or held it last"},
     {.name = "team", .type = FIELD_TEXT, .help = "team or null"},
     {.name = "priority", .type = FIELD_INT},
     {.name = "tags", .type = FIELD_TEXTS},
@@ -375,7 +390,9 @@ const struct route routes_conversations[] = {
      &shape_conversation, "One conversation", NULL, NULL},
     {"PATCH", ONE, patch, ACCESS_AGENT, "conversations", 0, 200, patch_in,
      &shape_conversation, "Change tags or priority", NULL, NULL},
-    ACT("/assign", assign, assign_in, "Give it to an agent, a team, the queue"),
+    ACT("/assign", assign, assign_in,
+        "Give it to an agent, a team, an assistant, "
+        "the queue"),
     ACT("/transfer", assign, assign_in, "The same, with a note"),
     ACT("/close", close_it, no_fields, "Close it"),
     ACT("/reopen", reopen, no_fields, "Open it again"),

@@ -36,6 +36,7 @@ void bind_open(lua_State *L)
     bind_calendar(L);
     bind_secret(L);
     bind_adapter(L);
+    bind_assist(L);
     bind_require(L);
 }
 

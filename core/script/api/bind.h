@@ -24,6 +24,7 @@ void bind_json(lua_State *L);
 void bind_lookup(lua_State *L);
 void bind_calendar(lua_State *L);
 void bind_adapter(lua_State *L);
+void bind_assist(lua_State *L);
 void bind_require(lua_State *L);
 void bind_secret(lua_State *L);
 

@@ -107,7 +107,8 @@ static const struct team_view *find_team(const struct roster *r,
 /* One field of assign's table; its value is on top of the stack. */
 static void check_assign_field(lua_State *L, const char *name)
 {
-    static const char *const texts[] = {"agent", "team", "pick", "note", NULL};
+    static const char *const texts[] = {"agent", "team", "ai",
+                                        "pick",  "note", NULL};
     for (int i = 0; texts[i]; i++) {
         if (strcmp(name, texts[i]) != 0)
             continue;
@@ -117,7 +118,7 @@ static void check_assign_field(lua_State *L, const char *name)
     }
     if (strcmp(name, "queue") != 0)
         bind_raise(L,
-                   "assign: unknown field '%s' (known are agent, team, "
+                   "assign: unknown field '%s' (known are agent, team, ai, "
                    "queue, pick, note)",
                    name);
 }
@@ -132,7 +133,7 @@ static void check_assign(lua_State *L)
         check_assign_field(L, lua_tostring(L, -2));
     }
     if (n == 0)
-        bind_raise(L, "assign: say agent, team, queue or pick");
+        bind_raise(L, "assign: say agent, team, ai, queue or pick");
     struct slice pick = bind_table_text(L, 2, "pick");
     if (pick.len && !slice_is(pick, "least_busy") &&
         !slice_is(pick, "round_robin"))
@@ -147,6 +148,9 @@ static int assign(lua_State *L)
     struct slice agent = bind_table_text(L, 2, "agent");
     struct slice team = bind_table_text(L, 2, "team");
     struct slice note = bind_table_text(L, 2, "note");
+    struct slice ai = bind_table_text(L, 2, "ai");
+    if (ai.len > LIMIT_NAME_BYTES || (ai.len && (agent.len || team.len)))
+        return luaL_error(L, "assign: either ai, or agent, or team");
     const struct agent_view *a = find_agent(t->job->roster, agent);
     const struct team_view *m = find_team(t->job->roster, team);
     if (agent.len && !a)
@@ -160,6 +164,7 @@ static int assign(lua_State *L)
     struct effect *e = bind_effect(L, t, EFFECT_ASSIGN);
     e->agent = a ? a->id : 0;
     e->team = m ? m->id : 0;
+    e->name = bind_kept(t, ai);
     e->pick = bind_kept(t, bind_table_text(L, 2, "pick"));
     lua_pushboolean(L, 1);
     return 1;
@@ -174,6 +179,14 @@ static int conv_assign(lua_State *L)
 static int conv_queue(lua_State *L)
 {
     bind_effect(L, conv_task(L), EFFECT_ASSIGN);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int conv_hand_back(lua_State *L)
+{
+    struct effect *e = bind_effect(L, conv_task(L), EFFECT_ASSIGN);
+    e->name = SLICE("*");
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -368,6 +381,9 @@ static const struct api_call calls[] = {
           "\"closed\"."),
     FIELD("channel", "{ id: string, type: string }", "Where it comes from."),
     FIELD("assignee", "string|nil", "The agent's id."),
+    FIELD("assistant", "string|nil",
+          "The assistant's name: the one that holds it (state \"bot\"), or "
+          "held it last."),
     FIELD("team", "string|nil", "The team's id."),
     FIELD("priority", "integer",
           "0 is normal; higher comes first in the queue."),
@@ -406,7 +422,8 @@ static const struct api_call calls[] = {
         "Leaves a private note: agents see it, visitors never."),
     ACT("assign", conv_assign, API_ACTS,
         "(to: Assignment): Decision|nil, string?, string?",
-        "Gives the conversation to an agent, to a team, or to the queue. A "
+        "Gives the conversation to an agent, to a team, to an assistant or to "
+        "the queue. A "
         "decision; or nil, \"not_found\", detail when there is no such "
         "agent or team. pick says how one of several is chosen: \"least_busy\" "
         "(the default) or \"round_robin\"; nobody with room = the queue."
@@ -416,6 +433,8 @@ static const struct api_call calls[] = {
     ACT("queue", conv_queue, API_ACTS, "(): Decision",
         "Lets it wait for the first agent with room; the same as conv:assign { "
         "queue = true }."),
+    ACT("hand_back", conv_hand_back, API_ACTS, "(): Decision",
+        "Gives the conversation back to the assistant that held it last."),
     ACT("close", conv_close, API_ACTS, "(): Decision",
         "Ends the conversation."),
     ACT("snooze", conv_snooze, API_ACTS, "(time: Duration): Decision",

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "script/api/bind.h"
+#include "script/api/bind_assist.h"
 #include "script/api/modules.h"
 #include "script/api/secret.h"
 #include "script/load/adapter.h"
@@ -150,10 +151,17 @@ static void push_context(lua_State *L, const struct adapter_call *c)
     lua_pop(L, 1);
 }
 
+void adapter_push_config(lua_State *L, const struct adapter_call *c)
+{
+    push_config(L, c);
+}
+
 int adapter_args(struct task *t)
 {
     const struct adapter_call *c = t->job->call;
     lua_State *co = t->co;
+    if (slice_starts(t->version->name, "ai/"))
+        return connector_args(t);
     switch (t->job->hook) {
     case HOOK_RECEIVE:
         push_request(co, c);

@@ -45,6 +45,33 @@ static int ask_start(lua_State *L)
     return calls_waiting(L, t);
 }
 
+/* ai.embed({ "text", … }, { assistant = }) */
+static int embed_start(lua_State *L)
+{
+    struct task *t = bind_task(L, "ai.embed");
+    lua_settop(L, 2);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t n = lua_objlen(L, 1);
+    if (n == 0 || n > LIMIT_LIST)
+        bind_raise(L, "ai.embed: a list of 1 to %d texts is needed",
+                   LIMIT_LIST);
+    for (size_t i = 1; i <= n; i++) {
+        lua_rawgeti(L, 1, (int)i);
+        if (lua_type(L, -1) != LUA_TSTRING)
+            bind_raise(L, "ai.embed: %d is no text", (int)i);
+        lua_pop(L, 1);
+    }
+    struct slice name = {"", 0};
+    if (lua_istable(L, 2))
+        name = option_text(L, 2, "assistant");
+    if (name.len > LIMIT_NAME_BYTES)
+        bind_raise(L, "ai.embed: there is no such assistant");
+    struct script_ask *ask = task_ask(t, ASK_EMBED);
+    ask->name = slice_dup(ask->arena, name);
+    set_data(L, 1, ask, "ai.embed");
+    return calls_waiting(L, t);
+}
+
 /* kb.search(query, { limit = }) */
 static int search_start(lua_State *L)
 {
@@ -82,21 +109,32 @@ static int finish(lua_State *L)
 static const struct api_call ai_calls[] = {
     {"ask", NULL, API_HANDLERS, API_LUA | API_WAITS,
      "(turn: string|{ assistant?: string, prompt?: string, messages?: "
-     "table[], context?: table }): { text: string, usage?: table }|nil, "
-     "string?, string?",
+     "table[], json?: boolean, max_tokens?: integer, temperature?: number, "
+     "inputs?: table }): { text: string, assistant: string, usage: table, "
+     "tool_calls?: table[], sources?: table[] }|nil, string?, string?",
      "Asks a model and waits for its answer: a prompt, or messages { role =, "
-     "text = }. nil, \"unavailable\" while no assistant of that name is set "
-     "up."
+     "text = }. Without a name the oldest assistant is asked. nil, code, "
+     "detail when it cannot answer: \"unavailable\", \"timeout\", "
+     "\"rate_limited\" ... In a flow put it into flow.step."
      "\n\nlocal answer, code = ai.ask { assistant = \"aftersales\", prompt = "
      "msg.text }\n"
      "if answer then conv:reply(answer.text) end",
      "1"},
+    {"embed", NULL, API_HANDLERS, API_LUA | API_WAITS,
+     "(texts: string[], options?: { assistant?: string }): { vectors: "
+     "number[][], usage: table }|nil, string?, string?",
+     "Vectors of texts, for comparing what they mean. nil, code, detail when "
+     "no assistant can make them."
+     "\n\nlocal got = ai.embed({ \"refund\", \"money back\" }, { assistant = "
+     "\"small\" })",
+     "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
 const struct api_module ai_module = {
     .name = "ai",
-    .doc = "Questions to a language model. This version of the server has no "
-           "assistants to set up yet: a call gives nil, \"unavailable\"; "
-           "`yuelai test` answers with a model of the test's own.",
+    .doc = "Questions to a language model, answered by the assistants that "
+           "are set up (console, or REST assistants): with their limits, "
+           "budgets and breakers, and by the next of their chain when one "
+           "cannot. `yuelai test` answers with a model of the test's own.",
     .calls = ai_calls};
 
 static const struct api_call kb_calls[] = {
@@ -118,5 +156,6 @@ const struct api_module kb_module = {
 void bind_ai(lua_State *L)
 {
     calls_api(L, &ai_module, "ask", ask_start, finish);
+    calls_api(L, &ai_module, "embed", embed_start, finish);
     calls_api(L, &kb_module, "search", search_start, finish);
 }

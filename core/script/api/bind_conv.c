@@ -162,11 +162,13 @@ enum field {
     FIELD_LAST_SEQ,
     FIELD_UNREAD,
     FIELD_CREATED_AT,
+    FIELD_ASSISTANT,
     FIELD_COUNT
 };
 static const char *const field_names[] = {
-    "id",   "state",      "channel", "assignee", "team",   "priority",
-    "tags", "attributes", "contact", "last_seq", "unread", "created_at"};
+    "id",       "state",      "channel",    "assignee", "team",
+    "priority", "tags",       "attributes", "contact",  "last_seq",
+    "unread",   "created_at", "assistant"};
 
 static void push_field(lua_State *L, const struct job *job, enum field f)
 {
@@ -207,6 +209,11 @@ static void push_field(lua_State *L, const struct job *job, enum field f)
         return;
     case FIELD_CREATED_AT:
         lua_pushnumber(L, (lua_Number)c->created_at);
+        return;
+    case FIELD_ASSISTANT:
+        if (!c->bot.len)
+            break;
+        value_push_slice(L, c->bot);
         return;
     case FIELD_COUNT:
         break;

@@ -18,6 +18,10 @@
     X(canary)                                                                  \
     X(flow_file)                                                               \
     X(channel)                                                                 \
+    X(connector_file)                                                          \
+    X(turn)                                                                    \
+    X(assist_context)                                                          \
+    X(tool_file)                                                               \
     X(limits)                                                                  \
     X(conversation)                                                            \
     X(message)                                                                 \

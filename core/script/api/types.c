@@ -114,6 +114,58 @@ const struct api_module channel_module = {
     .calls = channel,
     .is_object = true};
 
+static const struct api_call connector_file[] = {
+    FIELD("api", "1", "Must be there."),
+    FIELD("title", "string|table<string, string>|nil",
+          "What people call it, by language: { zh = ..., en = ... }."),
+    FIELD("schema", "table<string, any>",
+          "Its settings: { base = \"string\", key = \"secret\" }."),
+    FIELD("capabilities", "table<string, any>|nil",
+          "What the provider can do: { stream = true, tools = true, embed = "
+          "true, files = true, json = true, state = true }."),
+    FIELD("timeout", "{ connect?: string, first?: string, total?: string }|nil",
+          "How long a call may take: to the connection, to the answer's first "
+          "word, in all. An assistant's own settings count more."),
+    FIELD("limits", "Limits|nil", "Its own limits."),
+    FIELD("ask",
+          "nil|fun(turn: Turn, ctx: AskContext): true|nil, string?, string?, "
+          "number?",
+          "One turn. true, or nil, class, detail, seconds; class is one of "
+          "unauthorized rate_limited unavailable timeout too_long refused "
+          "bad_request broken cancelled."),
+    FIELD("embed",
+          "nil|fun(texts: string[], ctx: AskContext): number[][]|nil, string?, "
+          "string?",
+          "Vectors of texts."),
+    FIELD("check",
+          "nil|fun(config: table, ctx: AskContext): true|nil, string?, string?",
+          "Is this configuration right? true, or nil, code, sentence."),
+    END};
+const struct api_module connector_file_module = {
+    .name = "Assistant",
+    .doc = "What a connector below ai/ returns.",
+    .calls = connector_file,
+    .is_object = true};
+
+static const struct api_call tool_file[] = {
+    FIELD("api", "1", "Must be there."),
+    FIELD("title", "string|table<string, string>|nil", "For people."),
+    FIELD("description", "string", "What the model is told of it."),
+    FIELD("parameters", "table", "A JSON schema of its arguments."),
+    FIELD("permission", "\"bot\"|\"agent\"|nil",
+          "Who may have it called: a bot by itself, or only an agent's "
+          "co-pilot. \"bot\" if not given."),
+    FIELD("confirm", "boolean|nil", "The visitor is asked first."),
+    FIELD("limits", "Limits|nil", "Its own limits."),
+    FIELD("run", "fun(args: table, ctx: table): any, string?, string?",
+          "A table or a text for the model, or nil, code, detail."),
+    END};
+const struct api_module tool_file_module = {
+    .name = "Tool",
+    .doc = "What a file below ai/tools returns.",
+    .calls = tool_file,
+    .is_object = true};
+
 static const struct api_call sent[] = {
     FIELD("sent", "string|nil", "It went out; the platform's id of it."),
     FIELD("retry", "number|nil", "Not now: again after so many seconds."),
@@ -154,8 +206,9 @@ static const struct api_call match[] = {
           "The channel's id or its type (web, http ...)."),
     FIELD("tier", "string|string[]|nil", "The contact's tier."),
     FIELD("state", "State|State[]|nil", "The conversation's state."),
-    FIELD("holder", "\"bot\"|\"agent\"|nil",
-          "\"bot\": nobody answers yet; \"agent\": somebody does."),
+    FIELD("holder", "\"bot\"|\"assistant\"|\"agent\"|nil",
+          "\"bot\": nobody answers yet; \"assistant\": a model does; "
+          "\"agent\": a person does."),
     FIELD("first", "boolean|nil",
           "true: only the first message of a conversation."),
     END};
@@ -320,6 +373,9 @@ const struct api_module team_module = {
 static const struct api_call assignment[] = {
     FIELD("agent", "string|nil", "An agent's id or e-mail address."),
     FIELD("team", "string|nil", "A team's id or name."),
+    FIELD("ai", "string|nil",
+          "An assistant's name: it holds the conversation and answers each "
+          "message of the visitor, until a person takes over."),
     FIELD("queue", "boolean|nil", "true: wait for anybody."),
     FIELD("pick", "\"least_busy\"|\"round_robin\"|nil",
           "How one of several is chosen."),

@@ -42,7 +42,8 @@ static int read_hook(struct version *v, enum hook h, struct err *e)
     if (h >= HOOK_RECEIVE)
         return refuse(e, hook_name(h),
                       "receive, send, poll and check belong into an adapter "
-                      "below channels/");
+                      "below channels/, ask and embed into a connector below "
+                      "ai/");
     if (!lua_isfunction(L, -1))
         return refuse(e, hook_name(h), "a hook must be a function");
     if (v->hook[h] != LUA_NOREF)

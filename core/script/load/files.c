@@ -19,6 +19,7 @@
 #define DEPTH 4 /* of sub-folders */
 #define PATH_BYTES 4096
 #define CHANNELS "channels/"
+#define AI "ai/"
 
 struct walk {
     const char *home;
@@ -126,15 +127,17 @@ static int read_all(int fd, struct arena *a, struct slice *out, struct err *e)
 }
 
 /* Below home: "scripts/rules/20-refund.lua", "channels/echo.lua" or
- * "channels/echo/adapter.lua", whichever is there. */
+ * "channels/echo/adapter.lua", whichever is there; so too below ai/. */
 void files_below(const char *home, struct slice name, char *out, size_t size)
 {
     char path[PATH_BYTES];
-    if (!slice_starts(name, CHANNELS)) {
+    bool ai = slice_starts(name, AI);
+    if (!ai && !slice_starts(name, CHANNELS)) {
         snprintf(out, size, "scripts/%.*s.lua", SLICE_FMT(name));
         return;
     }
-    snprintf(out, size, "%.*s/adapter.lua", SLICE_FMT(name));
+    snprintf(out, size, "%.*s/%s.lua", SLICE_FMT(name),
+             ai ? "connector" : "adapter");
     int n = home ? snprintf(path, sizeof path, "%s/%s", home, out) : -1;
     if (n < 0 || n >= (int)sizeof path || access(path, F_OK) != 0)
         snprintf(out, size, "%.*s.lua", SLICE_FMT(name));
@@ -172,38 +175,55 @@ bool files_is_there(const char *home, struct slice name)
     return full_path(home, name, path, sizeof path) && access(path, R_OK) == 0;
 }
 
-/* --- adapters ------------------------------------------------------------- */
+/* --- adapters and connectors ---------------------------------------------- */
 
-bool files_adapter(struct slice path, struct slice *name)
+static bool is_unit_name(struct slice s)
 {
-    struct slice rest = path;
-    if (!slice_starts(path, CHANNELS) || !ends(path, ".lua"))
-        return false;
-    rest.at += strlen(CHANNELS);
-    rest.len -= strlen(CHANNELS);
-    const char *slash = memchr(rest.at, '/', rest.len);
-    size_t n = slash ? (size_t)(slash - rest.at) : rest.len - 4;
-    if (slash && !slice_is((struct slice){slash, rest.len - n}, "/adapter.lua"))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        char c = rest.at[i];
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
         bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
                     (i > 0 && (c == '_' || c == '-'));
         if (!good)
             return false;
     }
-    if (ends((struct slice){rest.at, n}, "_test") || n == 0 || n > 32)
+    return s.len > 0 && s.len <= 32 && !ends(s, "_test");
+}
+
+/* "echo.lua" or "echo/adapter.lua" behind the folder's name. */
+static bool unit_below(struct slice path, const char *folder, const char *file,
+                       struct slice *name)
+{
+    struct slice rest = {path.at + strlen(folder), path.len - strlen(folder)};
+    const char *slash = memchr(rest.at, '/', rest.len);
+    size_t n = slash ? (size_t)(slash - rest.at) : rest.len - 4;
+    if (slash && !slice_is((struct slice){slash, rest.len - n}, file))
         return false;
-    *name = (struct slice){path.at, strlen(CHANNELS) + n};
+    if (!is_unit_name((struct slice){rest.at, n}))
+        return false;
+    *name = (struct slice){path.at, strlen(folder) + n};
     return true;
 }
 
-/* Each once, by file or by folder. */
-static void walk_channels(struct walk *w)
+bool files_adapter(struct slice path, struct slice *name)
+{
+    static const char tools[] = "ai/tools/";
+    if (!ends(path, ".lua"))
+        return false;
+    if (slice_starts(path, CHANNELS))
+        return unit_below(path, CHANNELS, "/adapter.lua", name);
+    if (slice_starts(path, tools) && path.len > sizeof tools + 3)
+        return unit_below(path, tools, "", name);
+    return slice_starts(path, AI) && path.len > sizeof AI + 3 &&
+           unit_below(path, AI, "/connector.lua", name) &&
+           !slice_is(*name, "ai/guard") && !slice_is(*name, "ai/tools");
+}
+
+/* Each once, by file or by folder. folder: "channels", "ai", "ai/tools". */
+static void walk_adapters(struct walk *w, const char *folder, const char *file)
 {
     char path[PATH_BYTES];
     struct dirent *entry;
-    snprintf(path, sizeof path, "%s/channels", w->home);
+    snprintf(path, sizeof path, "%s/%s", w->home, folder);
     DIR *d = opendir(path);
     if (!d) {
         if (errno != ENOENT && errno != ENOTDIR)
@@ -212,9 +232,9 @@ static void walk_channels(struct walk *w)
     }
     while ((entry = readdir(d)) != NULL) {
         struct slice name;
-        bool file = ends(slice_of(entry->d_name), ".lua");
-        snprintf(path, sizeof path, CHANNELS "%s%s", entry->d_name,
-                 file ? "" : "/adapter.lua");
+        bool plain = ends(slice_of(entry->d_name), ".lua");
+        snprintf(path, sizeof path, "%s/%s%s", folder, entry->d_name,
+                 plain ? "" : file);
         if (!files_adapter(slice_of(path), &name) ||
             !files_is_there(w->home, name))
             continue;
@@ -230,6 +250,8 @@ int files_each(const char *home, void (*fn)(void *arg, struct slice name),
     struct walk w = {.home = home, .fn = fn, .arg = arg};
     walk_folder(&w, "rules", 0);
     walk_folder(&w, "flows", 0);
-    walk_channels(&w);
+    walk_adapters(&w, "channels", "/adapter.lua");
+    walk_adapters(&w, "ai", "/connector.lua");
+    walk_adapters(&w, "ai/tools", "");
     return w.failed;
 }

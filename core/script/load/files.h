@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* files.h - the files below home/scripts and home/channels: which units there
- * are, their text.
+/* files.h - the files below home's scripts/, channels/ and ai/: which units
+ * there are, their text.
  *
  * Thread: any; blocking.
  */
@@ -8,9 +8,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Calls fn for each unit's name below scripts/rules, scripts/flows and
- * channels, in no order. Names nobody can load (quotes, control characters, overlong) and
- * *_test.lua are passed over. ERR_UNAVAILABLE: a folder could not be read, so
+/* Calls fn for each unit's name below scripts/rules, scripts/flows, channels,
+ * ai and ai/tools, in no order. Names nobody can load (quotes, control
+ * characters, overlong) and *_test.lua are passed over. ERR_UNAVAILABLE: a folder could not be read, so
  * not all was seen. */
 int files_each(const char *home, void (*fn)(void *arg, struct slice name),
                void *arg);
@@ -22,5 +22,7 @@ bool files_is_there(const char *home, struct slice name);
 bool files_name(struct slice path, struct slice *name);
 /* Where a unit's or lib's file lies below home (NULL = by its name alone). */
 void files_below(const char *home, struct slice name, char *out, size_t size);
-/* "channels/echo" from "channels/echo.lua" or "channels/echo/adapter.lua". */
+/* "channels/echo" from "channels/echo.lua" or "channels/echo/adapter.lua";
+ * "ai/small" from "ai/small.lua" or "ai/small/connector.lua"; "ai/tools/order"
+ * from its file. ai/guard.lua is none: connectors have it as a part. */
 bool files_adapter(struct slice path, struct slice *name);

@@ -11,6 +11,7 @@
 #include "script/api/bind.h"
 #include "script/api/bind_test.h"
 #include "script/load/adapter.h"
+#include "script/load/connector.h"
 #include "script/load/fields.h"
 #include "script/load/files.h"
 #include "script/load/period.h"
@@ -124,11 +125,26 @@ static bool read_adapter(struct loader *l, const char *name)
     return got > 0 || wrong(l, e.field, e.text);
 }
 
+/* So has a connector, or a tool. */
+static bool read_connector(struct loader *l, const char *name)
+{
+    struct err e;
+    struct version *v = l->version;
+    int got = connector_field(v, name, &e);
+    if (got == 0 && strcmp(name, "limits") == 0)
+        got = field_read(v, name, &e);
+    if (got == 0)
+        return wrong(l, name, connector_known(v));
+    return got > 0 || wrong(l, e.field, e.text);
+}
+
 static bool read_field(struct loader *l, const char *name)
 {
     struct err e;
     if (adapter_is(l->version) && strcmp(name, "api") != 0)
         return read_adapter(l, name);
+    if (connector_is(l->version) && strcmp(name, "api") != 0)
+        return read_connector(l, name);
     int got = field_read(l->version, name, &e);
     if (got == 0)
         got = period_read(l->version, name, &e);
@@ -157,6 +173,8 @@ static bool check_whole(struct loader *l, bool has_api)
         return wrong(l, "return", "the table must say api = 1");
     if (adapter_is(v))
         return adapter_check(v, &e) == 0 || wrong(l, e.field, e.text);
+    if (connector_is(v))
+        return connector_check(v, &e) == 0 || wrong(l, e.field, e.text);
     if (!v->hooks)
         return wrong(l, "return",
                      "a rule needs a hook: on_message, on_timer, ...");
@@ -224,15 +242,25 @@ static struct source *lib_known(struct loader *l, struct slice name)
     return s;
 }
 
+/* A part beside an adapter or a connector, for those of its folder. */
+static bool is_part(const struct loader *l, struct slice name)
+{
+    struct slice mine = l->version->name;
+    if (slice_starts(name, "channels.") && name.len > 9)
+        return memchr(name.at + 9, '.', name.len - 9) &&
+               slice_starts(mine, "channels/");
+    return slice_starts(name, "ai.") && name.len > 3 &&
+           slice_starts(mine, "ai/") &&
+           (memchr(name.at + 3, '.', name.len - 3) ||
+            slice_is(name, "ai.guard"));
+}
+
 /* "lib.words.refund" -> "lib/words/refund" in out; for adapters also
  * "channels.post.words", a part beside one; false: not a lib's name. */
 static bool lib_path(const struct loader *l, struct slice name, char *out,
                      size_t max)
 {
-    bool part = slice_starts(name, "channels.") && name.len > 9 &&
-                memchr(name.at + 9, '.', name.len - 9) &&
-                slice_starts(l->version->name, "channels/");
-    if (!(part || slice_starts(name, "lib.")) || name.len >= max)
+    if (!(is_part(l, name) || slice_starts(name, "lib.")) || name.len >= max)
         return false;
     for (size_t i = 0; i < name.len; i++) {
         char c = name.at[i];
@@ -359,12 +387,41 @@ static bool load_hours(struct loader *l)
     return raised(l);
 }
 
+/* A connector has ai/guard.lua as a part, if there is one: what it asks and
+ * answers goes through that. A guard that cannot be loaded refuses the
+ * connector, so that nothing goes out unguarded. */
+static bool load_guard(struct loader *l)
+{
+    static const char chunk[] = "return require 'ai.guard'";
+    struct version *v = l->version;
+    struct slice text;
+    struct err e = {0};
+    bool killed;
+    v->guard = LUA_NOREF;
+    if (!connector_is_one(v))
+        return true;
+    struct source *s = lib_known(l, SLICE("ai/guard")); /* once it is there */
+    s->text = SLICE("");
+    int got = l->read(l->arg, s->name, l->arena, &text, &e);
+    if (got == ERR_NOT_FOUND || (got == 0 && !text.len))
+        return true;
+    must(luaL_loadbufferx(v->L, chunk, sizeof chunk - 1, "=guard", "t") == 0);
+    sandbox_push(v->L);
+    lua_setfenv(v->L, -2);
+    if (budget_pcall(v->L, 0, 1, LIMIT_SCRIPT_LOAD_MS, &killed) != 0)
+        return raised(l);
+    if (!lua_istable(v->L, -1))
+        return trouble(l, SLICE("ai/guard.lua must return a table"));
+    v->guard = luaL_ref(v->L, LUA_REGISTRYINDEX);
+    return true;
+}
+
 /* Runs the top level; its value is on top of the stack then. */
 static bool run_top(struct loader *l)
 {
     struct version *v = l->version;
     bool killed;
-    if (!load_hours(l))
+    if (!load_hours(l) || !load_guard(l))
         return false;
     if (compile(v->L, v->arena, v->sources, v->file) &&
         budget_pcall(v->L, 0, 1, LIMIT_SCRIPT_LOAD_MS, &killed) == 0)

@@ -81,8 +81,11 @@ static int read_holders(lua_State *L, struct arena *a, struct match *m,
             m->holders |= HOLDER_BOT;
         else if (slice_is(names.at[i], "agent"))
             m->holders |= HOLDER_AGENT;
+        else if (slice_is(names.at[i], "assistant"))
+            m->holders |= HOLDER_ASSISTANT;
         else
-            return refuse(e, "holder", "must be \"bot\" or \"agent\"");
+            return refuse(e, "holder",
+                          "must be \"bot\", \"assistant\" or \"agent\"");
     }
     return got;
 }
@@ -179,10 +182,11 @@ static bool any_word(const struct match *m, struct slice text)
     return false;
 }
 
-static unsigned holder_of(enum conv_state state)
+static unsigned holder_of(const struct conversation *c)
 {
-    switch (state) {
+    switch (c->state) {
     case CONV_BOT:
+        return c->bot.len ? HOLDER_ASSISTANT : HOLDER_BOT;
     case CONV_QUEUED:
         return HOLDER_BOT;
     case CONV_OPEN:
@@ -216,7 +220,7 @@ bool match_is(const struct match *m, const struct job *job)
         return true;
     if (!c->id && (m->holders || m->states || m->channel.count))
         return false; /* an event of no conversation */
-    if (m->holders && !(m->holders & holder_of(c->state)))
+    if (m->holders && !(m->holders & holder_of(c)))
         return false;
     if (m->states && !(m->states & 1u << c->state))
         return false;

@@ -16,7 +16,7 @@ struct words {
     struct slice *at;
     size_t count;
 };
-enum match_holder { HOLDER_BOT = 1, HOLDER_AGENT = 2 };
+enum match_holder { HOLDER_BOT = 1, HOLDER_AGENT = 2, HOLDER_ASSISTANT = 4 };
 struct match {
     struct words kind, channel, tier, text; /* text: in lower case */
     unsigned states;  /* bits of enum conv_state, 0 = any */

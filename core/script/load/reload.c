@@ -143,12 +143,14 @@ static void make_tested(struct scan *s, struct slice path)
         outcome_tell(s->batch, make(s, k->name, true));
 }
 
-/* "channels/post/words.lua", which the adapter beside it may require. */
+/* "channels/post/words.lua", which the adapter beside it may require; below ai/
+ * also "ai/guard.lua". */
 static bool is_part(struct slice path, struct slice *name)
 {
     static const char tail[] = "_test.lua";
     size_t n = sizeof tail - 1;
-    if (!slice_starts(path, "channels/") || path.len <= n ||
+    bool below = slice_starts(path, "channels/") || slice_starts(path, "ai/");
+    if (!below || path.len <= n ||
         memcmp(path.at + path.len - 4, ".lua", 4) != 0 ||
         memcmp(path.at + path.len - n, tail, n) == 0)
         return false;

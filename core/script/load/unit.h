@@ -129,14 +129,16 @@ struct version {
     struct limits limits;
     bool pin; /* running conversations stay on it */
     struct canary_conf canary;
-    atomic_bool on_trial;  /* calls are counted: canary.h; any thread */
-    int hook[HOOK_COUNT];  /* registry, LUA_NOREF = has none */
-    int conv, enter;       /* likewise: conv's metatable, what makes msg */
-    const void *conv_meta; /* the metatable's address */
-    struct slice hop_head; /* hops_head */
-    struct slice adapter;  /* of a channel: JSON for script_channels */
-    struct adapter_data *adapter_data; /* while loading; adapter.c */
-    struct source *sources;            /* its own first, then its libs */
+    atomic_bool on_trial;   /* calls are counted: canary.h; any thread */
+    int hook[HOOK_COUNT];   /* registry, LUA_NOREF = has none */
+    int conv, enter;        /* likewise: conv's metatable, what makes msg */
+    const void *conv_meta;  /* the metatable's address */
+    int guard;              /* likewise: of a connector, ai/guard.lua's table */
+    struct slice hop_head;  /* hops_head */
+    struct slice adapter;   /* of a channel, connector, tool: JSON for
+                              script_channels, script_assistants */
+    void *adapter_data;     /* while loading; adapter.c, connector.c */
+    struct source *sources; /* its own first, then its libs */
     /* whoever has the state */
     lua_State *L;
     struct budget budget;

@@ -140,6 +140,9 @@ int args_push(struct task *t)
     case HOOK_DELIVER:
     case HOOK_POLL:
     case HOOK_CHECK:
+    case HOOK_ASK:
+    case HOOK_EMBED:
+    case HOOK_TOOL:
     case HOOK_COUNT:
         break;
     }

@@ -172,7 +172,7 @@ static void look_for_handover(struct task *t)
     if (t->mark.last)
         e = t->mark.last->next;
     for (; e; e = e->next)
-        t->handed_over |= e->type == EFFECT_ASSIGN;
+        t->handed_over |= e->type == EFFECT_ASSIGN && !e->name.len;
 }
 
 /* The handler has ended: its side of a trial counts it. */
@@ -521,6 +521,8 @@ static void begin(struct task *t, struct worker *w, struct job *job)
     int64_t wall_ms = t->version->limits.wall_ms;
     if (job->hook == HOOK_RECEIVE && wall_ms > LIMIT_WEBHOOK_WALL_MS)
         wall_ms = LIMIT_WEBHOOK_WALL_MS; /* platforms hang up after 5 s */
+    if (job->call && job->call->wall_ms > 0)
+        wall_ms = job->call->wall_ms; /* a model takes its time */
     t->wall_until = worker_tick_ms(w) + wall_ms;
     t->lines = t->effects = t->https = 0;
     t->unit = (struct slice){0};
@@ -639,6 +641,7 @@ struct script_ask *task_note(struct task *t, enum ask_kind kind)
     p->ask.arena = a;
     p->ask.kind = kind;
     p->ask.unit = slice_dup(a, t->version->name);
+    p->ask.call = t->job && t->job->call ? t->job->call->number : 0;
     return &p->ask;
 }
 

@@ -356,7 +356,7 @@ TEST("misuse raises a sentence with the line")
         {"conv:reply{ kind = 'text' }", "1 to 16384"},
         {"conv:nothing()", "no field or method 'nothing'"},
         {"conv.state = 'x'", "cannot be set"},
-        {"conv:assign{ ai = 'x' }", "unknown field 'ai'"},
+        {"conv:assign{ bot = 'x' }", "unknown field 'bot'"},
         {"conv:assign{}", "say agent"},
         {"conv:assign{ pick = 'best' }", "pick must be"},
         {"conv:snooze(10)", "duration"},

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* assist.h - assistants at the roof: who may be asked, and every question on
+ * its way to a model and back.
+ *
+ * The core knows no provider: a connector (ai/<type>.lua, in the script wing)
+ * speaks with it (ai/README.md). Here are the limits around it: places, rates,
+ * times, a breaker and a purse for each assistant, and who is asked next.
+ *
+ * Thread: main.
+ */
+#pragma once
+#include "app/server.h"
+
+struct assist;
+struct script_ask;
+
+/* --- bots.c: the assistants that are set up --- */
+struct assist *assist_new(struct server *s);
+void assist_free(struct assist *as); /* after the loop; NULL is fine */
+void assist_put(struct server *s, const struct assistant *a); /* copies */
+void assist_del(struct server *s, uint64_t id);
+const struct assistant *assist_get(const struct server *s, uint64_t id);
+const struct assistant *assist_find(const struct server *s, struct slice name);
+const struct assistant *assist_next(const struct server *s, size_t *i);
+/* The connectors that serve have changed. */
+void assist_faces_changed(struct server *s);
+/* Types of assistants, as kinds of settings. Borrowed. */
+const struct kinds *assist_kinds(const struct server *s);
+/* Live figures: "breaker","under_way","waiting","trouble","spent". */
+struct jsonw;
+void assist_show(const struct server *s, uint64_t id, struct jsonw *w);
+/* NULL, or what is wrong with the settings object. */
+const char *assist_wrong(const struct json *settings);
+
+/* --- turns.c: the desk's ports --- */
+void assist_ask(void *server, const struct turn *t);
+void assist_unask(void *server, uint64_t turn, const char *why);
+void assist_halt(void *server, uint64_t turn);
+
+/* --- calls.c: take the ask --- */
+void assist_call(struct server *s, struct script_ask *ask);  /* AI, EMBED */
+void assist_write(struct server *s, struct script_ask *ask); /* WRITE */
+/* check() of its connector; done on the loop, exactly once. NULL answer: e
+ * tells. */
+void assist_check(struct server *s, uint64_t id,
+                  void (*done)(void *arg, struct slice answer,
+                               const struct err *e),
+                  void *arg);
+
+/* At the end of each turn of the loop: pieces of answers go out. Before net's
+ * own. */
+void assist_flush(void *server);

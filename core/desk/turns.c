@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* turns.c - answers that assistants owe: asked, streamed, committed once.
+ *
+ * Happy path: a visitor's message to a conversation that a bot holds becomes a
+ * row with the effects of its rules (I3); the roof is asked; pieces go to who
+ * sees the conversation; the answer is committed under the fence it was asked
+ * with, together with the row's end, and its ref is the turn's id.
+ * Failure: the visitor writes on: the turn is cancelled and asked anew. Another
+ * one holds the conversation: the row is cancelled in the same transaction, so
+ * that a late answer finds nothing to answer (I13). The house falls: what was
+ * pending is asked again at the start. No answer can be had: the conversation
+ * goes to the queue with the reason.
+ */
+#include "desk/turns.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/meter.h"
+#include "desk/outcome.h"
+
+#define AGAIN_MS 1000
+
+METER(m_turns, METER_COUNTER, "yuelai_turns_total",
+      "Answers that assistants were asked for");
+METER(m_late, METER_COUNTER, "yuelai_turns_late_total",
+      "Answers of assistants that came after somebody else took over (I13)");
+METER(m_handed, METER_COUNTER, "yuelai_turns_handed_over_total",
+      "Turns after which a person is wanted");
+
+static int64_t now_ms(const struct desk *d)
+{
+    return d->conf.ports.now(d->conf.ports.arg);
+}
+
+/* --- in memory ------------------------------------------------------------ */
+
+static void give_begin(struct desk *d, struct conv *c, void *what);
+
+static void on_again(struct timer *t)
+{
+    struct turn_live *l = container_of(t, struct turn_live, again);
+    struct conv *c = conv_of(l->desk, l->conv);
+    struct turn_end *e = l->end;
+    l->end = NULL;
+    if (c && e) {
+        conv_change(l->desk, c, give_begin, e);
+    }
+}
+
+static void live_free(struct turn_live *l)
+{
+    struct desk *d = l->desk;
+    struct conv *c = conv_of(d, l->conv);
+    timer_stop(d->wheel, &l->again);
+    map_take(&d->turns, l->id);
+    if (c && c->turn == l) {
+        c->turn = NULL;
+    }
+    turn_end_free(l->end);
+    text_free(&l->assistant);
+    mem_free(l);
+}
+
+static struct turn_live *live_new(struct desk *d, struct conv *c,
+                                  const struct turn *row)
+{
+    struct turn_live *l = mem_alloc(sizeof *l);
+    l->desk = d;
+    l->id = row->id;
+    l->conv = row->conv;
+    l->pos = row->pos;
+    l->seq = row->seq;
+    l->fence = row->fence;
+    l->created_at = row->created_at;
+    text_own(&l->assistant, row->assistant);
+    timer_init(&l->again, on_again);
+    map_put(&d->turns, l->id, l);
+    c->turn = l;
+    return l;
+}
+
+static void fill(const struct turn_live *l, const struct conv *c,
+                 struct turn *out)
+{
+    *out = (struct turn){.id = l->id,
+                         .conv = l->conv,
+                         .contact = c->rec.contact,
+                         .pos = l->pos,
+                         .seq = l->seq,
+                         .fence = l->fence,
+                         .assistant = l->assistant,
+                         .created_at = l->created_at,
+                         .updated_at = now_ms(l->desk)};
+}
+
+static void ask(struct desk *d, struct conv *c, struct turn_live *l)
+{
+    struct turn row;
+    meter_add(&m_turns, 1);
+    l->given = true;
+    if (d->conf.ports.ask) {
+        fill(l, c, &row);
+        d->conf.ports.ask(d->conf.ports.arg, &row);
+        return;
+    }
+    struct turn_end *e = turn_end_new(l->id);
+    e->state = TURN_FAILED;
+    e->reason = e->handover = SLICE("no assistant can be asked here");
+    desk_turn_end(d, e);
+}
+
+static void take_back(struct desk *d, struct turn_live *l, const char *why)
+{
+    if (l->given && d->conf.ports.unask) {
+        l->given = false;
+        d->conf.ports.unask(d->conf.ports.arg, l->id, why);
+    }
+}
+
+void turns_heard(struct desk *d, struct conv *c)
+{
+    if (c->turn) { /* the row goes with what its rules say */
+        take_back(d, c->turn, "the visitor wrote on");
+    }
+}
+
+void turns_drop(struct desk *d, struct conv *c)
+{
+    if (c->turn) {
+        take_back(d, c->turn, "the conversation is over");
+        live_free(c->turn);
+    }
+}
+
+void desk_restore_turn(struct desk *d, const struct turn *t)
+{
+    struct conv *c = conv_of(d, t->conv);
+    if (!c || c->turn || c->rec.fence != t->fence || c->rec.state != CONV_BOT) {
+        return; /* its conversation went on without it */
+    }
+    live_new(d, c, t)->seq = c->visitor_seq;
+}
+
+void turns_start(struct desk *d)
+{
+    struct turn_live *l;
+    for (size_t i = 0; (l = map_next(&d->turns, &i)) != NULL;) {
+        struct conv *c = conv_of(d, l->conv);
+        if (c && !l->given) {
+            ask(d, c, l);
+        }
+    }
+}
+
+/* --- rows ----------------------------------------------------------------- */
+
+static void put_row(struct tx *tx, const struct turn_live *l,
+                    const struct conv *c, enum turn_state state,
+                    struct slice reason, struct slice note)
+{
+    struct turn *row = arena_one(tx->arena, struct turn);
+    fill(l, c, row);
+    row->assistant = slice_dup(tx->arena, l->assistant);
+    row->state = state;
+    row->reason = slice_dup(tx->arena, reason);
+    row->note = slice_dup(tx->arena, note);
+    tx_put(tx, PUT_TURN)->turn = row;
+}
+
+static bool has_row(const struct tx *tx, uint64_t id)
+{
+    for (const struct put *p = tx->puts; p; p = p->next) {
+        if (p->kind == PUT_TURN && p->turn->id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void turns_put(struct conv *c, const struct step *s, struct tx *tx)
+{
+    if (c->turn && s->changes && s->next.fence != c->turn->fence &&
+        !has_row(tx, c->turn->id)) {
+        put_row(tx, c->turn, c, TURN_CANCELLED,
+                SLICE("another one holds the conversation"), SLICE(""));
+    }
+}
+
+void turns_stored(struct desk *d, const struct turn *row)
+{
+    struct turn_live *l = map_get(&d->turns, row->id);
+    struct conv *c = conv_of(d, row->conv);
+    if (row->state == TURN_PENDING) {
+        must(c && !l);
+        if (c->turn) {
+            take_back(d, c->turn, "asked anew");
+            live_free(c->turn);
+        }
+        l = live_new(d, c, row);
+        if (d->started) {
+            ask(d, c, l);
+        }
+    } else if (l) {
+        struct slice why = row->reason;
+        char text[120];
+        size_t n = why.len < sizeof text - 1 ? why.len : sizeof text - 1;
+        if (n) {
+            memcpy(text, why.at, n);
+        }
+        text[n] = '\0';
+        take_back(d, l, text);
+        live_free(l);
+    }
+}
+
+/* --- which job wants one -------------------------------------------------- */
+
+static bool replied(const struct job *job)
+{
+    for (const struct effect *e = job->first; e; e = e->next) {
+        if (e->type == EFFECT_REPLY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A later message of the visitor waits for its rules: that one will ask. */
+static bool another_waits(const struct conv *c)
+{
+    for (const struct job *j = c->jobs; j;
+         j = (const struct job *)j->mail.next) {
+        if (j->hook == HOOK_MESSAGE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void turns_owe(struct desk *d, const struct conv *c, struct tx *tx,
+               const struct conversation *next, uint64_t pos)
+{
+    struct turn *row = arena_one(tx->arena, struct turn);
+    *row = (struct turn){.id = d->conf.ports.id(d->conf.ports.arg),
+                         .conv = c->rec.id,
+                         .contact = c->rec.contact,
+                         .pos = pos ? pos : c->rec.handled,
+                         .seq = c->visitor_seq,
+                         .fence = next->fence,
+                         .assistant = slice_dup(tx->arena, next->bot),
+                         .created_at = now_ms(d),
+                         .updated_at = now_ms(d)};
+    tx_put(tx, PUT_TURN)->turn = row;
+}
+
+void turns_plan(struct outcome *o)
+{
+    const struct job *job = o->job;
+    struct conv *c = o->c;
+    const struct conversation *next = &o->s->next;
+    bool said = job->event.name == EVENT_MESSAGE_CREATED &&
+                job->event.role == ROLE_VISITOR && job->event.seq;
+    bool answered = job->decided && replied(job);
+    bool holds = next->state == CONV_BOT && next->bot.len && !o->late;
+    bool wanted = o->to_bot ? said || c->rec.waiting_since_at
+                            : said && job->hook == HOOK_MESSAGE && !answered;
+    bool anew = said && c->turn && job->event.seq > c->turn->seq;
+    if (c->turn && (anew || (holds && wanted)) &&
+        !has_row(o->tx, c->turn->id)) {
+        put_row(o->tx, c->turn, c, TURN_CANCELLED,
+                SLICE("the visitor wrote on"), SLICE(""));
+        o->puts = true;
+    }
+    if (holds && wanted && !another_waits(c)) {
+        turns_owe(o->d, c, o->tx, next, said ? job->event.pos : 0);
+        o->puts = true;
+    }
+}
+
+/* --- the answer ----------------------------------------------------------- */
+
+struct turn_end *turn_end_new(uint64_t turn)
+{
+    struct arena *a = arena_new();
+    struct turn_end *e = arena_one(a, struct turn_end);
+    e->arena = a;
+    e->turn = turn;
+    e->state = TURN_DONE;
+    return e;
+}
+
+void turn_end_free(struct turn_end *e)
+{
+    if (e) {
+        arena_free(e->arena);
+    }
+}
+
+static void put_kept(struct tx *tx, const struct turn_end *e)
+{
+    for (size_t i = 0; i < e->kv_count; i++) {
+        struct kv *kv = arena_one(tx->arena, struct kv);
+        *kv = e->kv[i];
+        kv->space = slice_dup(tx->arena, e->kv[i].space);
+        kv->key = slice_dup(tx->arena, e->kv[i].key);
+        kv->value = slice_dup(tx->arena, e->kv[i].value);
+        tx_put(tx, PUT_KV)->kv = kv;
+    }
+}
+
+/* The reason, for the people who take it; never to the visitor. */
+static void put_reason(struct outcome *o, struct slice reason)
+{
+    struct buf out;
+    buf_init(&out, LIMIT_AGENT_FRAME_BYTES);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '{');
+    jsonw_put_text(&w, "kind", SLICE("text"));
+    jsonw_put_text(&w, "text", reason);
+    jsonw_put_bool(&w, "private", true);
+    jsonw_put_text(&w, "handover", reason);
+    jsonw_close(&w, '}');
+    if (!w.failed) {
+        struct event *ev = conv_tx_message(o->tx, o->s, ROLE_SYSTEM, 0,
+                                           (struct slice){0}, buf_slice(&out));
+        ev->flags |= EVENT_PRIVATE;
+        ev->cause = o->job->event.pos;
+    }
+    buf_fini(&out);
+}
+
+static void on_kept(struct tx *tx)
+{
+    if (tx->result) {
+        log_warn("desk", "what a late answer cost was not stored: %s",
+                 tx->err.text);
+    }
+    tx_free(tx);
+}
+
+/* Nothing of it is said; what it cost is kept. */
+static void too_late(struct desk *d, struct turn_end *e)
+{
+    meter_add(&m_late, 1);
+    if (e->kv_count) {
+        struct tx *tx = tx_new(on_kept, NULL);
+        put_kept(tx, e);
+        d->conf.ports.commit(d->conf.ports.arg, tx);
+    }
+    turn_end_free(e);
+}
+
+static void put_answer(struct outcome *o, struct turn_live *l,
+                       const struct turn_end *e)
+{
+    char id[ID_TEXT];
+    struct event *ev =
+        conv_tx_message(o->tx, o->s, ROLE_BOT, 0, l->assistant, e->body);
+    ev->ref = slice_dup(o->tx->arena, id_text(id, ID_TURN, l->id));
+    ev->cause = l->pos;
+}
+
+static void give_begin(struct desk *d, struct conv *c, void *what)
+{
+    struct turn_end *e = what;
+    struct turn_live *l = map_get(&d->turns, e->turn);
+    if (!l || c->turn != l || l->fence != c->rec.fence ||
+        c->rec.state != CONV_BOT || c->visitor_seq > l->seq) {
+        too_late(d, e);
+        conv_change_end(d, c);
+        return;
+    }
+    struct job job = {.hook = HOOK_ASK,
+                      .fence = c->rec.fence,
+                      .at = l->created_at,
+                      .ran = 1,
+                      .hops = e->hops,
+                      .trouble =
+                          e->state == TURN_FAILED ? e->reason : SLICE(""),
+                      .rule = l->assistant,
+                      .event = {.pos = l->pos, .conv = c->rec.id}};
+    struct outcome o = outcome_of(d, c, &job);
+    if (e->body.len) {
+        put_answer(&o, l, e);
+    }
+    put_kept(o.tx, e);
+    put_row(o.tx, l, c, e->state, e->reason, e->note);
+    if (e->handover.len) {
+        meter_add(&m_handed, 1);
+        put_reason(&o, e->handover);
+        outcome_place(&o);
+        conv_tx_change(o.tx, o.s, o.name, ROLE_BOT, 0, l->pos);
+    }
+    trace_put(&o, o.tx->first);
+    o.s->changes = true;
+    o.s->end = e;
+    conv_commit(d, o.tx);
+}
+
+void turns_unwritten(struct desk *d, struct turn_end *e)
+{
+    struct turn_live *l = map_get(&d->turns, e->turn);
+    if (!l || l->end) {
+        turn_end_free(e);
+        return;
+    }
+    l->end = e;
+    timer_start(d->wheel, &l->again, now_ms(d) + AGAIN_MS);
+}
+
+void desk_turn_end(struct desk *d, struct turn_end *e)
+{
+    struct turn_live *l = map_get(&d->turns, e->turn);
+    struct conv *c = l ? conv_of(d, l->conv) : NULL;
+    if (!c) {
+        too_late(d, e);
+        return;
+    }
+    l->given = false;
+    conv_change(d, c, give_begin, e);
+}
+
+/* --- while it is on its way ----------------------------------------------- */
+
+bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
+                struct slice text)
+{
+    struct turn_live *l = map_get(&d->turns, turn);
+    struct conv *c = l ? conv_of(d, l->conv) : NULL;
+    char id[ID_TEXT];
+    if (!c || !l->given || c->turn != l || l->fence != c->rec.fence) {
+        return false;
+    }
+    struct arena *a = arena_new();
+    struct notice n = {.type = NOTICE_DELTA,
+                       .conv = c->rec.id,
+                       .stream = id_text(id, ID_TURN, turn),
+                       .index = index,
+                       .text = text,
+                       .who_role = ROLE_BOT,
+                       .arena = a};
+    tell_fleeting(d, c, &n, 0);
+    arena_free(a);
+    return true;
+}
+
+int64_t desk_turn_backlog(const struct desk *d, uint64_t turn)
+{
+    struct turn_live *l = map_get(&d->turns, turn);
+    struct conv *c = l ? conv_of(d, l->conv) : NULL;
+    int64_t most = 0;
+    if (!c || !d->conf.ports.backlog) {
+        return 0;
+    }
+    list_each (&c->person->peers, n) {
+        struct desk_peer *p = container_of(n, struct desk_peer, link);
+        int64_t bytes = d->conf.ports.backlog(d->conf.ports.arg, p->id);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+bool desk_stop_turn(struct desk *d, uint64_t conv)
+{
+    struct conv *c = conv_of(d, conv);
+    if (!c || !c->turn || !c->turn->given || !d->conf.ports.halt) {
+        return false;
+    }
+    d->conf.ports.halt(d->conf.ports.arg, c->turn->id);
+    return true;
+}
