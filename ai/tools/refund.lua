@@ -1,0 +1,44 @@
+-- Files a refund. It moves money, so a person confirms each one (confirm = true),
+-- the amount is bounded here and again by the shop, and the key makes a repeated
+-- call harmless.
+--
+-- Set up: scripts/lib/shop.lua.
+local shop = require "lib.shop"
+
+local MOST = 200 -- of the shop's currency; more is a matter for people
+
+return {
+  api = 1,
+  description = "Files a refund for an order of the visitor. A colleague confirms it first; tell the visitor so.",
+  parameters = {
+    type = "object",
+    properties = {
+      no = { type = "string", description = "The order's number" },
+      amount = { type = "number", description = "How much, in the order's currency" },
+      reason = { type = "string", description = "Why, in the visitor's words" },
+    },
+    required = { "no", "amount", "reason" },
+  },
+  permission = "agent",
+  confirm = true,
+  run = function(args, ctx)
+    local no = type(args.no) == "string" and args.no:match "^%s*([%w%-]+)%s*$"
+    local amount = type(args.amount) == "number" and args.amount or nil
+    if not no or #no > 40 then return nil, "bad_request", "that is no order number" end
+    if not amount or amount ~= amount or amount <= 0 or amount > MOST then
+      return nil, "bad_request", ("the amount must be above 0 and at most %d"):format(MOST)
+    end
+    local key = shop.key()
+    if shop.url == "" or not key then return nil, "unavailable", "the shop's system is not set up" end
+    local contact = type(ctx.contact) == "table" and ctx.contact or {}
+    local res, _, why = http.post { shop.url .. "/orders/" .. url.encode(no) .. "/refunds",
+      timeout = "10s", auth = { bearer = key },
+      headers = { ["idempotency-key"] = crypto.sha256(("refund:%s:%.2f:%s"):format(no, amount, tostring(contact.id))) },
+      json = { amount = amount, reason = text.sub(tostring(args.reason or ""), 1, 200), customer = contact.id } }
+    if not res then return nil, "unavailable", why end
+    if res.status == 409 then return { state = "already filed" } end
+    if res.status == 404 or res.status == 403 then return nil, "not_found", "no such order of this visitor" end
+    if not res.ok or type(res.json) ~= "table" then return nil, "unavailable", "HTTP " .. res.status end
+    return { state = "filed", refund = res.json.id, amount = amount }
+  end,
+}
