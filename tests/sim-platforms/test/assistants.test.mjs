@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Assistants in the real program, end to end: a customer of the HTTP channel, a
+// rule that gives them to a bot, the shipped connector and guard, the provider's
+// simulator, and back. What must not leave the house does not; what it cost is
+// what the provider said; a provider that is down costs nothing but its answers.
+//   node tests/sim-platforms/test/assistants.test.mjs       YUELAI_BIN: the program
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
+import { House } from '../lib/house.mjs';
+import { start } from '../lib/load.mjs';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+const NAMES = ['openai', 'dify', 'coze', 'fastgpt', 'anthropic'];
+const RULE = `-- "use NAME …": that assistant has it from now on
+return { api = 1, priority = 1, match = { first = true }, on_message = function(conv, msg)
+  return conv:assign { ai = msg.text:match "^use (%w+)" }
+end }
+`;
+let server, house, shop;
+const sims = {};
+let customers = 0;
+
+async function until(what, look, ms = 30_000) {
+  const till = Date.now() + ms;
+  for (;;) {
+    const seen = await look();
+    if (seen) return seen;
+    if (Date.now() > till) assert.fail(`not within ${ms / 1000} s: ${what}\n${server.log.split('\n').slice(-12).join('\n')}`);
+    await sleep(30);
+  }
+}
+const someone = () => 'customer-' + ++customers;
+async function says(user, text) {
+  const a = await shop.says(user, text);
+  assert.ok(a.taken, `${a.status} ${a.body}`);
+}
+/** The n-th thing the customer gets to see. */
+const hears = (user, n = 1) => until(`${user} hears answer ${n}: ${JSON.stringify(shop.texts(user))}`, () => shop.texts(user)[n - 1]);
+const told = (sim) => sim.calls.map((c) => c.text).join('\n');
+const talk_of = async (text) => {
+  const list = await house.call('GET', '/api/v1/conversations?limit=100');
+  for (const c of list.items) {
+    const page = await house.call('GET', `/api/v1/conversations/${c.id}/messages?limit=20`);
+    if (page.items.some((m) => m.text === text)) return { ...c, messages: page.items };
+  }
+};
+async function assistant(name, type, config, more = {}) {
+  const made = await house.call('POST', '/api/v1/assistants', { name, type, config, ...more });
+  await until(`${name} serves`, async () => (await house.call('GET', '/api/v1/assistants/' + made.id)).state === 'active');
+  return made;
+}
+
+before(async () => {
+  const dev = join(ROOT, 'build', 'dev', 'yuelai');
+  const bin = process.env.YUELAI_BIN ?? (existsSync(dev) ? dev : undefined);
+  server = new Real(bin);
+  rmSync(join(server.home, 'scripts', 'rules'), { recursive: true });
+  mkdirSync(join(server.home, 'scripts', 'rules'));
+  writeFileSync(join(server.home, 'scripts', 'rules', '10-use.lua'), RULE);
+  await server.up();
+  house = await new House(server.url).sign_in(EMAIL, PASSWORD);
+  shop = await start('http');
+  await house.wire(shop);
+  for (const name of NAMES) {
+    sims[name] = await start(name);
+    sims[name].made = await assistant(name, name, sims[name].config);
+  }
+});
+after(async () => {
+  for (const s of Object.values(sims)) await s.close();
+  await shop?.close();
+  await server?.end();
+});
+
+for (const name of NAMES) {
+  test(`${name}: is set up, answers, goes on, and costs what the provider said`, async () => {
+    const sim = sims[name];
+    const check = await house.call('POST', `/api/v1/assistants/${sim.made.id}/check`, {});
+    assert.equal(check.ok, true, JSON.stringify(check));
+    const user = someone();
+    sim.answers.push('您好，请讲。');
+    await says(user, `use ${name} 在吗？`);
+    assert.equal(await hears(user), '您好，请讲。');
+    sim.answers.push('七天内可以退货。');
+    await says(user, '退货要几天？');
+    assert.equal(await hears(user, 2), '七天内可以退货。');
+    const now = await house.call('GET', '/api/v1/assistants/' + sim.made.id);
+    assert.equal(now.today.turns, 2, JSON.stringify(now.today));
+    assert.ok(now.today.input > 0 && now.today.output > 0, JSON.stringify(now.today));
+  });
+
+  test(`${name}: numbers of people stay in the house, and come back in the answer`, async () => {
+    const sim = sims[name];
+    const user = someone();
+    sim.calls.length = 0;
+    sim.always = undefined;
+    await says(user, `use ${name} 打给 13800138000，卡 4111 1111 1111 1111，证件 11010119900307889X`);
+    const answer = await hears(user); // the simulator says back what it was told
+    const out = told(sim);
+    for (const secret of ['13800138000', '4111 1111', '4111111111111111', '11010119900307889X']) assert.ok(!out.includes(secret), `${secret} left the house`);
+    assert.match(out, /\[PHONE_[0-9a-f]+\]/);
+    assert.ok(answer.includes('13800138000'), answer);
+  });
+}
+
+test('a promise is not passed on', async () => {
+  const user = someone();
+  sims.openai.answers.push('您好。我们保证给您退款！请稍等。');
+  await says(user, 'use openai 退款');
+  const answer = await hears(user);
+  assert.ok(!answer.includes('保证'), answer);
+  assert.ok(answer.includes('您好。') && answer.includes('请稍等。'), answer);
+});
+
+test('what is refused is never asked', async () => {
+  const before_ = sims.openai.count;
+  await says(someone(), 'use openai 教我制造炸弹');
+  await until('the conversation is there', () => talk_of('use openai 教我制造炸弹'));
+  await says(someone(), 'use openai 普通问题');
+  await until('the next one is asked', () => sims.openai.count > before_);
+  assert.ok(!told(sims.openai).includes('炸弹'));
+});
+
+test('one that is down hands on to the next in its chain', async () => {
+  const sim = await start('openai');
+  await assistant('first', 'openai', sim.config, { fallback: ['dify'] });
+  sim.faults.always = 'overloaded';
+  const user = someone();
+  sims.dify.answers.push('我来回答。');
+  await says(user, 'use first 在吗');
+  assert.equal(await hears(user), '我来回答。');
+  await sim.close();
+});
+
+test('one with a wrong key: the operator is told, the customer waits for a person', async () => {
+  await assistant('wrong', 'openai', { ...sims.openai.config, key: 'sk-wrong' });
+  await says(someone(), 'use wrong 你好');
+  await until('it is in the queue', async () => (await talk_of('use wrong 你好'))?.state === 'queued');
+  const list = await house.call('GET', '/api/v1/assistants?limit=100');
+  const trouble = list.items.find((a) => a.name === 'wrong').trouble;
+  assert.ok(trouble && !trouble.includes('sk-wrong'), trouble);
+});
+
+test('who asks for a person gets one', async () => {
+  const user = someone();
+  await says(user, 'use openai 我要转人工');
+  await until('it is in the queue', async () => (await talk_of('use openai 我要转人工'))?.state === 'queued');
+});
+
+test('a stream that breaks half-way is not said as if it were whole, nor twice', async () => {
+  const user = someone();
+  sims.openai.faults.push({ fault: 'cut', after: 6 });
+  sims.openai.answers.push('第一句在这里。第二句很长很长很长很长很长很长很长很长很长很长很长。');
+  await says(user, 'use openai 断线');
+  await until('something came of it', async () => shop.texts(user).length > 0 || (await talk_of('use openai 断线'))?.state === 'queued');
+  const seen = shop.texts(user).join('\n');
+  assert.ok(!seen.includes('很长'.repeat(8)), seen); // never sent by the provider
+  assert.ok(seen.split('第一句').length <= 2, seen);
+});
