@@ -107,7 +107,7 @@ export function Details() {
       <dl>
         <Fact label={t('details.state')} value={t('state.' + c.state)} />
         <Fact label={t('details.assignee')} value={app.agentName(c.assignee) || t('details.nobody')} />
-        <Fact label={t('details.channel')} value={app.channels.value.get(c.channel)?.name ?? t('channel.' + c.channel_type)} />
+        <Fact label={t('details.channel')} value={app.channelName(c.channel, c.channel_type)} />
         <Fact label={t('details.created')} value={fullTime(c.created_at)} />
         <Fact label={t('details.messages')} value={String(c.last_seq)} />
         <Fact label={t('details.id')} value={c.id} />

@@ -104,7 +104,7 @@ function Row({ c }: { c: Conversation }) {
     >
       <span class="conv-face">
         <Avatar id={c.contact} name={name} size={40} />
-        <i class="mark" title={t('channel.' + app.channelType(c.channel, c.channel_type))}>
+        <i class="mark" title={app.typeName(app.channelType(c.channel, c.channel_type))}>
           <Icon d={c.channel_type === 'email' ? I.mail : c.channel_type === 'web' ? I.globe : I.chat} size={12} />
         </i>
       </span>

@@ -31,7 +31,7 @@ function Header({ c }: { c: Conversation }) {
   const mine = c.assignee === app.me.value?.id;
   const wait = since ? t('list.waiting', { span: span(now.value - since) }) : '';
   const who = c.assignee ? (mine ? t('thread.mine') : t('thread.by', { name: app.agentName(c.assignee) })) : '';
-  const channel = app.channels.value.get(c.channel)?.name ?? t('channel.' + c.channel_type);
+  const channel = app.channelName(c.channel, c.channel_type);
   return (
     <header class="thread-head">
       <button class="icon-btn thread-back" aria-label={t('back')} onClick={thread.leaveThread}>

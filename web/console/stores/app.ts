@@ -8,6 +8,7 @@ import { browserStore } from '../../sdk/storage.ts';
 import type { Agent, AgentStatus, Channel, Page } from '../../sdk/types.ts';
 import { Drafts } from '../../shared/composer/drafts.ts';
 import { settings } from '../../shared/hotkeys.ts';
+import { t } from '../../shared/i18n.ts';
 
 export type Phase = 'boot' | 'login' | 'in' | 'error';
 
@@ -155,4 +156,23 @@ export function agentName(id: string | null | undefined): string {
 
 export function channelType(id: string, type?: string): string {
   return type ?? channels.value.get(id)?.type ?? 'web';
+}
+
+/** A type in words; types come with adapters, so it may be one we never heard of. */
+export function typeName(type: string): string {
+  const words = t('channel.' + type);
+  return words === 'channel.' + type ? type : words;
+}
+
+const asked = new Set<string>();
+
+/** What people call a channel. One that is newer than our list: its type, and the list is read again, once. */
+export function channelName(id: string, type?: string): string {
+  const known = channels.value.get(id);
+  if (known) return known.name;
+  if (!asked.has(id)) {
+    asked.add(id);
+    setTimeout(() => void loadPeople());
+  }
+  return typeName(type ?? 'web');
 }
