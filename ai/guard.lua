@@ -31,7 +31,9 @@ local made = {} -- by assistant: the policy with its words ready
 local function matcher(words) return words and #words > 0 and text.matcher(words) or nil end
 
 function M.policy(ctx)
-  local name = ctx.policy and "" or tostring(ctx.assistant or "")
+  local who = ctx.assistant
+  local name = type(who) == "table" and tostring(who.name) or tostring(who or "")
+  if not (defaults.assistants or {})[name] then name = "" end -- like all others
   if made[name] and not ctx.policy then return made[name] end
   local p = merged(defaults, ctx.policy or (defaults.assistants or {})[name])
   local h = p.handover

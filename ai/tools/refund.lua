@@ -1,6 +1,6 @@
--- Files a refund. It moves money, so a person confirms each one (confirm = true),
--- the amount is bounded here and again by the shop, and the key makes a repeated
--- call harmless.
+-- Files a refund. It moves money, so only an agent's co-pilot may have it called and
+-- the visitor is asked first (confirm = true); the amount is bounded here and again
+-- by the shop, and the key makes a repeated call harmless.
 --
 -- Set up: scripts/lib/shop.lua.
 local shop = require "lib.shop"
@@ -9,7 +9,7 @@ local MOST = 200 -- of the shop's currency; more is a matter for people
 
 return {
   api = 1,
-  description = "Files a refund for an order of the visitor. A colleague confirms it first; tell the visitor so.",
+  description = "Files a refund for an order of the visitor. The visitor is asked first.",
   parameters = {
     type = "object",
     properties = {

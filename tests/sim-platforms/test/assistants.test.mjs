@@ -21,7 +21,7 @@ return { api = 1, priority = 1, match = { first = true }, on_message = function(
   return conv:assign { ai = msg.text:match "^use (%w+)" }
 end }
 `;
-let server, house, shop;
+let server, house, shop, me;
 const sims = {};
 let customers = 0;
 
@@ -64,6 +64,8 @@ before(async () => {
   writeFileSync(join(server.home, 'scripts', 'rules', '10-use.lua'), RULE);
   await server.up();
   house = await new House(server.url).sign_in(EMAIL, PASSWORD);
+  me = await house.call('GET', '/api/v1/me');
+  me = me.agent ?? me;
   shop = await start('http');
   await house.wire(shop);
   for (const name of NAMES) {
@@ -162,3 +164,33 @@ test('a stream that breaks half-way is not said as if it were whole, nor twice',
   assert.ok(!seen.includes('很长'.repeat(8)), seen); // never sent by the provider
   assert.ok(seen.split('第一句').length <= 2, seen);
 });
+
+for (const name of NAMES) {
+  test(`${name}: a person takes over in the middle: the provider is hung up on, nothing of it is said`, async () => {
+    const sim = sims[name];
+    const user = someone();
+    const text = `use ${name} 长回答 ${user}`;
+    sim.faults.push({ fault: 'slow_tokens', ms: 60 });
+    sim.answers.push('这是一句很长的话，'.repeat(200) + '完。');
+    await says(user, text);
+    const talk = await until('it is answered', async () => sim.open > 0 && talk_of(text));
+    await house.call('POST', `/api/v1/conversations/${talk.id}/assign`, { agent: me.id });
+    await until('the stream is closed', () => sim.open === 0);
+    await house.call('POST', `/api/v1/conversations/${talk.id}/messages`, { ref: 'p-' + user, kind: 'text', text: '我来处理' });
+    await until('the person is heard', () => shop.texts(user).includes('我来处理'));
+    assert.deepEqual(shop.texts(user), ['我来处理']);
+  });
+
+  test(`${name}: who writes on is answered once, to all they said`, async () => {
+    const sim = sims[name];
+    const user = someone();
+    sim.faults.push({ fault: 'slow_first', ms: 1500 });
+    sim.answers.push('太早的回答。', '两个问题的回答。');
+    const from = sim.count;
+    await says(user, `use ${name} 第一个问题 ${user}`);
+    await until('it is asked', () => sim.count > from);
+    await says(user, '第二个问题');
+    assert.equal(await hears(user), '两个问题的回答。');
+    assert.deepEqual(shop.texts(user), ['两个问题的回答。']);
+  });
+}

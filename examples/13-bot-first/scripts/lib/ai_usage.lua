@@ -1,0 +1,1 @@
+../../../../scripts/lib/ai_usage.lua
