@@ -144,6 +144,21 @@ static void port_credits(void *arg, int64_t n)
 
 /* --- the stage ------------------------------------------------------------ */
 
+static void port_ask(void *arg, const struct turn *t)
+{
+    struct stage *s = arg;
+    must(s->asked_count < 64);
+    s->asked[s->asked_count++] = t->id;
+}
+
+static void port_unask(void *arg, uint64_t turn, const char *why)
+{
+    struct stage *s = arg;
+    (void)why;
+    must(turn);
+    s->unasked++;
+}
+
 void stage_open(struct stage *s)
 {
     *s = (struct stage){.now = 1900000000000,
@@ -161,6 +176,8 @@ void stage_open(struct stage *s)
                                        .wants = port_wants,
                                        .patience = port_patience,
                                        .face = port_face,
+                                       .ask = port_ask,
+                                       .unask = port_unask,
                                        .send = port_send,
                                        .accept = port_accept,
                                        .close = port_close,
@@ -250,9 +267,25 @@ static void put_outbox(struct stage *s, struct outbox *o)
     s->outbox[i].code = slice_dup(s->mem, o->code);
 }
 
+static void put_turn(struct stage *s, const struct turn *t)
+{
+    size_t i = 0;
+    while (i < s->turn_count && s->turns[i].id != t->id) {
+        i++;
+    }
+    must(i < 32);
+    s->turn_count += i == s->turn_count;
+    s->turns[i] = *t;
+    s->turns[i].assistant = slice_dup(s->mem, t->assistant);
+    s->turns[i].reason = slice_dup(s->mem, t->reason);
+    s->turns[i].note = slice_dup(s->mem, t->note);
+}
+
 static void put_row(struct stage *s, const struct put *p)
 {
-    if (p->kind == PUT_OUTBOX) {
+    if (p->kind == PUT_TURN) {
+        put_turn(s, p->turn);
+    } else if (p->kind == PUT_OUTBOX) {
         put_outbox(s, p->outbox);
     } else if (p->kind == PUT_FLOW) {
         put_flow(s, p->flow);

@@ -34,6 +34,10 @@ struct stage {
     struct dead dead;         /* the last letter put; id 0 = none there */
     struct outbox outbox[16]; /* rows as they were put last, by id */
     size_t outbox_count;
+    struct turn turns[32]; /* rows as they were put last, by id */
+    size_t turn_count;
+    uint64_t asked[64]; /* turns the roof was given, and which it lost */
+    size_t asked_count, unasked;
     int traces;       /* rows put */
     char trace[4096]; /* the last one */
     int64_t credits;
