@@ -9,6 +9,7 @@
 #include "app/server.h"
 #include "app/api/api.h"
 #include "app/assist/assist.h"
+#include "app/assist/prompts.h"
 #include "app/channels/channels.h"
 #include "app/files/files.h"
 #include "base/clock.h"
@@ -130,6 +131,7 @@ static void on_files(void *arg, const char *const *paths, size_t n)
     if (s->script) {
         script_changed(s->script, paths, n);
     }
+    prompts_changed(s, paths, n);
 }
 
 static int open_scripts(struct server *s, struct err *e)

@@ -75,13 +75,13 @@ static void on_look(struct timer *t)
     struct desk_figures f = {0};
     desk_measure(s->desk, &f);
     bool quiet = s->net_is_closed && !f.pending && !f.jobs && !s->reloading &&
-                 !s->founder;
+                 !assist_is_busy(s) && !s->founder;
     bool late = loop_now(s->loop) >= s->drain_until_ms;
     if (late && !quiet) {
         log_warn("app", "stopping with %zu jobs, %zu commits under way", f.jobs,
                  f.pending);
     }
-    if (quiet || (late && !s->reloading)) {
+    if (quiet || (late && !s->reloading && !assist_is_busy(s))) {
         close_scripts(s);
     } else {
         timer_start(loop_wheel(s->loop), &s->drain,

@@ -88,7 +88,7 @@ static void arm(struct asking *k, enum asking_state state, int64_t ms)
 }
 
 /* One line of the story: who was asked, what came of it. */
-static void note(struct asking *k, struct slice name, const char *class,
+void asking_note(struct asking *k, struct slice name, const char *class,
                  struct slice detail)
 {
     size_t was = k->asked.len;
@@ -111,6 +111,13 @@ static void note(struct asking *k, struct slice name, const char *class,
     if (w.failed) {
         k->asked.len = was; /* the first ones tell most */
     }
+}
+
+/* Likewise, and it is what the asker is told if there is no other. */
+static void note(struct asking *k, struct slice name, const char *class,
+                 struct slice detail)
+{
+    asking_note(k, name, class, detail);
     k->class = slice_dup(k->arena, slice_of(class));
     k->detail = slice_dup(k->arena, detail);
 }
@@ -343,6 +350,11 @@ static void on_timer(struct timer *t)
 }
 
 void asking_start(struct asking *k)
+{
+    arm(k, ASKING_NEW, 0);
+}
+
+void asking_again(struct asking *k)
 {
     arm(k, ASKING_NEW, 0);
 }

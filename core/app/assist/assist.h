@@ -16,7 +16,8 @@ struct script_ask;
 
 /* --- bots.c: the assistants that are set up --- */
 struct assist *assist_new(struct server *s);
-void assist_free(struct assist *as); /* after the loop; NULL is fine */
+void assist_free(struct assist *as);         /* after the loop; NULL is fine */
+bool assist_is_busy(const struct server *s); /* a thread of it works */
 void assist_put(struct server *s, const struct assistant *a); /* copies */
 void assist_del(struct server *s, uint64_t id);
 const struct assistant *assist_get(const struct server *s, uint64_t id);

@@ -6,6 +6,7 @@
  * pending; one that is deleted ends when its last call has.
  */
 #include "app/assist/inside.h"
+#include "app/assist/prompts.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -363,6 +364,11 @@ void assist_faces_changed(struct server *s)
 
 /* --- the whole ------------------------------------------------------------ */
 
+bool assist_is_busy(const struct server *s)
+{
+    return s->assist && s->assist->reads_prompts;
+}
+
 struct assist *assist_new(struct server *s)
 {
     struct assist *as = mem_alloc(sizeof *as);
@@ -375,6 +381,7 @@ struct assist *assist_new(struct server *s)
     list_init(&as->written);
     timer_init(&as->slow, NULL);
     as->kinds = kinds_of_connectors(SLICE("[]"));
+    as->prompts = prompts_read(s->conf.home);
     return as;
 }
 
@@ -405,6 +412,7 @@ void assist_free(struct assist *as)
     map_fini(&as->runs);
     map_fini(&as->memos);
     timer_stop(loop_wheel(as->server->loop), &as->slow);
+    prompts_free(as->prompts);
     kinds_free(as->kinds);
     arena_free(as->faces_arena);
     mem_free(as);

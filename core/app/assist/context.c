@@ -6,6 +6,7 @@
  * read is a turn with nothing said, which fails.
  */
 #include "app/assist/inside.h"
+#include "app/assist/prompts.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/limits.h"
@@ -195,6 +196,25 @@ static void put_message(struct jsonw *w, const char *role, struct slice text)
     jsonw_close(w, '}');
 }
 
+static void put_prompt(struct jsonw *w, struct asking *k, const struct bot *bot)
+{
+    struct slice text;
+    const char *version = bot->prompt.len
+                              ? prompts_find(k->as->prompts, bot->prompt, &text)
+                              : NULL;
+    if (version) {
+        char label[128];
+        int n = snprintf(label, sizeof label, "%.*s %s", SLICE_FMT(bot->prompt),
+                         version);
+        k->prompt_version =
+            slice_dup(k->arena, (struct slice){label, (size_t)n});
+        put_message(w, "system", text);
+    } else if (bot->prompt.len) {
+        asking_note(k, bot->rec.name, "prompt",
+                    SLICE("its prompt is not in ai/prompts"));
+    }
+}
+
 /* What a script wants said: its prompt, or its messages, and the rest. */
 static void put_wishes(struct jsonw *w, const struct json *j)
 {
@@ -248,6 +268,7 @@ struct slice context_turn(struct asking *k, const struct bot *bot,
     put_tools(&w, k, bot);
     jsonw_key(&w, "messages");
     jsonw_open(&w, '[');
+    put_prompt(&w, k, bot);
     if (k->messages.len) {
         jsonw_raw(&w, k->messages);
     }

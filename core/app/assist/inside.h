@@ -123,6 +123,9 @@ struct asking {
     struct buf asked;           /* JSON array's inside: who, what came of it */
     struct slice hops;
     uint32_t rounds;
+    size_t round_from;          /* of text, where this round's begins */
+    const struct json *call_at; /* the tool that runs */
+    struct slice prompt_version;
     bool cached;
     void (*done)(struct asking *k, bool well); /* frees it */
     void *owner;
@@ -146,10 +149,12 @@ struct assist {
     struct map names; /* text -> struct desk_of_bot */
     struct kinds *kinds, *none;
     struct arena *faces_arena;
-    struct json *faces;  /* what connectors and tools say */
-    struct map askings;  /* id -> struct asking */
-    struct map runs;     /* number -> struct run */
-    struct map memos;    /* conv -> struct memo */
+    struct json *faces; /* what connectors and tools say */
+    struct map askings; /* id -> struct asking */
+    struct map runs;    /* number -> struct run */
+    struct map memos;   /* conv -> struct memo */
+    struct prompts *prompts;
+    bool reads_prompts, prompts_again;
     struct list written; /* askings with text that was not told */
     struct timer slow;
 };
@@ -178,6 +183,15 @@ void asking_speaks(struct asking *k); /* the first word is there */
 void bot_pump(struct desk_of_bot *b);
 void bot_freed(struct desk_of_bot *b);  /* a place of it */
 void bot_settle(struct desk_of_bot *b); /* frees it if it is over */
+
+/* One line of the story; hops of a script's job, for the trace. */
+void asking_note(struct asking *k, struct slice name, const char *class,
+                 struct slice detail);
+void asking_hops(struct asking *k, const struct job *job);
+void asking_again(struct asking *k); /* the same one, with what tools gave */
+
+/* tools.c */
+void tools_begin(struct asking *k);
 
 /* run.c */
 void run_start(struct asking *k, struct desk_of_bot *b);

@@ -195,7 +195,7 @@ static void tell_operator(struct desk_of_bot *b, bool ok, const char *class,
     }
 }
 
-static void add_hops(struct asking *k, const struct job *job)
+void asking_hops(struct asking *k, const struct job *job)
 {
     struct slice more = job->hops, was = k->hops;
     if (more.len < 3 || was.len + more.len > LIMIT_TRACE_BYTES / 2) {
@@ -220,7 +220,11 @@ static void go_on(struct asking *k, const struct json *j, const char *class,
     const struct json *s = json_get(j, "seconds");
     if (json_bool(j, "ok", false)) {
         learn(k, j);
-        k->done(k, true);
+        if (k->calls.len > 2 && k->kind != ASKING_CALL) {
+            tools_begin(k);
+        } else {
+            k->done(k, true);
+        }
         return;
     }
     if (slice_is(json_text(j, "by"), "guard") && detail.len &&
@@ -283,7 +287,7 @@ static void on_ran(struct job *job)
         keep_rows(r);
     }
     if (k) {
-        add_hops(k, job);
+        asking_hops(k, job);
         k->run = NULL;
         r->asking = NULL;
         k->answered_by = k->chain[k->chain_at];

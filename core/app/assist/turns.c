@@ -91,6 +91,9 @@ static struct slice note_of(struct asking *k, struct arena *a)
     jsonw_open(&w, '[');
     jsonw_raw(&w, buf_slice(&k->asked));
     jsonw_close(&w, ']');
+    if (k->prompt_version.len) {
+        jsonw_put_text(&w, "prompt", k->prompt_version);
+    }
     if (k->cached) {
         jsonw_put_bool(&w, "cached", true);
     }

@@ -270,7 +270,13 @@ static const char *take_data(struct task *t)
     struct buf out;
     lua_settop(L, 3);
     buf_init(&out, BODY_BYTES);
-    if (lua_istable(L, 1)) {
+    if (t->job->hook == HOOK_TOOL && lua_type(L, 1) == LUA_TSTRING) {
+        struct slice text;
+        text.at = lua_tolstring(L, 1, &text.len);
+        why = !slice_is_utf8(text) || buf_add_slice(&out, text)
+                  ? "run: the result is no text or too long"
+                  : NULL;
+    } else if (lua_istable(L, 1)) {
         if (value_write(L, 1, &out, &why) == 0)
             why = NULL;
     } else if (lua_toboolean(L, 1) ||
