@@ -112,7 +112,7 @@ end
 
 local function waits(code, why, ctx)
   log.warn("email: the mailbox could not be read", { channel = ctx.channel.id, code = code, why = why })
-  return { again = code == "unauthorized" and 300 or code == "not_found" and 120 or 30 }
+  return { again = code == "unauthorized" and 300 or code == "not_found" and 120 or 10 }
 end
 
 local function started(ctx, state, code, why)

@@ -96,7 +96,7 @@ describe("channel email", { only = "none" }, function()
     t.http.on("LOOK " .. BOX, { fails = "unauthorized", times = 1 })
     assert.equal(300, adapter.poll(ctx).again)
     t.http.on("LOOK " .. BOX, { fails = "unavailable", times = 1 })
-    assert.equal(30, adapter.poll(ctx).again)
+    assert.equal(10, adapter.poll(ctx).again)
     assert.equal(40, kv.get("box:ch_1").uid)
   end)
 

@@ -88,7 +88,7 @@ describe("channel email, out", { only = "none" }, function()
       { { status = 552, text = "5.2.3 too big" }, "failed", "too_large" },
       { { status = 550, text = "5.7.1 spam" }, "failed", "refused" },
       { { status = 554, text = "5.2.2 full" }, "failed", "mailbox_full" },
-      { { fails = "unauthorized" }, "retry", 300 }, { { fails = "unavailable" }, "retry", 30 },
+      { { fails = "unauthorized" }, "retry", 300 }, { { fails = "unavailable" }, "retry", 10 },
       { { fails = "bad_request" }, "failed", "bad_address" } }
     for i, case in ipairs(cases) do
       case[1].times = 1

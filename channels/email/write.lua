@@ -65,7 +65,7 @@ function M.trouble(said, code, why)
     if code == "unauthorized" then
       return { retry = 300, why = "发信服务器不接受登录名和密码 / the mail server refuses the log-in: " .. tostring(why) }
     end
-    return { retry = 30, why = why or code }
+    return { retry = 10, why = why or code }
   end
   if said.ok then return nil end
   local words = ("%d %s"):format(said.status, said.text)

@@ -22,7 +22,7 @@
 
 #define READ_BYTES (16 * 1024)
 #define READS_A_TURN 64
-#define BLOCKED_US 200000
+#define BLOCKED_US 900000 /* curl looks once a second */
 
 struct watcher {
     uv_poll_t poll; /* must be first */

@@ -199,6 +199,7 @@ void row_coldstart(void);
 void row_reload(void);
 void row_scripts(void);
 void row_attack(void);
+void row_email(void);
 void row_loads(void);
 void row_conversations(void);
 void row_stored(void);

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -128,6 +129,7 @@ static pid_t start(const struct mailhouse *m, const char *const argv[])
     if (pid == 0) {
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
         setpgid(0, 0);
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
         dup2(fd, 1);
         dup2(fd, 2);
         execvp(argv[0], (char *const *)(uintptr_t)argv);

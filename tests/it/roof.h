@@ -201,12 +201,12 @@ UNUSED static const char *make_agent(struct roof *r, const char *email,
 }
 
 /* One sentence of a talk (docs/author/talk.md). */
-UNUSED static bool play(struct roof *r, const char *text)
+UNUSED static bool play_within(struct roof *r, const char *text, int64_t ms)
 {
     const struct step *const all[] = {steps_given, steps_say, steps_see};
     struct line l = {.text = slice_of(text)};
     struct slice args[TALK_ARGS] = {{NULL, 0}};
-    r->t.within_ms = TALK_WAIT_MS;
+    r->t.within_ms = ms;
     for (size_t i = 0; i < 3; i++) {
         for (const struct step *st = all[i]; st->pattern; st++) {
             if (read_match(st->pattern, &l, r->t.arena, args)) {
@@ -217,6 +217,11 @@ UNUSED static bool play(struct roof *r, const char *text)
     }
     FAIL("no such sentence: %s", text);
     return false;
+}
+
+UNUSED static bool play(struct roof *r, const char *text)
+{
+    return play_within(r, text, TALK_WAIT_MS);
 }
 
 /* The conversation of an actor. */
