@@ -24,6 +24,19 @@ struct prompts {
     } at[PROMPTS_MOST];
 };
 
+/* Without what stands in front between two lines ---: it is for people. */
+static struct slice without_head(struct slice s)
+{
+    static const char mark[] = "\n---\n";
+    if (!slice_starts(s, mark + 1))
+        return s;
+    const char *end = memmem(s.at + 3, s.len - 3, mark, sizeof mark - 1);
+    if (!end)
+        return s;
+    end += sizeof mark - 1;
+    return (struct slice){end, s.len - (size_t)(end - s.at)};
+}
+
 static void read_one(struct prompts *p, const char *folder, const char *file)
 {
     char path[PATH_BYTES];
@@ -56,7 +69,7 @@ static void read_one(struct prompts *p, const char *folder, const char *file)
         snprintf(p->at[p->count].version + 2 * i, 3, "%02x", sum[i]);
     }
     p->at[p->count].name = slice_dup(p->arena, (struct slice){file, n - 3});
-    p->at[p->count].text = slice_trim(s);
+    p->at[p->count].text = slice_trim(without_head(s));
     p->count++;
 }
 

@@ -2,7 +2,8 @@
 /* prompts.h - the texts in ai/prompts: what assistants are told first.
  *
  * Read at the start and whenever one changes, on a thread of its own; the old
- * ones serve until all are read. A prompt's version is its content's hash.
+ * ones serve until all are read. A prompt's version is its content's hash. What
+ * stands in front between two lines --- is for people: no model is told.
  *
  * Thread: main.
  */

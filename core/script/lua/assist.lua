@@ -124,9 +124,15 @@ local function entry_ask(ask, guard)
   end
 end
 
-local function entry_embed(embed)
+-- What is looked up goes out without anybody's numbers too: no way back is needed.
+local function entry_embed(embed, guard)
   return function(texts, base)
     local out = { ok = false }
+    if guard and guard.redact and base.guard ~= false then
+      local watch, safe = { vault = {}, assistant = base.assistant }, {}
+      for i = 1, #texts do safe[i] = guard.redact(texts[i], watch) end
+      texts = safe
+    end
     local ctx = { config = base.config, assistant = base.assistant, timeout = base.timeout }
     function ctx.usage(u) out.usage = usage_of(u) end
     local vectors, class, detail, seconds = embed(texts, ctx)
