@@ -278,6 +278,26 @@ static int calls(struct talk *t, struct slice *args, int with_body)
                       with_body ? read_variables(t, args[3]) : SLICE(""));
 }
 
+/* admin calls GET /api/v1/dead-letters until total = 1: what the house stores
+ * after it was seen elsewhere (a log line, say) is asked for again and again. */
+static int calls_until(struct talk *t, struct slice *args, int variant)
+{
+    (void)variant;
+    int64_t until = talk_now_ms() + t->within_ms;
+    for (;;) {
+        if (calls(t, args, 0))
+            return -1;
+        if (step_compare(t, step_field(t->answer_json, args[3]), args[4],
+                         args[5]))
+            return 0;
+        if (talk_now_ms() > until)
+            return talk_fail(t, "the last answer was %d %.*s", t->answer.status,
+                             SLICE_FMT(t->answer.body));
+        if (actor_pump(t, 20))
+            return -1;
+    }
+}
+
 static int answer_is(struct talk *t, struct slice *args, int has)
 {
     int64_t status;
@@ -311,6 +331,7 @@ const struct step steps_given[] = {
     {"log has TEXT", log_has, 0, false},
     {"WHO calls WORD WORD", calls, 0, false},
     {"WHO calls WORD WORD with REST", calls, 1, false},
+    {"WHO calls WORD WORD until WORD OP REST", calls_until, 0, false},
     {"answer is WORD", answer_is, 0, false},
     {"answer has WORD OP REST", answer_is, 1, false},
     {NULL, NULL, 0, false},
