@@ -126,6 +126,12 @@ static int64_t port_patience(void *arg, const struct job *job)
     return s->script ? script_patience(s->script, job) : 0;
 }
 
+static bool port_strict(void *arg, const struct job *job)
+{
+    struct server *s = arg;
+    return s->script ? script_is_strict(s->script, job) : false;
+}
+
 #define HOURS_MOST (24 * 366)
 
 /* What the channel's own settings say of its window. */
@@ -237,6 +243,7 @@ struct desk_conf ports_conf(struct server *s)
                   .read = port_read,
                   .wants = port_wants,
                   .patience = port_patience,
+                  .strict = port_strict,
                   .face = port_face,
                   .send = port_send,
                   .ask = assist_ask,

@@ -47,6 +47,9 @@ struct desk_ports {
     void (*halt)(void *arg, uint64_t turn);
     /* Bytes that wait for a slow peer; NULL: none ever do. */
     int64_t (*backlog)(void *arg, uint64_t peer);
+    /* INBOUND, SEND: must a rule have seen it, or it is refused (on_failure)?
+     * NULL: none must. */
+    bool (*strict)(void *arg, const struct job *job);
     /* false: the peer is gone. */
     bool (*send)(void *arg, uint64_t peer, struct notice *n);
     void (*accept)(void *arg, uint64_t peer, enum role role);
@@ -237,6 +240,7 @@ struct act {
     uint64_t passed;    /* conv where on_inbound, on_send let it pass, 0 = not
                            seen yet (desk's own) */
     struct job *screen; /* with what they want, owned; NULL = nothing */
+    bool strict;        /* a hook must have seen it (desk's own) */
     /* answer: result, err; SEND: the stored event; the conversation as it is */
     int result;
     struct err err;

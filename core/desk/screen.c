@@ -4,8 +4,9 @@
  * Happy path: sends of one conversation pass in their order; the first is shown
  * to on_inbound (a visitor's) or on_send (an agent's), comes back edited or as
  * it was, and goes the usual way. Failure: a hook that takes longer than its
- * patience, fails, or is killed lets the message pass as it is; one that
- * rejects it is answered with its reason and nothing is stored.
+ * patience, fails, or is killed lets the message pass as it is, unless its rule
+ * says on_failure = "reject"; one that rejects it is answered with its reason
+ * and nothing is stored.
  */
 #include "base/clock.h"
 #include "base/json.h"
@@ -14,6 +15,7 @@
 #include "desk/outcome.h"
 
 #define PATIENCE_MS 5000 /* where the roof names none */
+#define UNCHECKED "the message could not be checked; send it again later"
 
 METER(m_screened, METER_COUNTER, "yuelai_messages_screened_total",
       "Messages shown to hooks before they were stored");
@@ -103,22 +105,29 @@ static void keep_memory(struct desk *d, struct job *job)
     }
 }
 
+/* The first does not go on. */
+static void turn_away(struct desk *d, struct conv *c, int code,
+                      const char *text)
+{
+    struct act *act = take_first(c);
+    c->screening = NULL;
+    meter_add(&m_rejected, 1);
+    c->under_way++;
+    act_fail(act, code, text);
+    screen_next(d, c);
+    c->under_way--;
+    conv_settle(d, c);
+}
+
 static void reject(struct desk *d, struct conv *c, struct job *job,
                    struct slice why)
 {
     char text[256];
-    struct act *act = take_first(c);
     size_t n = why.len < sizeof text - 1 ? why.len : sizeof text - 1;
     memcpy(text, why.at, n);
     text[n] = '\0';
-    c->screening = NULL;
-    meter_add(&m_rejected, 1);
     keep_memory(d, job);
-    c->under_way++;
-    act_fail(act, ERR_UNPROCESSABLE, n ? text : "the message was refused");
-    screen_next(d, c);
-    c->under_way--;
-    conv_settle(d, c);
+    turn_away(d, c, ERR_UNPROCESSABLE, n ? text : "the message was refused");
 }
 
 static const struct effect *last_of(const struct job *job, enum effect_type t)
@@ -160,6 +169,11 @@ static void on_screened(struct job *job)
         job_free(job);
         return;
     }
+    if (job->result < 0 && act->strict) {
+        turn_away(d, c, ERR_UNAVAILABLE, UNCHECKED);
+        job_free(job);
+        return;
+    }
     if (job->result == 0 && e) {
         edit(act, e);
     }
@@ -172,6 +186,11 @@ static void on_patience(struct timer *t)
     struct conv *c = container_of(t, struct conv, screen_timer);
     struct act *act = c->screens;
     const struct event ev = as_event(act);
+    if (act->strict) {
+        log_warn("desk", "a message is refused: its hooks took too long");
+        turn_away(c->desk, c, ERR_UNAVAILABLE, UNCHECKED);
+        return;
+    }
     meter_add(&m_unscreened, 1);
     log_warn("desk", "a message passes unseen: its hooks took too long");
     act->screen = job_make(c->desk, c, hook_of(act), &ev); /* its trace */
@@ -193,6 +212,8 @@ static void show(struct desk *d, struct conv *c, struct act *act)
     job_fill(d, c, job);
     job->event.at = job->at;
     c->screening = job;
+    act->strict =
+        d->conf.ports.strict && d->conf.ports.strict(d->conf.ports.arg, job);
     int64_t ms = d->conf.ports.patience
                      ? d->conf.ports.patience(d->conf.ports.arg, job)
                      : PATIENCE_MS;

@@ -172,6 +172,8 @@ bool script_wants(const struct script *s, const struct job *job);
 /* Ms until the default places the conversation: the longest `deadline` of the
  * rules that match, else conf.routing_ms. */
 int64_t script_patience(const struct script *s, const struct job *job);
+/* Does one of the rules that match say on_failure = "reject"? */
+bool script_is_strict(const struct script *s, const struct job *job);
 void script_run(struct script *s, struct job *job); /* takes; job->done comes */
 /* The same, but the thread is woken by the next script_flush: once for all that
  * one turn of the home loop has for it. */

@@ -25,3 +25,4 @@
 ---@field limits? Limits Its own limits, below the house's.
 ---@field canary? integer|Canary A new version serves this percentage of new conversations first, and is compared with the old one.
 ---@field pin? boolean Running conversations stay on the version they began with.
+---@field on_failure? "pass"|"reject" "reject": a message that on_inbound or on_send could not check (it failed, was stopped, took too long, is switched off) is refused. Else it passes as it is.

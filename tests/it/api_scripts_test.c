@@ -59,6 +59,7 @@ TEST("a script, its versions and their sources")
     const struct json *source = json_get(r.j, "sources")->first;
     CHECK_SLICE(json_text(source, "name"), "rules/20-x");
     CHECK_SLICE(json_text(source, "text"), SAYS("one"));
+    CHECK_EQ_INT(get(&r, "/api/v1/scripts/rules/never:was/versions"), 404);
     get(&r, RULE "/versions/0123456789ab");
     CHECK_ERROR(&r, 404, "not_found", "");
     get(&r, "/api/v1/scripts/rules/none");

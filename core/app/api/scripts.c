@@ -75,6 +75,15 @@ static struct slice name_of(struct call *c)
     return (struct slice){text, len};
 }
 
+static bool is_known(struct call *c, struct slice name)
+{
+    struct buf text;
+    buf_init(&text, REPLY_MAX);
+    int r = c->s->script ? script_show(c->s->script, name, &text) : 0;
+    buf_fini(&text);
+    return r == 0;
+}
+
 /* Writes the script as it is; false after a 404. */
 static bool write_one(struct call *c, struct slice name)
 {
@@ -100,13 +109,25 @@ static void get(struct call *c)
 
 /* --- versions ------------------------------------------------------------- */
 
+/* There may be versions of a script that is gone; else it never was. */
+static void reply_versions(struct query *q)
+{
+    struct call *c = q->owner;
+    if (q->result || q->total || is_known(c, q->text)) {
+        reply_page(q);
+        return;
+    }
+    query_free(q);
+    reply_missing(c, "script");
+}
+
 static void list_versions(struct call *c)
 {
     struct page p;
     if (!page_read(c, &p)) {
         return;
     }
-    struct query *q = query_new(QUERY_VERSIONS, reply_page, c);
+    struct query *q = query_new(QUERY_VERSIONS, reply_versions, c);
     q->text = slice_dup(q->arena, name_of(c));
     q->limit = p.limit;
     q->offset = p.offset;
@@ -250,15 +271,6 @@ static void on_target(struct query *q)
     query_free(q);
 }
 
-static bool is_known(struct call *c)
-{
-    struct buf text;
-    buf_init(&text, REPLY_MAX);
-    int r = c->s->script ? script_show(c->s->script, c->text, &text) : 0;
-    buf_fini(&text);
-    return r == 0;
-}
-
 /* The version before the one that serves: the newest that served once. */
 static struct slice version_before(struct call *c, const struct query *q)
 {
@@ -285,7 +297,7 @@ static void on_rows(struct query *q)
     query_free(q);
     if (version.len) {
         ask_version(c, c->text, version, on_target);
-    } else if (!is_known(c)) {
+    } else if (!is_known(c, c->text)) {
         reply_missing(c, "script");
     } else {
         reply_fail(c, ERR_CONFLICT, NULL,

@@ -129,6 +129,13 @@ static int64_t port_patience(void *arg, const struct job *job)
     return st->server->script ? script_patience(st->server->script, job) : 0;
 }
 
+static bool port_strict(void *arg, const struct job *job)
+{
+    struct stage *st = arg;
+    return st->server->script ? script_is_strict(st->server->script, job)
+                              : false;
+}
+
 static int64_t port_now(void *arg)
 {
     (void)arg;
@@ -178,6 +185,7 @@ struct desk_ports stage_ports(struct stage *st)
                                .read = port_read,
                                .wants = port_wants,
                                .patience = port_patience,
+                               .strict = port_strict,
                                .send = port_send,
                                .accept = port_accept,
                                .close = port_close,

@@ -65,6 +65,10 @@ static const struct api_call rule[] = {
           "and is compared with the old one."),
     FIELD("pin", "boolean|nil",
           "Running conversations stay on the version they began with."),
+    FIELD("on_failure", "\"pass\"|\"reject\"|nil",
+          "\"reject\": a message that on_inbound or on_send could not check "
+          "(it failed, was stopped, took too long, is switched off) is "
+          "refused. Else it passes as it is."),
     END};
 const struct api_module rule_module = {
     .name = "Rule",

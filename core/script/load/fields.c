@@ -239,6 +239,20 @@ static int read_pin(struct version *v, struct err *e)
     return 1;
 }
 
+/* --- what cannot be checked ----------------------------------------------- */
+
+static int read_on_failure(struct version *v, struct err *e)
+{
+    struct slice s = {"", 0};
+    if (lua_type(v->L, -1) == LUA_TSTRING)
+        s.at = lua_tolstring(v->L, -1, &s.len);
+    v->strict = slice_is(s, "reject");
+    if (!v->strict && !slice_is(s, "pass"))
+        return refuse(e, "on_failure",
+                      "on_failure must be \"pass\" or \"reject\"");
+    return 1;
+}
+
 /* --- all ------------------------------------------------------------------ */
 
 int field_read(struct version *v, const char *name, struct err *e)
@@ -262,6 +276,8 @@ int field_read(struct version *v, const char *name, struct err *e)
         return canary_read(v->L, &v->canary, e) < 0 ? ERR_UNPROCESSABLE : 1;
     if (strcmp(name, "pin") == 0)
         return read_pin(v, e);
+    if (strcmp(name, "on_failure") == 0)
+        return read_on_failure(v, e);
     return 0;
 }
 
@@ -271,6 +287,9 @@ int fields_check(struct version *v, struct err *e)
     if (hears && !v->events)
         return refuse(e, "on_event",
                       "on_event needs events = { \"contact.updated\", ... }");
+    if (v->strict && !(v->hooks & (1u << HOOK_INBOUND | 1u << HOOK_SEND)))
+        return refuse(e, "on_failure",
+                      "on_failure is for on_inbound and on_send");
     if (v->events && !hears)
         return refuse(e, "events", "events needs on_event");
     if (v->budget.used > (size_t)v->limits.memory)

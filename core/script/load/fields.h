@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fields.h - what a rule's table says about when and how far it may run:
- * hooks, events, deadline, limits, canary, pin.
+ * hooks, events, deadline, limits, canary, pin, on_failure.
  *
  * Read once, while the file is loaded; raw access only, raises nothing.
  */
@@ -19,6 +19,6 @@ int fields_check(struct version *v, struct err *e);
     "on_inbound, on_message, on_send, on_assign, on_queue, on_close, "         \
     "on_timer, on_event, on_conversation, run, states, events, deadline, "     \
     "limits, "                                                                 \
-    "canary, pin"
+    "canary, pin, on_failure"
 /* Nothing beyond the house's; before a table is read. */
 void limits_init(struct limits *l, size_t memory_bytes);

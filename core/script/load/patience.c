@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* patience.c - script_patience: how long the house waits for its rules.
+/* patience.c - how long the house waits for its rules, and whether it must.
  *
  * Happy path: no rule says a deadline and the answer is the house's; before a
  * message is stored it has longer, for what passes unseen is worse than what is
  * placed by the default. Failure modes: none.
  */
 #include "script/inside.h"
+
+bool script_is_strict(const struct script *s, const struct job *job)
+{
+    uint32_t at = 0;
+    const struct version *v;
+    while (s->plan->strict && (v = plan_next(s->plan, job, &at)) != NULL)
+        if (v->strict)
+            return true;
+    return false;
+}
 
 int64_t script_patience(const struct script *s, const struct job *job)
 {

@@ -37,7 +37,7 @@ void script_publish(struct script *s)
     size_t n = 0;
     struct choice *list = mem_alloc((s->units.count + 1) * sizeof *list);
     for (size_t i = 0; (u = map_next(&s->units, &i)) != NULL;)
-        if (serving_is_on(u))
+        if (serving_is_on(u) || serving_is_guard(u))
             list[n++] = choice_for(u);
     struct plan *old = s->plan;
     s->plan = plan_new(list, n);

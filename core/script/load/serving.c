@@ -29,6 +29,11 @@ bool serving_is_on(const struct unit *u)
     return u->version && !u->off && u->ill == UNIT_SERVING;
 }
 
+bool serving_is_guard(const struct unit *u)
+{
+    return u->version && !u->off && u->version->strict;
+}
+
 /* The state follows from what is the case. */
 static void settle(struct unit *u)
 {

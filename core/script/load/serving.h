@@ -39,3 +39,5 @@ void serving_ill(struct script *s, struct unit *u, const struct version *v,
 /* Pinned versions that no conversation needs any more go; publishes. */
 void serving_unpin(struct script *s, struct unit *u, int64_t oldest);
 bool serving_is_on(const struct unit *u); /* is it in the plan? */
+/* It is asked, switched off for its failures or not: on_failure. */
+bool serving_is_guard(const struct unit *u);

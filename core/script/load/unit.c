@@ -217,6 +217,7 @@ struct plan *plan_new(const struct choice *choices, size_t n)
         p->hooks |= p->at[i]->hooks;
         p->events |= p->at[i]->events;
         p->deadlines |= p->at[i]->deadline_ms > 0;
+        p->strict |= p->at[i]->strict;
         p->choice[i] = list[i].choice;
     }
     mem_free(list);

@@ -127,7 +127,8 @@ struct version {
     uint32_t hooks;        /* bits of enum hook */
     uint32_t events;       /* on_event: bits of event_bit */
     struct limits limits;
-    bool pin; /* running conversations stay on it */
+    bool pin;    /* running conversations stay on it */
+    bool strict; /* what its on_inbound, on_send cannot check is refused */
     struct canary_conf canary;
     atomic_bool on_trial;   /* calls are counted: canary.h; any thread */
     int hook[HOOK_COUNT];   /* registry, LUA_NOREF = has none */
@@ -186,6 +187,7 @@ struct plan {
     atomic_int refs;
     uint32_t hooks, events; /* of any of them: script_wants asks these first */
     bool deadlines;         /* any of them has one */
+    bool strict;            /* likewise */
     size_t count;
     struct choice *choices;       /* owned */
     const struct choice **choice; /* of at[i]; NULL: it is the only one */

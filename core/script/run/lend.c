@@ -154,9 +154,9 @@ static void lose(struct worker *w, struct version *v)
     w->has_lost = true;
     if (t) {
         struct job *job = t->job;
-        task_lose(t);
+        enum outcome o = task_lose(t);
         if (!w->stopping)
-            worker_go_on(w, job, OUTCOME_FAILED);
+            worker_go_on(w, job, o);
     }
     if (w->stopping)
         worker_stop_runs(w);

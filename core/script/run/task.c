@@ -295,10 +295,33 @@ static void collect(struct worker *w, struct version *v)
         lua_gc(v->L, LUA_GCCOLLECT, 0);
 }
 
+/* A guard did not come to an end: nobody shall pass it for that (on_failure).
+ */
+static bool refuses(struct version *v, struct job *job)
+{
+    if (!v->strict || (job->hook != HOOK_INBOUND && job->hook != HOOK_SEND))
+        return false;
+    struct effect *e = job_effect(job, EFFECT_REJECT);
+    if (!e) { /* there are too many: none of the others counts either */
+        job->first = job->last = NULL;
+        job->count = 0;
+        e = job_effect(job, EFFECT_REJECT);
+    }
+    e->unit = slice_dup(job->arena, v->name);
+    e->text = SLICE("the message could not be checked");
+    return true;
+}
+
+static enum outcome failed(struct version *v, struct job *job)
+{
+    return refuses(v, job) ? OUTCOME_DECIDED : OUTCOME_FAILED;
+}
+
 static enum outcome fail(struct task *t, int status, bool killed)
 {
     struct version *v = t->version;
     struct worker *w = t->worker;
+    struct job *job = t->job;
     if (killed && (status == 0 || status == LUA_YIELD))
         status = LUA_ERRMEM; /* the script has caught it */
     report(t, status);
@@ -314,7 +337,7 @@ static enum outcome fail(struct task *t, int status, bool killed)
     drop(t, false);
     if (v->budget.used > v->budget.max / 2)
         collect(w, v);
-    return OUTCOME_FAILED;
+    return failed(v, job);
 }
 
 /* A flow has ended, or its run has at a wait. */
@@ -548,13 +571,13 @@ enum outcome task_start(struct worker *w, struct version *v, struct job *job)
         struct hop *hop = hops_add(&run->hops, job, v, worker_wall(w));
         if (hop)
             hop->outcome = HOP_SKIPPED;
-        return OUTCOME_PASSED;
+        return refuses(v, job) ? OUTCOME_DECIDED : OUTCOME_PASSED;
     }
     if (v->task_count >= LIMIT_TASKS) {
         report_failure(w, v, SLICE("too many handlers of this script wait"));
         meter_add(v->unit->meters.errors, 1);
         job->failures++;
-        return OUTCOME_FAILED;
+        return failed(v, job);
     }
     struct task *t = take(w, v);
     begin(t, w, job);
@@ -594,8 +617,10 @@ static enum outcome end_lost(struct task *t)
     if (t->play)
         play_fail(t, LOST_WHY);
     run->task = NULL;
+    struct version *v = t->version;
+    struct job *job = t->job;
     drop(t, false);
-    return OUTCOME_FAILED;
+    return failed(v, job);
 }
 
 enum outcome task_go_on(struct task *t)
@@ -606,7 +631,7 @@ enum outcome task_go_on(struct task *t)
 }
 
 /* Nothing of it is freed: the thread may still look at it, and at the job. */
-void task_lose(struct task *t)
+enum outcome task_lose(struct task *t)
 {
     struct worker *w = t->worker;
     struct version *v = t->version;
@@ -628,6 +653,7 @@ void task_lose(struct task *t)
     touch(t);
     t->job->stuck = true;
     run->task = NULL;
+    return failed(v, t->job);
 }
 
 /* --- for the calls that wait ---------------------------------------------- */

@@ -97,7 +97,7 @@ void task_stretch(struct stretch *s, struct watch *watch);
 /* The same has ended elsewhere. */
 enum outcome task_back(struct task *t, const struct stretch *s);
 /* Its thread did not come back: it fails and is left to it. */
-void task_lose(struct task *t);
+enum outcome task_lose(struct task *t);
 /* Its part is committed (or refused): the wait itself begins. */
 void task_given(struct task *t);
 /* Without running any more Lua: the house stops. */

@@ -152,6 +152,41 @@ TEST("a hook that is too slow is not waited for, its late answer is nothing")
     stage_close(&s);
 }
 
+TEST("a guard that is too slow, or cut off, lets nothing pass")
+{
+    for (int cut = 0; cut < 2; cut++) {
+        stage_open(&s);
+        s.hooks = 1u << HOOK_INBOUND;
+        s.patience = 50;
+        s.strict = true;
+        stage_visitor_joins(&s, 100);
+        stage_says(&s, 1, 0, "v1", "hello");
+        struct job *job = stage_job(&s);
+        REQUIRE(job != NULL);
+        if (cut) {
+            job->result = ERR_CANCELLED;
+            stage_job_done(&s, job);
+        } else {
+            stage_pass(&s, 200);
+        }
+        stage_settle(&s);
+        CHECK_EQ_INT(messages(ROLE_VISITOR), 0);
+        const char *heard = stage_hears(&s, 1);
+        CHECK(strstr(heard, "error") && !strstr(heard, "ack"));
+        if (!cut)
+            stage_job_done(&s, job); /* too late, and nothing of it counts */
+        stage_says(&s, 1, 0, "v2", "again"); /* the next one's turn has come */
+        stage_settle(&s);
+        job = stage_job(&s);
+        REQUIRE(job != NULL);
+        CHECK_SLICE(job->text, "again");
+        stage_job_done(&s, job);
+        place_all();
+        CHECK_EQ_INT(messages(ROLE_VISITOR), 1);
+        stage_close(&s);
+    }
+}
+
 TEST("an agent's answer is shown to on_send, a private note is not")
 {
     stage_open(&s);

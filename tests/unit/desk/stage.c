@@ -79,6 +79,12 @@ static int64_t port_patience(void *arg, const struct job *job)
     return ((struct stage *)arg)->patience;
 }
 
+static bool port_strict(void *arg, const struct job *job)
+{
+    (void)job;
+    return ((struct stage *)arg)->strict;
+}
+
 static int describe(char *out, size_t size, const struct notice *n)
 {
     static const char *const names[] = {
@@ -175,6 +181,7 @@ void stage_open(struct stage *s)
                                        .read = port_read,
                                        .wants = port_wants,
                                        .patience = port_patience,
+                                       .strict = port_strict,
                                        .face = port_face,
                                        .ask = port_ask,
                                        .unask = port_unask,

@@ -22,6 +22,7 @@ struct stage {
     bool wants;               /* the hooks of what happened, for anything */
     unsigned hooks;           /* and these: bits of enum hook */
     int64_t patience;         /* of all rules */
+    bool strict;              /* they must have seen it */
     struct channel_face face; /* of the channel's adapter */
     struct arena *mem;        /* of the journal */
     struct event journal[STAGE_LINES];

@@ -162,6 +162,78 @@ TEST("text, kind and first of a match count before a message is stored, too")
     world_close(&w);
 }
 
+/* --- guards ---------------------------------------------------------------- */
+
+#define GUARD(more)                                                            \
+    "return { api = 1, on_failure = 'reject', " more                           \
+    " on_inbound = function(conv, msg) conv:tag 'x' "                          \
+    "if msg.text == 'bad' then error 'no' end end }"
+
+static void no_switch(void *arg, int result, const struct err *e)
+{
+    struct world *w = arg;
+    (void)e;
+    CHECK_EQ_INT(result, 0);
+    loop_stop(w->loop);
+}
+
+TEST("what a guard could not check is refused, until a person switches it off")
+{
+    struct world w;
+    world_init(&w);
+    w.conf.failures = 2;
+    world_write(&w, "rules/10-guard", GUARD());
+    world_write(&w, "rules/20-next", RULE("on_inbound", "conv:tag 'next'"));
+    world_open(&w);
+    struct job *job = world_run(&w, job_of(&w, HOOK_INBOUND, "good"));
+    CHECK_EQ_INT(effect_count(job, EFFECT_REJECT), 0);
+    CHECK_EQ_INT(effect_count(job, EFFECT_TAG), 2);
+    CHECK(script_is_strict(w.script, job));
+    job_free(job);
+    for (int i = 0; i < 4; i++) { /* after the second it is switched off */
+        job = world_run(&w, job_of(&w, HOOK_INBOUND, i < 2 ? "bad" : "good"));
+        CHECK_EQ_INT(job->failures, i < 2);
+        CHECK(job->decided);
+        CHECK_EQ_INT(job->count, 1);
+        CHECK(contains(effect_text(job, EFFECT_REJECT), "not be checked"));
+        job_free(job);
+    }
+    script_enable(w.script, SLICE("rules/10-guard"), false, no_switch, &w);
+    loop_run(w.loop);
+    job = world_run(&w, job_of(&w, HOOK_INBOUND, "good"));
+    CHECK_EQ_INT(effect_count(job, EFFECT_REJECT), 0);
+    CHECK(!script_is_strict(w.script, job));
+    job_free(job);
+    world_close(&w);
+}
+
+TEST("without on_failure a message passes the rule that failed")
+{
+    struct world w;
+    world_with(&w, RULE("on_inbound", "conv:tag 'x' error 'no'"));
+    struct job *job = world_run(&w, job_of(&w, HOOK_INBOUND, "hi"));
+    CHECK_EQ_INT(job->failures, 1);
+    CHECK_EQ_INT(job->count, 0);
+    CHECK(!job->decided);
+    job_free(job);
+    world_close(&w);
+}
+
+TEST("on_failure says pass or reject, and belongs to what looks at messages")
+{
+    static const char *const bad[] = {
+        "return { api = 1, on_failure = true, on_inbound = print }",
+        "return { api = 1, on_failure = 'reject', on_close = print }"};
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        struct arena *a = arena_new();
+        world_with(&w, bad[i]);
+        CHECK(contains(world_error(&w, a, "rules/10-a"), "on_failure"));
+        arena_free(a);
+        world_close(&w);
+    }
+}
+
 /* --- edit, reject --------------------------------------------------------- */
 
 TEST("an edited message is what later rules see, and what they match")
