@@ -146,16 +146,23 @@ static int find_script(struct talk *t, struct slice file, struct json **out,
     return 0;
 }
 
+/* A file in a folder of the room that is not the unit itself. */
+static bool is_part(struct slice path, const char *room, const char *unit)
+{
+    size_t n = strlen(room), m = strlen(unit);
+    return slice_starts(path, room) && path.len > n &&
+           memchr(path.at + n, '/', path.len - n) &&
+           !(path.len > m && !memcmp(path.at + path.len - m, unit, m));
+}
+
 /* What others require: which of them are loaded again is not for us to tell. */
 static bool is_lib(struct slice path)
 {
-    static const char adapter[] = "/adapter.lua";
-    size_t n = sizeof adapter - 1;
-    if (slice_starts(path, "scripts/lib/"))
-        return true;
-    return slice_starts(path, "channels/") && path.len > 9 &&
-           memchr(path.at + 9, '/', path.len - 9) &&
-           !(path.len > n && !memcmp(path.at + path.len - n, adapter, n));
+    return slice_starts(path, "scripts/lib/") ||
+           is_part(path, "channels/", "/adapter.lua") ||
+           slice_is(path, "ai/guard.lua") ||
+           (is_part(path, "ai/", "/connector.lua") &&
+            !slice_starts(path, "ai/tools/"));
 }
 
 /* Writes or removes; if the server runs, waits until it has looked at it. */
