@@ -66,9 +66,9 @@ function crypto.hmac(alg, key, data, as) end
 ---@return boolean
 function crypto.equal(a, b) end
 
----Base64 with padding.
+---Base64 with padding; of a secret it is a secret, as with base64url_encode and hex_encode.
 ---
----headers.authorization = "Basic " .. crypto.base64_encode(user .. ":" .. word)
+---headers.authorization = secret.join("Basic ", crypto.base64_encode(secret.join(user, ":", key)))
 ---@param bytes string|Secret
 ---@return string
 function crypto.base64_encode(bytes) end
@@ -80,7 +80,7 @@ function crypto.base64_encode(bytes) end
 ---@return string
 function crypto.base64url_encode(bytes) end
 
----The bytes of a base64 text: either alphabet, padded or not, blanks and line ends between. nil, "bad_request" for anything else.
+---The bytes of a base64 text: either alphabet, padded or not, blanks and line ends between. nil, "bad_request" for anything else. Of a secret these are bytes for everybody to see: for whoever must look inside.
 ---
 ---local key = assert(crypto.base64_decode(encoding_aes_key .. "="))
 ---@param text string|Secret

@@ -125,16 +125,26 @@ static int on_equal(lua_State *L)
 
 /* --- texts of bytes ------------------------------------------------------- */
 
+/* A secret in other letters is as secret as before (I9). */
+static int encode(lua_State *L, const char *what, enum form form)
+{
+    struct slice text = crypto_data(L, 1, what);
+    crypto_push(L, text, form);
+    if (!secret_is(L, 1))
+        return 1;
+    text.at = lua_tolstring(L, -1, &text.len);
+    secret_push(L, text);
+    return 1;
+}
+
 static int on_base64_encode(lua_State *L)
 {
-    return crypto_push(L, crypto_data(L, 1, "crypto.base64_encode"),
-                       FORM_BASE64);
+    return encode(L, "crypto.base64_encode", FORM_BASE64);
 }
 
 static int on_base64url_encode(lua_State *L)
 {
-    return crypto_push(L, crypto_data(L, 1, "crypto.base64url_encode"),
-                       FORM_BASE64URL);
+    return encode(L, "crypto.base64url_encode", FORM_BASE64URL);
 }
 
 static int on_base64_decode(lua_State *L)
@@ -149,7 +159,7 @@ static int on_base64_decode(lua_State *L)
 
 static int on_hex_encode(lua_State *L)
 {
-    return crypto_push(L, crypto_data(L, 1, "crypto.hex_encode"), FORM_HEX);
+    return encode(L, "crypto.hex_encode", FORM_HEX);
 }
 
 static int on_hex_decode(lua_State *L)
@@ -236,9 +246,10 @@ static const struct api_call calls[] = {
         "Whether both are the same, in a time that tells nothing of where "
         "they differ.\n\nif crypto.equal(mine, theirs) then ... end"),
     ANY("base64_encode", on_base64_encode, "(bytes: string|Secret): string",
-        "Base64 with padding.\n\n"
-        "headers.authorization = \"Basic \" .. crypto.base64_encode(user .. "
-        "\":\" .. word)"),
+        "Base64 with padding; of a secret it is a secret, as with "
+        "base64url_encode and hex_encode.\n\n"
+        "headers.authorization = secret.join(\"Basic \", "
+        "crypto.base64_encode(secret.join(user, \":\", key)))"),
     ANY("base64url_encode", on_base64url_encode,
         "(bytes: string|Secret): string",
         "Base64 with - and _, without padding, for URLs and tokens.\n\n"
@@ -246,7 +257,9 @@ static const struct api_call calls[] = {
     ANY("base64_decode", on_base64_decode,
         "(text: string|Secret): string|nil, string?, string?",
         "The bytes of a base64 text: either alphabet, padded or not, blanks "
-        "and line ends between. nil, \"bad_request\" for anything else.\n\n"
+        "and line ends between. nil, \"bad_request\" for anything else. Of a "
+        "secret these are bytes for everybody to see: for whoever must look "
+        "inside.\n\n"
         "local key = assert(crypto.base64_decode(encoding_aes_key .. \"=\"))"),
     ANY("hex_encode", on_hex_encode, "(bytes: string|Secret): string",
         "Lower-case hex.\n\nlocal text = crypto.hex_encode(bytes)"),

@@ -91,6 +91,12 @@ TEST("a secret is used without being seen")
               "  assert(crypto.sha1(secret.sorted('z', key, 'a')) == "
               "crypto.sha1 'a" SECRET "z')\n"
               "  assert(crypto.equal(secret.hide 'x', 'x'))\n"
+              "  local coded = crypto.base64_encode(secret.join('u:', key))\n"
+              "  assert(secret.is(coded) and crypto.equal(\n"
+              "    coded, crypto.base64_encode('u:" SECRET "')))\n"
+              "  assert(secret.is(crypto.hex_encode(key)))\n"
+              "  assert(not secret.is(crypto.hex_encode 'x'))\n"
+              "  log.info(coded, crypto.hex_encode(key))\n"
               "  log.info(key, { 1 }, tostring(auth))\n"
               "  print(('%s'):format(tostring(key)))\n"
               "  conv:reply(tostring(key) .. ' ' .. tostring(auth))\n"
@@ -121,7 +127,10 @@ TEST("each way out is closed")
         {"conv:reply(url.query_encode { k = key })", "give it to http"},
         {"conv:reply(url.encode(key))", "give it to http"},
         {"conv:reply(text.trim(key))", "string expected"},
-        {"conv:reply(crypto.base64_encode(key))", NULL}, /* author's will */
+        {"conv:reply(crypto.base64_encode(key))", ""},
+        {"conv:reply(crypto.base64url_encode(key))", ""},
+        {"conv:reply('x' .. crypto.hex_encode(key))", "secret.join"},
+        {"conv:reply(tostring(crypto.hex_encode(key)))", NULL},
         {"conv:reply(#key)", "cannot be looked into"},
         {"conv:reply(key:sub(1))", "cannot be looked into"},
         {"conv:reply(key.text)", "cannot be looked into"},
