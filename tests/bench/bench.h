@@ -204,3 +204,4 @@ void row_loads(void);
 void row_conversations(void);
 void row_stored(void);
 void row_flows(void);
+void row_channels(void);

@@ -7,12 +7,19 @@
 #include <string.h>
 
 const struct row rows[] = {
-    {"saturated", row_saturated, 0}, {"openloop", row_openloop, 0},
-    {"connect", row_connect, 0},     {"coldstart", row_coldstart, 0},
-    {"reload", row_reload, 0},       {"loads", row_loads, 0},
-    {"scripts", row_scripts, 0},     {"attack", row_attack, 0},
-    {"email", row_email, 0},         {"conversations", row_conversations, 1},
-    {"stored", row_stored, 1},       {"flows", row_flows, 1},
+    {"saturated", row_saturated, 0},
+    {"openloop", row_openloop, 0},
+    {"connect", row_connect, 0},
+    {"coldstart", row_coldstart, 0},
+    {"reload", row_reload, 0},
+    {"loads", row_loads, 0},
+    {"scripts", row_scripts, 0},
+    {"attack", row_attack, 0},
+    {"email", row_email, 0},
+    {"channels", row_channels, 1},
+    {"conversations", row_conversations, 1},
+    {"stored", row_stored, 1},
+    {"flows", row_flows, 1},
 };
 const size_t rows_count = sizeof(rows) / sizeof(rows[0]);
 

@@ -88,6 +88,7 @@ async function play(name, o) {
     return answer;
   };
   const rl = createInterface({ input: process.stdin, output: process.stdout, prompt: '> ' });
+  const lines = rl[Symbol.asyncIterator](); // from now on: what is typed early counts
   const say = (line) => {
     if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
     console.log(line);
@@ -107,7 +108,7 @@ async function play(name, o) {
   })();
   const line = player({ call, say, customer: o.as });
   rl.prompt();
-  for await (const text of rl) {
+  for await (const text of lines) {
     if (!(await line(text))) break;
     rl.prompt();
   }
