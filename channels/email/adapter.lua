@@ -8,6 +8,8 @@ local time = require "time"
 
 local LATER = shared.LATER
 local MOST_BYTES, MOST = "4MB", 10
+local FILES = 10           -- of one mail; further ones are named
+local TRIES = 3            -- then a mail is only named
 local PER_HOUR = 60        -- mails of one sender that are taken
 local BOT_PER_HOUR = 20    -- answers of bots to one address
 local RESCAN_MS = 3 * 86400000 -- looked through again when the mailbox was made anew
@@ -17,7 +19,8 @@ local M = {
   api = 1,
   title = { zh = "电子邮件", en = "E-mail" },
   schema = require "channels.email.settings",
-  capabilities = { text = 20000, kinds = { "text", "card", "location" }, files = false,
+  capabilities = { text = 20000,
+    kinds = { "text", "card", "location", "image", "file", "audio", "video" }, files = true,
     rate = 5, burst = 10, at_once = 4 },
 }
 
@@ -41,12 +44,32 @@ local function on_bounce(mail, ctx)
   log.info("email: a bounce of no mail of ours", { channel = ctx.channel.id })
 end
 
-local function message_of(mail, raw, ctx, id)
+-- What is attached goes to the house's files. The messages that bear them, and
+-- what is only named; nil: the house cannot take it now.
+local function files_of(mail, ctx)
+  local taken, named = {}, {}
+  local can = pcall(function() return assert(ctx.file) end) -- COMPAT(a house without files, ctx.file)
+  for i, part in ipairs(read.files(mail)) do
+    local file, code
+    if can and #taken < FILES then
+      file, code = ctx.file { body = part.bytes, name = part.name or "file", mime = part.type }
+      if not file and LATER[code] then return nil end
+    end
+    if file then
+      taken[#taken + 1] = { number = i, kind = read.kind(part), file = file }
+    else
+      named[#named + 1] = part
+    end
+  end
+  return taken, named
+end
+
+local function message_of(mail, raw, ctx, id, named)
   local identity, instead = read.identity(mail, ctx)
   local key = read.thread_key(ctx, identity)
   local before = kv.get(key) or {}
-  local words = read.words(mail, raw, before.subject)
-  if instead then words = ("（%s 来信 / written by %s）\n%s"):format(instead, instead, words) end
+  local words = read.words(mail, raw, before.subject, named)
+  if instead then words = ("（%s 来信 / written by %s）\n%s"):format(instead, instead, words or "") end
   kv.set(key, read.thread(mail, id, mail.from.address:lower()), read.KEPT)
   return { dedupe = "mail:" .. read.hash(id), from = identity, name = mail.from.name,
     profile = { name = mail.from.name, email = identity }, kind = "text", text = words }
@@ -58,11 +81,29 @@ local function on_person(mail, raw, ctx, id)
     log.warn("email: too many mails of one sender; this one stays in the mailbox only", { channel = ctx.channel.id })
     return
   end
-  return (shared.hand_over(ctx, message_of(mail, raw, ctx, id)))
+  local files, named = files_of(mail, ctx)
+  if not files then return false end
+  local message = message_of(mail, raw, ctx, id, named)
+  if not message.text and #files == 0 then message.text = "（空邮件 / an empty mail）" end
+  if message.text and not shared.hand_over(ctx, message) then return false end
+  for _, file in ipairs(files) do
+    local ok = shared.hand_over(ctx, { dedupe = message.dedupe .. ":" .. file.number, from = message.from,
+      name = message.name, profile = message.profile, kind = file.kind, file = file.file })
+    if not ok then return false end
+  end
+  return true
+end
+
+-- A mail that has ended the handler again and again is only named, so that those
+-- behind it come in. What is counted here is on disk at once.
+local function is_poison(raw, ctx)
+  local n = kv.incr(("try:%s:%.0f"):format(ctx.channel.id, raw.uid), 1, "1d")
+  return n ~= nil and n > TRIES
 end
 
 -- False: it is to come again, the house cannot take it now.
 local function take(raw, ctx)
+  if is_poison(raw, ctx) then raw.bytes = raw.bytes:match "^(.-\r?\n\r?\n)" or "" end
   local mail = mime.parse(raw.bytes)
   if not mail then
     log.warn("email: a mail that cannot be read", { channel = ctx.channel.id, uid = raw.uid })
@@ -81,7 +122,10 @@ local function take(raw, ctx)
   else
     taken = on_person(mail, raw, ctx, id)
   end
-  if taken == false then return false end
+  if taken == false then
+    kv.del(("try:%s:%.0f"):format(ctx.channel.id, raw.uid))
+    return false
+  end
   kv.set(seen, true, "30d")
   return true
 end
@@ -146,16 +190,23 @@ end
 -- --- out -------------------------------------------------------------------
 
 function M.send(item, ctx)
-  local text = shared.words_of(item)
-  if not text then return shared.no_files(item) end
+  local text, attachments = shared.words_of(item), nil
+  if item.file then
+    local missing
+    attachments, missing = write.attached(item, ctx)
+    if not attachments then return missing end
+    text = shared.given(item.text) and item.text or item.file.name
+  elseif not text then
+    return shared.no_files(item)
+  end
   if item.sender and item.sender.role == "bot" and item.attempt == 1
     and not within("bot:" .. ctx.channel.id .. ":" .. read.hash(item.to), BOT_PER_HOUR) then
     return { failed = "rate_limited", why = "自动回复过多，可能是邮件循环 / too many automatic answers: a loop?" }
   end
   local login, code, why = access.login(ctx, "smtp")
   if not login then return { retry = 300, why = why or code } end
-  local bytes, id, to = write.mail(item, text, ctx)
-  if not bytes then return { failed = "bad_address", why = id } end
+  local bytes, id, to = write.mail(item, text, ctx, attachments)
+  if not bytes then return { failed = to == "too_large" and to or "bad_address", why = id } end
   login.from, login.to, login.bytes, login.timeout = ctx.config.address, to, bytes, "25s"
   local said
   said, code, why = smtp.send(login)

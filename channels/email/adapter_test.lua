@@ -17,6 +17,11 @@ describe("channel email", { only = "none" }, function()
         delivered[#delivered + 1] = message
         return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
       end,
+      file = function(given)
+        if given.name == "bad.exe" then return nil, "unsupported", "no" end
+        if given.name == "later.pdf" then return nil, "unavailable", "full" end
+        return { id = "fi_" .. given.name, name = given.name, mime = given.mime, size = #given.body }
+      end,
       receipt = function(receipt)
         receipts[#receipts + 1] = receipt
         if receipt.sent == "ours.1@shop.test" then return true end
@@ -133,8 +138,28 @@ describe("channel email", { only = "none" }, function()
       local text = text_of({ ["Content-Type"] = "multipart/mixed; boundary=b", ["Message-ID"] = "<f" .. i .. "@x>" },
         "--b\r\n\r\nsee\r\n--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; " .. name
         .. "\r\nContent-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjQK\r\n--b--\r\n")
-      assert.equal("see\n[附件] 报价单.pdf (9 B)", text)
+      assert.equal("see", text)
+      assert.equal(2, #delivered)
+      assert.equal("file", delivered[2].kind)
+      assert.same({ id = "fi_报价单.pdf", name = "报价单.pdf", mime = "application/pdf", size = 9 }, delivered[2].file)
+      assert.equal(delivered[1].dedupe .. ":1", delivered[2].dedupe)
     end
+  end)
+
+  it("names the files that the house does not take, and comes again for those it cannot take now", function()
+    local function with(name, more)
+      local body = "--b\r\nContent-Type: image/png; name=" .. name .. "\r\n\r\nPNG\r\n--b--\r\n"
+      return mail({ ["Content-Type"] = "multipart/mixed; boundary=b", ["Message-ID"] = "<" .. name .. "@x>" },
+        (more or "") .. body)
+    end
+    poll { with "bad.exe" }
+    assert.equal("[图片] bad.exe (3 B)", delivered[1].text)
+    assert.equal(1, #delivered)
+    assert.equal(5, poll({ with("later.pdf", "--b\r\n\r\nwords\r\n") }).again)
+    assert.equal(1, #delivered)
+    poll { with "a.png" }
+    assert.equal(2, #delivered)
+    assert.equal("image", delivered[2].kind)
   end)
 
   it("takes broken mails for what they are worth", function()
@@ -153,6 +178,13 @@ describe("channel email", { only = "none" }, function()
     local whole = mail({ ["Content-Type"] = "multipart/mixed; boundary=b" }, "--b\r\n\r\nx\r\n--b--\r\n")
     for n = 10, #whole, 16 do poll { whole:sub(1, n) } end
     assert.equal(uid, kv.get("box:ch_1").uid)
+  end)
+
+  it("only names a mail that has ended the handler again and again", function()
+    kv.incr("try:ch_1:41", 3, "1d")
+    poll { mail({ Subject = "poison" }, "what kills") }
+    assert.equal("【poison】", delivered[1].text)
+    assert.equal(41, kv.get("box:ch_1").uid)
   end)
 
   it("says so when a mail was too large to be fetched", function()

@@ -2,7 +2,7 @@
 -- program quotes below the answer is left out.
 local M = {}
 
-local MOST = 128 * 1024
+local MOST, TAGS = 128 * 1024, 6000 -- what is behind them is not looked at
 local function set(words)
   local list = {}
   for word in words:gmatch "%S+" do list[word] = true end
@@ -31,7 +31,7 @@ local function char(code)
 end
 
 function M.entities(text)
-  if not text:find("&", 1, true) then return text end
+  if not (text:find("&", 1, true) and text:find(";", 1, true)) then return text end
   return (text:gsub("&(#?[xX]?)(%w+);", function(mark, name)
     if mark == "#" then return tonumber(name) and char(tonumber(name)) end
     if mark == "#x" or mark == "#X" then return tonumber(name, 16) and char(tonumber(name, 16)) end
@@ -78,8 +78,9 @@ end
 function M.text(html, keep)
   local out, links, at, skipped, quoted = {}, {}, 1, nil, 0
   if #html > MOST then html = html:sub(1, MOST) end
-  local said = false
-  while at <= #html do
+  local said, tags = false, 0
+  while at <= #html and tags < TAGS do
+    tags = tags + 1
     local open = html:find("<", at, true)
     local piece = html:sub(at, (open or #html + 1) - 1)
     if piece ~= "" and not skipped and quoted == 0 then

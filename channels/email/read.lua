@@ -5,6 +5,7 @@ local html, quote = require "channels.email.html", require "channels.email.quote
 local M = {}
 local TEXT_BYTES = 15000 -- of a message
 local REFERENCES = 20
+local ADORNS_BYTES = 10240
 M.KEPT = "180d" -- how long a mail can be answered to the right conversation
 
 function M.hash(value) return crypto.sha256(value):sub(1, 32) end
@@ -37,20 +38,22 @@ local function size_of(bytes)
   return ("%.1f MB"):format(bytes / 1024 / 1024)
 end
 
--- What is attached, and no signature or part of a report.
+-- What is attached: no signature, and no small picture that only adorns the HTML.
 function M.files(mail)
   local list = {}
   for _, part in ipairs(mail.attachments) do
     local signature = part.type:find "pkcs7%-signature" or part.type:find "pgp%-signature"
-    if not signature and #(part.bytes or "") > 0 then list[#list + 1] = part end
+    local adorns = part.inline and part.cid and part.type:find "^image/" and #part.bytes < ADORNS_BYTES
+    if not signature and not adorns and #(part.bytes or "") > 0 then list[#list + 1] = part end
   end
   return list
 end
 
-local function kind_of(part)
-  return part.type:find "^image/" and "图片" or part.type:find "^audio/" and "语音"
-    or part.type:find "^video/" and "视频" or "附件"
+function M.kind(part)
+  return part.type:match "^(image)/" or part.type:match "^(audio)/" or part.type:match "^(video)/" or "file"
 end
+
+local MARKS = { image = "图片", audio = "语音", video = "视频", file = "附件" }
 
 function M.body(mail)
   if mail.text and mail.text:find "%S" then return quote.trim(mail.text) end
@@ -59,24 +62,22 @@ function M.body(mail)
 end
 
 -- The mail's words: its subject if it says something new, then its body, then
--- what is attached. named: attachments that are shown otherwise.
-function M.words(mail, raw, was, named)
+-- the files that are not shown otherwise.
+function M.words(mail, raw, was, files)
   local lines, subject = {}, M.subject(mail.subject)
   if subject ~= "" and subject ~= was then lines[1] = "【" .. cut(subject, 300) .. "】" end
   local body, long = cut(text.trim(M.body(mail)) or "", TEXT_BYTES)
   if body ~= "" then lines[#lines + 1] = body end
   if long then lines[#lines + 1] = "……（邮件过长，其余请在邮箱中查看 / the rest is in the mailbox）" end
-  if not named then
-    for i, part in ipairs(M.files(mail)) do
-      if i > 20 then break end
-      lines[#lines + 1] = ("[%s] %s (%s)"):format(kind_of(part), part.name or part.type, size_of(#part.bytes))
-    end
+  for i, part in ipairs(files) do
+    if i > 20 then break end
+    lines[#lines + 1] = ("[%s] %s (%s)"):format(MARKS[M.kind(part)], part.name or part.type, size_of(#part.bytes))
   end
   if raw.cut then
     lines[#lines + 1] = ("（邮件共 %s，附件未取回，请在邮箱中查看 / too large: its attachments are in the mailbox）")
       :format(size_of(raw.size))
   end
-  return #lines > 0 and table.concat(lines, "\n") or "（空邮件 / an empty mail）"
+  return #lines > 0 and table.concat(lines, "\n") or nil
 end
 
 -- --- threads ---------------------------------------------------------------

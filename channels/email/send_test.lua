@@ -99,6 +99,26 @@ describe("channel email, out", { only = "none" }, function()
     assert.equal("unsupported", adapter.send(item(nil, { kind = "audio" }), ctx).failed)
   end)
 
+  it("sends a file as an attachment, with its name", function()
+    t.http.on(OUT, { status = 250 })
+    ctx.file_body = function(file)
+      if file.id == "fi_1" then return "%PDF-1.4" end
+      return nil, file.id == "fi_2" and "too_large" or "unavailable", "why"
+    end
+    local function send(id)
+      return adapter.send(item(nil, { kind = "file", id = id, file = { id = id, name = "报价单.pdf", mime = "application/pdf",
+        size = 8 } }), ctx)
+    end
+    assert.is_true(send("fi_1").sent ~= nil)
+    local mail = last()
+    assert.equal("报价单.pdf", mail.attachments[1].name)
+    assert.equal("application/pdf", mail.attachments[1].type)
+    assert.equal("%PDF-1.4", mail.attachments[1].bytes)
+    assert.contains("报价单.pdf", mail.text)
+    assert.equal("too_large", send("fi_2").failed)
+    assert.equal(10, send("fi_3").retry)
+  end)
+
   it("finds the servers of well-known providers, and ports decide on TLS", function()
     local cases = { { "a@qq.com", {}, "imaps://imap.qq.com:993", "smtps://smtp.qq.com:465" },
       { "a@outlook.com", {}, "imaps://outlook.office365.com:993", "smtp://smtp-mail.outlook.com:587" },

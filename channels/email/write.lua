@@ -37,6 +37,14 @@ local function subject_of(thread, config)
   return ("来自 %s 的回复 / A reply from %s"):format(name, name)
 end
 
+-- The file of an item as attachments; nil and what stands in the way.
+function M.attached(item, ctx)
+  local bytes, code, why = ctx.file_body(item.file)
+  if bytes then return { { name = item.file.name, type = item.file.mime, bytes = bytes } } end
+  if shared.LATER[code] then return nil, { retry = 10, why = why or code } end
+  return nil, { failed = code == "too_large" and "too_large" or "no_file", why = why or code }
+end
+
 -- The mail's bytes, its id and whom it goes to; nil, why.
 function M.mail(item, text, ctx, attachments)
   local config = ctx.config
@@ -54,7 +62,7 @@ function M.mail(item, text, ctx, attachments)
     from = { address = config.address, name = shared.given(config.name) and config.name or nil },
     to = { address = to, name = thread.name }, text = text, html = M.html(text), in_reply_to = thread.id,
     references = #references > 0 and references or nil, headers = headers, attachments = attachments }
-  if not bytes then return nil, why or id end
+  if not bytes then return nil, why or id, id end
   return bytes, id, to
 end
 

@@ -44,7 +44,8 @@ const struct setting settings[] = {
     TEXT(public_url, "", LIVE,
          "how the world reaches this server, https://chat.example.com"),
     TEXT(http_ca_file, "", 0,
-         "PEM file trusted beside the system's for scripts' https calls"),
+         "PEM file trusted beside the system's for scripts' https calls and "
+         "mail servers"),
     CHOICE(log, "text", "text|json", LIVE, "form of the log lines"),
     CHOICE(log_level, "info", "debug|info|warn|error", LIVE,
            "least level that is logged"),

@@ -26,7 +26,8 @@ static const char adapter[] =
     "    local mail = assert(mime.parse(req.body))\n"
     "    ctx.config.address = 'help@shop.test'\n"
     "    assert(not auto.kind(mail, ctx))\n"
-    "    local words = read.words(mail, { size = #req.body, cut = false })\n"
+    "    local words = read.words(mail, { size = #req.body, cut = false }, "
+    "nil, read.files(mail))\n"
     "    return 200, words .. '|' .. #mail.attachments[1].bytes\n"
     "  end }\n";
 
