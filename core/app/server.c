@@ -2,7 +2,7 @@
 /* server.c - start, the round of every turn, reload.
  *
  * Happy path: the database opens and is visited, the desk knows what is alive,
- * scripts compile, the socket listens, the desk starts what was left. Failure:
+ * scripts compile meanwhile, the socket listens, the desk starts what was left. Failure:
  * whatever was open is closed again in reverse order and the reason told; a
  * configuration that cannot be read leaves the old one at work (I11).
  */
@@ -134,6 +134,17 @@ static void on_files(void *arg, const char *const *paths, size_t n)
     prompts_changed(s, paths, n);
 }
 
+/* Their files are compiled while the database is opened. */
+static int begin_scripts(struct server *s, struct err *e)
+{
+    struct script_conf conf = ports_script_conf(s);
+    int r = script_open(&conf, e, &s->script);
+    if (r == 0) {
+        script_load_ahead(s->script);
+    }
+    return r;
+}
+
 static int open_scripts(struct server *s, struct err *e)
 {
     static const char *const names[] = {"scripts", "channels", "ai"};
@@ -141,12 +152,7 @@ static int open_scripts(struct server *s, struct err *e)
     const char *folders[3];
     size_t count = 0;
     struct stat st;
-    struct script_conf conf = ports_script_conf(s);
-    int r = script_open(&conf, e, &s->script);
-    if (r) {
-        return r;
-    }
-    r = script_load_all(s->script, s->kept.at, s->kept.count);
+    int r = script_load_all(s->script, s->kept.at, s->kept.count);
     versions_forget(s);
     if (r) {
         return err_set(e, r, "the scripts below %s could not be read",
@@ -416,6 +422,7 @@ int server_open(const struct config *given, const struct config *conf,
     if (r) {
         (void)err_set(e, r, "no event loop");
     }
+    r = r ? r : begin_scripts(s, e);
     r = r ? r : open_store(s, e);
     r = r ? r : open_files(s, e);
     r = r ? r : open_scripts(s, e);

@@ -191,6 +191,11 @@ void script_on_batch(struct mail *m)
         script_apply(b->script, b);
 }
 
+void script_load_ahead(struct script *s)
+{
+    builder_load_ahead(s->builder);
+}
+
 int script_load_all(struct script *s, const struct script_version *kept,
                     size_t count)
 {

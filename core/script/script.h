@@ -156,6 +156,9 @@ struct script_ask {
 
 int script_open(const struct script_conf *conf, struct err *e,
                 struct script **out);
+/* Other threads begin to compile what script_load_all will find, while the
+ * caller opens something else. May be left out. */
+void script_load_ahead(struct script *s);
 /* Compiles and starts everything found; broken files are listed, not fatal.
  * kept: the versions the store knows (not OLD), so that a broken file serves
  * its last good one and canaries, pins and rolled-back files are as they were.

@@ -27,17 +27,20 @@ struct builder {
     struct map known;
     struct mailbox *box;
     struct thread *thread; /* NULL: not started */
+    struct ahead *ahead;   /* until all is loaded, or NULL */
     atomic_bool quit;
     bool unread; /* something could not be read: look again soon */
 };
 
 struct order;
+struct ahead;
 /* What is looked at in one go. */
 struct scan {
     struct builder *builder;
     struct batch *batch;
     const struct order *order;     /* or NULL */
     const struct history *history; /* at the start */
+    struct ahead *ahead;           /* likewise */
 };
 
 /* make.c: looks at one unit. Gives what became of it, NULL = nothing new.

@@ -7,6 +7,7 @@
  * read: told once, tried again later; it is not there: gone.
  */
 #include "script/inside.h"
+#include "script/load/ahead.h"
 #include "script/load/builder.h"
 #include "script/load/files.h"
 #include "script/load/load.h"
@@ -55,21 +56,6 @@ void known_free(struct builder *b, struct known *k)
     mem_free(k);
 }
 
-struct reading {
-    struct builder *builder;
-    struct source unit; /* read already */
-};
-
-static int read_once(void *arg, struct slice name, struct arena *a,
-                     struct slice *out, struct err *e)
-{
-    struct reading *r = arg;
-    if (!slice_eq(name, r->unit.name))
-        return files_read(r->builder->home, name, a, out, e);
-    *out = slice_dup(a, r->unit.text);
-    return 0;
-}
-
 /* The hash as it would be now, with the libs of the last time. */
 static void hash_now(struct builder *b, struct reading *r,
                      const struct known *k, char out[VERSION_TEXT])
@@ -87,7 +73,9 @@ static void hash_now(struct builder *b, struct reading *r,
     arena_free(a);
 }
 
-static void remember(struct known *k, struct reading *r, const struct loader *l)
+/* v: what became of it, or NULL. */
+static void remember(struct known *k, struct reading *r, const struct loader *l,
+                     const struct version *v)
 {
     arena_free(k->arena);
     k->arena = arena_new();
@@ -97,6 +85,10 @@ static void remember(struct known *k, struct reading *r, const struct loader *l)
         *at = arena_one(k->arena, struct source);
         (*at)->name = slice_dup(k->arena, s->name);
         at = &(*at)->next;
+    }
+    if (v) {
+        memcpy(k->hash, v->text, sizeof k->hash);
+        return;
     }
     r->unit.next = l->libs;
     source_hash(&r->unit, k->hash);
@@ -138,26 +130,33 @@ static bool passes(const struct scan *s, const struct version *v,
 }
 
 static struct outcome_of *load_it(struct scan *s, struct known *k,
-                                  struct reading *r)
+                                  struct reading *r, struct ahead_unit *ahead)
 {
-    struct loader l;
+    struct loader own, *l = ahead ? &ahead->loader : &own;
     struct batch *batch = s->batch;
-    loader_init(&l, read_once, r, s->builder->conf.memory_bytes);
-    l.home = s->builder->home;
-    struct version *v = load_version(&l, k->name);
-    remember(k, r, &l);
+    struct version *v;
+    if (ahead) {
+        v = ahead->version;
+        ahead->version = NULL;
+    } else {
+        loader_init(l, reading_read, r, s->builder->conf.memory_bytes);
+        l->home = s->builder->home;
+        v = load_version(l, k->name);
+    }
+    remember(k, r, l, v);
     struct outcome_of *o = outcome(batch, k->name, CHANGE_LOADED);
     o->phase = PHASE_LOAD;
     k->failed = v && !passes(s, v, o);
     if (!v)
-        o->trouble = slice_dup(batch->arena, buf_slice(&l.trouble));
+        o->trouble = slice_dup(batch->arena, buf_slice(&l->trouble));
     if (k->failed)
         version_unref(v);
     if (!v || k->failed)
         o->change = CHANGE_BROKEN;
     else
         o->version = v;
-    loader_fini(&l);
+    if (!ahead)
+        loader_fini(l);
     return o;
 }
 
@@ -181,7 +180,13 @@ struct outcome_of *make(struct scan *s, struct slice name, bool again)
     struct err e = {0};
     char hash[VERSION_TEXT];
     struct arena *a = arena_new();
-    int got = files_read(b->home, name, a, &r.unit.text, &e);
+    struct ahead_unit *ahead = ahead_find(s->ahead, name);
+    int got =
+        ahead ? ahead->got : files_read(b->home, name, a, &r.unit.text, &e);
+    if (ahead) {
+        r.unit.text = ahead->reading.unit.text;
+        e = ahead->err;
+    }
     if (got == ERR_NOT_FOUND) {
         if (k) {
             o = outcome(s->batch, name, CHANGE_GONE);
@@ -199,9 +204,11 @@ struct outcome_of *make(struct scan *s, struct slice name, bool again)
         o = unreadable(s, k, &e);
     k->unread = got < 0;
     if (got == 0) {
-        hash_now(b, &r, k, hash);
-        if (again || strcmp(hash, k->hash) != 0)
-            o = load_it(s, k, &r);
+        bool news = again || !k->hash[0];
+        if (!news)
+            hash_now(b, &r, k, hash);
+        if (news || strcmp(hash, k->hash) != 0)
+            o = load_it(s, k, &r, ahead);
     }
     arena_free(a);
     return o;

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "script/command.h"
 #include "script/inside.h"
+#include "script/load/ahead.h"
 #include "script/load/builder.h"
 #include "script/load/files.h"
 #include <stdlib.h>
@@ -92,11 +93,22 @@ static void look_at_all(struct scan *s)
     }
 }
 
+void builder_load_ahead(struct builder *b)
+{
+    if (!b->ahead)
+        b->ahead = ahead_new(b);
+}
+
 struct batch *builder_load_all(struct builder *b, const struct history *h)
 {
     struct scan s = {.builder = b, .history = h};
     s.batch = batch_new(b);
+    builder_load_ahead(b);
+    s.ahead = b->ahead;
+    ahead_finish(s.ahead);
     look_at_all(&s);
+    ahead_free(s.ahead);
+    b->ahead = NULL;
     return s.batch;
 }
 
@@ -341,6 +353,7 @@ void builder_free(struct builder *b)
         order_drop(m);
     }
     mailbox_free(b->box);
+    ahead_free(b->ahead);
     for (size_t i = 0; (k = map_next(&b->known, &i)) != NULL;)
         known_free(b, k);
     map_fini(&b->known);

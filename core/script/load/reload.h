@@ -57,6 +57,8 @@ struct builder_conf {
 };
 
 struct builder *builder_new(const struct builder_conf *conf);
+/* Helpers begin with what builder_load_all will ask for; it may be left out. */
+void builder_load_ahead(struct builder *b);
 /* Everything, on this thread; before builder_start. Gives the batch. */
 struct batch *builder_load_all(struct builder *b, const struct history *h);
 void builder_start(struct builder *b);
