@@ -2,9 +2,9 @@
 /* server.c - start, the round of every turn, reload.
  *
  * Happy path: the database opens and is visited, the desk knows what is alive,
- * scripts compile meanwhile, the socket listens, the desk starts what was left. Failure:
- * whatever was open is closed again in reverse order and the reason told; a
- * configuration that cannot be read leaves the old one at work (I11).
+ * scripts compile meanwhile, the socket listens, the desk starts what was left.
+ * Failure: whatever was open is closed again in reverse order and the reason
+ * told; a configuration that cannot be read leaves the old one at work (I11).
  */
 #include "app/server.h"
 #include "app/api/api.h"
