@@ -520,6 +520,66 @@ TEST("what is queued when the house closes is cancelled, not lost")
     world_close(&w);
 }
 
+/* Twelve rules that note their number; the sixth is broken, all use one lib. */
+static void write_twelve(struct world *w)
+{
+    char name[40], text[300];
+    world_write(w, "lib/number", "return function(n) return 'n' .. n end");
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "rules/%02d-x", 10 + i);
+        snprintf(text, sizeof text,
+                 "local number = require 'lib.number'\n"
+                 "return { api = 1, on_message = function(conv) %s "
+                 "conv:note(number(%d)) end }",
+                 i == 5 ? "end end" : "", i);
+        world_write(w, name, text);
+    }
+}
+
+TEST("files loaded ahead, by several threads, serve as if one by one")
+{
+    struct world w;
+    struct err e = {0};
+    char text[8];
+    world_init(&w);
+    write_twelve(&w);
+    CHECK_EQ_INT(script_open(&w.conf, &e, &w.script), 0);
+    script_load_ahead(w.script);
+    CHECK_EQ_INT(script_load_all(w.script, NULL, 0), 0);
+    struct job *job = world_say(&w, "x");
+    CHECK_EQ_INT(job->count, 11);
+    const struct effect *at = job->first;
+    for (int i = 0; i < 12; i++) {
+        if (i == 5)
+            continue;
+        REQUIRE(at);
+        snprintf(text, sizeof text, "n%d", i);
+        CHECK_SLICE(at->text, text);
+        at = at->next;
+    }
+    job_free(job);
+    struct arena *a = arena_new();
+    const struct json *broken = world_unit(&w, a, "rules/15-x");
+    CHECK_SLICE(json_text(broken, "state"), "broken");
+    world_rewrite(&w, "lib/number", "return function(n) return 'm' end");
+    job = world_say(&w, "x");
+    CHECK_SLICE(job->first->text, "m"); /* its libs are known as ever */
+    job_free(job);
+    arena_free(a);
+    world_close(&w);
+}
+
+TEST("what was loaded ahead and never asked for is freed")
+{
+    struct world w;
+    struct err e = {0};
+    world_init(&w);
+    write_twelve(&w);
+    CHECK_EQ_INT(script_open(&w.conf, &e, &w.script), 0);
+    script_load_ahead(w.script);
+    world_close(&w);
+}
+
 TEST("three threads: a job walks from one to the other and back")
 {
     struct world w;
