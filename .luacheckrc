@@ -28,7 +28,7 @@ read_globals = {
   kv = { fields = { get = {}, set = {}, del = {}, add = {}, incr = {}, update = {}, keys = {}, once = {}, space = {}, DELETE = { other_fields = true } } },
   cache = { fields = { new = {} } },
   metric = { fields = { count = {}, gauge = {}, observe = {} } },
-  ai = { fields = { ask = {}, embed = {} } },
+  ai = { fields = { ask = {}, forget = {}, embed = {} } },
   kb = { fields = { search = {} } },
   json = { fields = { encode = {}, decode = {}, array = {}, null = { other_fields = true } } },
   time = { fields = { now = {}, date = {}, format = {}, parse = {}, ms = {}, duration = {}, business_hours = {}, cron = {}, is_between = {}, sleep = {} } },

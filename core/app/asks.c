@@ -103,6 +103,9 @@ void asks_on_ask(void *arg, struct script_ask *ask)
     case ASK_EMBED:
         assist_call(s, ask);
         break;
+    case ASK_AI_FORGET:
+        assist_forget_ask(s, ask);
+        break;
     case ASK_WRITE:
         assist_write(s, ask);
         break;

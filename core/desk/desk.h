@@ -134,6 +134,9 @@ void desk_restore_turn(struct desk *d, const struct turn *t); /* copies */
  * more of it. */
 bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
                 struct slice text);
+/* A piece of a draft, to that agent's sockets alone; false: none is there. */
+bool desk_draft(struct desk *d, uint64_t agent, uint64_t conv,
+                struct slice stream, uint32_t index, struct slice text);
 /* Bytes that wait for the slowest of its visitor's sockets. */
 int64_t desk_turn_backlog(const struct desk *d, uint64_t turn);
 /* The stop button; false: nothing is being answered. */

@@ -469,3 +469,28 @@ bool desk_stop_turn(struct desk *d, uint64_t conv)
     d->conf.ports.halt(d->conf.ports.arg, c->turn->id);
     return true;
 }
+
+bool desk_draft(struct desk *d, uint64_t agent, uint64_t conv,
+                struct slice stream, uint32_t index, struct slice text)
+{
+    struct agent_live *who = agent_of(d, agent);
+    if (!who) {
+        return false;
+    }
+    struct arena *a = arena_new();
+    struct notice n = {.type = NOTICE_DELTA,
+                       .conv = conv,
+                       .stream = stream,
+                       .index = index,
+                       .text = text,
+                       .who_role = ROLE_BOT,
+                       .arena = a};
+    list_each (&who->peers, l) {
+        struct desk_peer *p = container_of(l, struct desk_peer, link);
+        if (!p->held) {
+            d->conf.ports.send(d->conf.ports.arg, p->id, &n);
+        }
+    }
+    arena_free(a);
+    return true;
+}

@@ -86,8 +86,8 @@ enum ask_kind {
     ASK_WRITE,       /* number = the call's, data = text (not JSON): a piece of
                         a connector's answer; answered when it may go on,
                         ERR_CANCELLED: nobody wants any more */
-    ASK_AI_FORGET,   /* name = "key" or "tag", data = it (not JSON): of the
-                        cache of answers -> number = how many */
+    ASK_AI_FORGET,   /* name = assistant or "", data = question or "" (not
+                        JSON), was = tag or "" -> number = how many */
     ASK_KB,          /* name = query, data = options -> data; likewise */
     ASK_IMAP,        /* post: a mailbox is read */
     ASK_SMTP,        /* post: a mail is sent */

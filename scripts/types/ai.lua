@@ -17,6 +17,14 @@ ai = {}
 function ai.ask(turn) end
 
 ---Waits.
+---Forgets answers that are given again (an assistant's cache): of one question, of all assistants with a tag in cache.tags, or of an assistant altogether. How many; an assistant that forgot all counts one.
+---
+---ai.forget { tag = "prices" }
+---@param what { assistant?: string, question?: string, tag?: string }
+---@return integer|nil, string?, string?
+function ai.forget(what) end
+
+---Waits.
 ---Vectors of texts, for comparing what they mean. nil, code, detail when no assistant can make them.
 ---
 ---local got = ai.embed({ "refund", "money back" }, { assistant = "small" })

@@ -342,6 +342,31 @@ static void check(struct call *c)
     }
 }
 
+/* --- answers that are kept ------------------------------------------------ */
+
+static void reply_forgotten(struct call *c, size_t n)
+{
+    struct jsonw *w = reply_begin(c);
+    jsonw_open(w, '{');
+    jsonw_put_int(w, "forgotten", (int64_t)n);
+    jsonw_close(w, '}');
+    reply_send(c, 200);
+}
+
+static void forget(struct call *c)
+{
+    const struct assistant *a = find(c);
+    if (a) {
+        reply_forgotten(
+            c, assist_forget(c->s, a->id, body_text(c, "question"), SLICE("")));
+    }
+}
+
+static void forget_tag(struct call *c)
+{
+    reply_forgotten(c, assist_forget(c->s, 0, SLICE(""), body_text(c, "tag")));
+}
+
 /* --- tables --------------------------------------------------------------- */
 
 #define SETTINGS                                                               \
@@ -421,6 +446,24 @@ static const struct field type_out[] = {
     {.name = "schema", .type = FIELD_OBJECT},
     {.name = "capabilities", .type = FIELD_OBJECT},
     {0}};
+static const struct field forget_in[] = {
+    {.name = "question",
+     .type = FIELD_TEXT,
+     .most = LIMIT_TEXT_BYTES,
+     .help = "this one's answer; all if not given"},
+    {0}};
+static const struct field tag_in[] = {{.name = "tag",
+                                       .type = FIELD_TEXT,
+                                       .required = true,
+                                       .least = 1,
+                                       .most = 64},
+                                      {0}};
+static const struct field forget_out[] = {
+    {.name = "forgotten",
+     .type = FIELD_INT,
+     .help = "answers, or assistants whose answers are all forgotten"},
+    {0}};
+static const struct shape shape_forget = {"Forgotten", forget_out};
 static const struct field no_fields[] = {{0}};
 const struct shape shape_assistant = {"Assistant", assistant_out};
 const struct shape shape_assistant_type = {"AssistantType", type_out};
@@ -443,4 +486,11 @@ const struct route routes_assistants[] = {
     {"POST", ONE "/check", check, ACCESS_ADMIN, "assistants", ROUTE_READS, 200,
      no_fields, &shape_check,
      "Ask the assistant's connector whether it is set up well", NULL, NULL},
+    {"POST", "/api/v1/assistants/forget", forget_tag, ACCESS_ADMIN,
+     "assistants", 0, 200, tag_in, &shape_forget,
+     "Forget answers of all assistants with this tag in cache.tags", NULL,
+     NULL},
+    {"POST", ONE "/forget", forget, ACCESS_ADMIN, "assistants", 0, 200,
+     forget_in, &shape_forget, "Forget answers that are given again", NULL,
+     NULL},
     {0}};

@@ -6,6 +6,8 @@
  * that is not the caller's to see is 404.
  */
 #include "app/api/api.h"
+#include "app/assist/assist.h"
+#include "base/limits.h"
 
 static void list_loaded(struct call *c, const struct conversation *v)
 {
@@ -41,6 +43,87 @@ static void stop(struct call *c)
     conversation_load(c, stop_loaded);
 }
 
+/* --- the agent's co-pilot ------------------------------------------------- */
+
+static void on_draft(void *arg, const struct draft_answer *a)
+{
+    struct call *c = arg;
+    if (!a->well) {
+        reply_fail(c, ERR_UNAVAILABLE, NULL, "%.*s: %.*s", SLICE_FMT(a->class),
+                   SLICE_FMT(a->detail));
+        return;
+    }
+    struct jsonw *w = reply_begin(c);
+    jsonw_open(w, '{');
+    jsonw_put_text(w, "text", a->text);
+    jsonw_put_text(w, "assistant", a->assistant);
+    jsonw_key(w, "usage");
+    purse_write(w, &a->spent, a->currency);
+    jsonw_close(w, '}');
+    reply_send(c, 200);
+}
+
+static void copilot_loaded(struct call *c, const struct conversation *v)
+{
+    static const char *const tasks[][2] = {{"draft", "copilot-draft"},
+                                           {"rewrite", "copilot-rewrite"},
+                                           {"translate", "copilot-translate"},
+                                           {"summarise", "copilot-summary"}};
+    struct slice task = body_text(c, "task"), prompt = SLICE("");
+    struct draft d = {.agent = c->who.agent,
+                      .conv = v->id,
+                      .contact = v->contact,
+                      .assistant = body_text(c, "assistant"),
+                      .stream = body_text(c, "stream"),
+                      .wish = body_text(c, "wish"),
+                      .done = on_draft,
+                      .arg = c};
+    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
+        if (slice_is(task, tasks[i][0])) {
+            prompt = slice_of(tasks[i][1]);
+        }
+    }
+    d.prompt = prompt;
+    if (slice_is(task, "rewrite") || slice_is(task, "translate")) {
+        d.text = body_text(c, "text");
+        if (!d.text.len) {
+            reply_fail(c, ERR_UNPROCESSABLE, "text", "text is missing");
+            return;
+        }
+    }
+    if (!assist_draft(c->s, &d)) {
+        reply_fail(c, ERR_UNAVAILABLE, "assistant",
+                   "there is no such assistant");
+    }
+}
+
+static void copilot(struct call *c)
+{
+    conversation_load(c, copilot_loaded);
+}
+
+static const struct field copilot_in[] = {
+    {.name = "task",
+     .type = FIELD_TEXT,
+     .required = true,
+     .choices = "draft|rewrite|translate|summarise"},
+    {.name = "text", .type = FIELD_TEXT, .most = LIMIT_TEXT_BYTES},
+    {.name = "wish",
+     .type = FIELD_TEXT,
+     .most = 400,
+     .help = "rewrite: how (friendlier, shorter); translate: the language"},
+    {.name = "assistant", .type = FIELD_TEXT, .most = 64},
+    {.name = "stream",
+     .type = FIELD_TEXT,
+     .most = 64,
+     .help = "a name of your own: pieces come as delta frames with it"},
+    {0}};
+static const struct field copilot_out[] = {
+    {.name = "text", .type = FIELD_TEXT},
+    {.name = "assistant", .type = FIELD_TEXT},
+    {.name = "usage", .type = FIELD_OBJECT},
+    {0}};
+static const struct shape shape_copilot = {"Draft", copilot_out};
 static const struct field turn_out[] = {
     {.name = "id", .type = FIELD_TEXT},
     {.name = "conversation", .type = FIELD_TEXT},
@@ -68,4 +151,8 @@ const struct route routes_turns[] = {
      NULL, &shape_turn, "What assistants were asked, newest first", NULL, NULL},
     {"POST", ONE "/stop", stop, ACCESS_AGENT, "conversations", 0, 200,
      no_fields, &shape_stop, "Stop the answer that is being given", NULL, NULL},
+    {"POST", ONE "/copilot", copilot, ACCESS_AGENT, "conversations",
+     ROUTE_READS, 200, copilot_in, &shape_copilot,
+     "A draft, other words, a translation or a summary, for you alone", NULL,
+     NULL},
     {0}};

@@ -52,7 +52,11 @@ void asking_free(struct asking *k)
     run_leave(k);
     write_forget(k);
     memo_unref(as, k->memo);
-    if (k->owner) { /* a script's: nobody answers it any more */
+    if (k->draft) {
+        struct draft_answer a = {.class = SLICE("cancelled"),
+                                 .detail = SLICE("the server is stopping")};
+        k->draft->done(k->draft->arg, &a);
+    } else if (k->owner) { /* a script's: nobody answers it any more */
         asks_refuse(as->server, k->owner, ERR_CANCELLED,
                     "the server is stopping");
     }
@@ -206,7 +210,9 @@ static void begin(struct desk_of_bot *b, struct asking *k)
     arm(k, ASKING_READS, -1);
     run_start(k, b);
     k->run->ticket = breaker_take(&b->breaker, loop_now(l));
-    if (k->has_context) {
+    if (k->has_context && k->memo && !k->memo->known) {
+        memo_wait(k->memo, k);
+    } else if (k->has_context) {
         asking_ready(k);
     } else {
         context_read(k);
@@ -327,6 +333,13 @@ static void on_timer(struct timer *t)
                                 : NULL;
     switch (k->state) {
     case ASKING_NEW:
+        if (k->early) {
+            arm(k, ASKING_READS, -1);
+            context_read(k);
+            break;
+        }
+        asking_go(k);
+        break;
     case ASKING_RESTS:
         asking_go(k);
         break;
@@ -349,8 +362,22 @@ static void on_timer(struct timer *t)
     }
 }
 
+/* It was read before there is a place: an answer may be known. */
+void asking_known(struct asking *k)
+{
+    k->early = false;
+    k->has_context = true;
+    if (answers_find(k)) {
+        k->done(k, true);
+    } else {
+        asking_go(k);
+    }
+}
+
 void asking_start(struct asking *k)
 {
+    struct desk_of_bot *b = bot_of(k->as, k->chain[0]);
+    k->early = k->kind == ASKING_TURN && b && b->bot->cache_ms > 0;
     arm(k, ASKING_NEW, 0);
 }
 

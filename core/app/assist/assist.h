@@ -48,6 +48,36 @@ void assist_check(struct server *s, uint64_t id,
                                const struct err *e),
                   void *arg);
 
+/* --- answers.c: of one assistant (0 = all), or of those with this tag; a
+ * question's answer, or all ("") --- */
+size_t assist_forget(struct server *s, uint64_t id, struct slice question,
+                     struct slice tag);
+
+void assist_forget_ask(struct server *s, struct script_ask *ask); /* takes */
+
+/* --- drafts.c --- */
+/* What was spent; costs in millionths. */
+struct purse {
+    int64_t input, output, cached, cost, turns;
+};
+struct draft_answer { /* valid during the call */
+    bool well;
+    struct slice text, assistant, class, detail, currency;
+    struct purse spent;
+};
+struct draft { /* what an agent wants; copied */
+    uint64_t agent, conv, contact;
+    struct slice assistant; /* "" = the oldest that is switched on */
+    struct slice prompt;    /* of ai/prompts */
+    struct slice stream;    /* what its pieces are called; "" = none are sent */
+    struct slice wish, text;
+    void (*done)(void *arg, const struct draft_answer *a); /* exactly once */
+    void *arg;
+};
+/* false: there is no such assistant; done does not come. */
+bool assist_draft(struct server *s, const struct draft *wanted);
+void purse_write(struct jsonw *w, const struct purse *p, struct slice currency);
+
 /* At the end of each turn of the loop: pieces of answers go out. Before net's
  * own. */
 void assist_flush(void *server);

@@ -7,6 +7,7 @@
  */
 #include "app/assist/inside.h"
 #include "app/assist/prompts.h"
+#include "base/cache.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -135,6 +136,8 @@ static void read_settings(struct bot *b, const struct json *j)
     b->conversation_cost = micro(limits, "conversation_cost");
     b->patience_ms = ms_of(limits, "patience", PATIENCE_MS);
     b->cache_ms = ms_of(json_get(j, "cache"), "ttl", 0);
+    b->tag_count = texts_of(json_get(json_get(j, "cache"), "tags"), b->tags,
+                            sizeof b->tags / sizeof b->tags[0]);
     b->connect_ms = ms_of(timeout, "connect", 0);
     b->first_ms = ms_of(timeout, "first", 0);
     b->total_ms = ms_of(timeout, "total", 0);
@@ -243,6 +246,7 @@ void assist_put(struct server *s, const struct assistant *a)
     forget(b);
     b->bot = bot;
     b->trouble[0] = '\0'; /* somebody has looked at it */
+    b->generation++;      /* it may answer otherwise now */
     map_put_text(&as->names, bot->rec.name, b);
     purse_read(b);
     bot_pump(b);
@@ -412,6 +416,7 @@ void assist_free(struct assist *as)
     map_fini(&as->runs);
     map_fini(&as->memos);
     timer_stop(loop_wheel(as->server->loop), &as->slow);
+    cache_free(as->answers);
     prompts_free(as->prompts);
     kinds_free(as->kinds);
     arena_free(as->faces_arena);

@@ -98,8 +98,12 @@ static void build(struct asking *k, struct query *q)
             break;
         }
     }
-    char *at = arena_text(k->arena, CONTEXT_BYTES + 2);
-    size_t len = 0;
+    size_t len = 0, room = 1;
+    for (size_t i = from; i < n; i++) {
+        room += all[i].len + 1;
+    }
+    char *at = arena_text(k->arena, room);
+    k->message_count = n - from;
     for (size_t i = from; i < n; i++) {
         if (len) {
             at[len++] = ',';
@@ -118,7 +122,9 @@ static void on_messages(struct query *q)
         if (q->result == 0) {
             build(k, q);
         }
-        if (k->memo->known) {
+        if (k->early) {
+            asking_known(k);
+        } else if (k->memo->known) {
             asking_ready(k);
         } else {
             memo_wait(k->memo, k);
@@ -198,18 +204,17 @@ static void put_message(struct jsonw *w, const char *role, struct slice text)
 
 static void put_prompt(struct jsonw *w, struct asking *k, const struct bot *bot)
 {
-    struct slice text;
-    const char *version = bot->prompt.len
-                              ? prompts_find(k->as->prompts, bot->prompt, &text)
-                              : NULL;
+    struct slice text, name = k->draft ? k->draft->prompt : bot->prompt;
+    const char *version =
+        name.len ? prompts_find(k->as->prompts, name, &text) : NULL;
     if (version) {
         char label[128];
-        int n = snprintf(label, sizeof label, "%.*s %s", SLICE_FMT(bot->prompt),
-                         version);
+        int n =
+            snprintf(label, sizeof label, "%.*s %s", SLICE_FMT(name), version);
         k->prompt_version =
             slice_dup(k->arena, (struct slice){label, (size_t)n});
         put_message(w, "system", text);
-    } else if (bot->prompt.len) {
+    } else if (name.len) {
         asking_note(k, bot->rec.name, "prompt",
                     SLICE("its prompt is not in ai/prompts"));
     }

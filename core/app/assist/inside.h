@@ -25,18 +25,14 @@
 #define TOTAL_MS 60000
 #define CONNECT_MS 5000
 
-/* What was spent; costs in millionths. */
-struct purse {
-    int64_t input, output, cached, cost, turns;
-};
-
 struct bot {
     struct arena *arena; /* owned; rec and settings lie in it */
     struct assistant rec;
     /* settings */
     struct slice fallback[CHAIN_MOST], tools[TOOLS_MOST];
     size_t fallback_count, tool_count;
-    struct slice prompt, language;
+    struct slice prompt, language, tags[8];
+    size_t tag_count;
     bool guard;
     int64_t at_once, per_minute, turn_tokens, conversation_tokens, day_tokens;
     int64_t day_cost, conversation_cost, patience_ms, cache_ms;
@@ -58,7 +54,8 @@ struct desk_of_bot {
     int64_t day; /* since 1970, of the purse */
     struct purse purse;
     bool purse_known, purse_asked;
-    char trouble[200]; /* what the operator must look at; "" = nothing */
+    uint32_t generation; /* of its kept answers */
+    char trouble[200];   /* what the operator must look at; "" = nothing */
     struct meter *state, *asked, *failed, *answered;
 };
 
@@ -107,6 +104,9 @@ struct asking {
     struct slice extra;  /* likewise: what tools gave */
     struct slice wishes; /* CALL: the script's JSON object */
     bool has_context;
+    bool early; /* read before there is a place: perhaps it is known */
+    size_t message_count;
+    struct draft *draft;
     /* what comes */
     struct buf text;
     size_t told;
@@ -149,10 +149,11 @@ struct assist {
     struct map names; /* text -> struct desk_of_bot */
     struct kinds *kinds, *none;
     struct arena *faces_arena;
-    struct json *faces; /* what connectors and tools say */
-    struct map askings; /* id -> struct asking */
-    struct map runs;    /* number -> struct run */
-    struct map memos;   /* conv -> struct memo */
+    struct json *faces;    /* what connectors and tools say */
+    struct map askings;    /* id -> struct asking */
+    struct map runs;       /* number -> struct run */
+    struct map memos;      /* conv -> struct memo */
+    struct cache *answers; /* answers.c; NULL until there are any */
     struct prompts *prompts;
     bool reads_prompts, prompts_again;
     struct list written; /* askings with text that was not told */
@@ -179,6 +180,7 @@ void asking_ready(struct asking *k); /* its context is there, or is not */
 void asking_failed(struct asking *k, const char *class, struct slice detail,
                    int64_t again_ms);
 void asking_start(struct asking *k);  /* in the loop's next turn */
+void asking_known(struct asking *k);  /* its context was read early */
 void asking_speaks(struct asking *k); /* the first word is there */
 void bot_pump(struct desk_of_bot *b);
 void bot_freed(struct desk_of_bot *b);  /* a place of it */
@@ -189,6 +191,16 @@ void asking_note(struct asking *k, struct slice name, const char *class,
                  struct slice detail);
 void asking_hops(struct asking *k, const struct job *job);
 void asking_again(struct asking *k); /* the same one, with what tools gave */
+
+/* answers.c */
+bool answers_find(struct asking *k); /* true: its text is there */
+void answers_keep(struct asking *k);
+/* Of a question, or "" = all of it; how many. */
+size_t answers_forget(struct assist *as, struct desk_of_bot *b,
+                      struct slice question);
+
+/* drafts.c */
+bool draft_tell(struct asking *k, struct slice text);
 
 /* tools.c */
 void tools_begin(struct asking *k);
@@ -223,7 +235,6 @@ void purse_read(struct desk_of_bot *b);
 const char *purse_empty(struct desk_of_bot *b, const struct memo *m);
 struct purse purse_of(const struct bot *bot, const struct json *usage);
 void purse_add(struct purse *to, const struct purse *more);
-void purse_write(struct jsonw *w, const struct purse *p, struct slice currency);
 
 /* write.c */
 void asking_text(struct asking *k, struct script_ask *ask); /* takes */

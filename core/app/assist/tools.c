@@ -125,18 +125,27 @@ static struct slice ctx_of(struct asking *k, struct arena *a)
 {
     char id[ID_TEXT];
     struct buf out;
-    buf_init(&out, 1024);
+    buf_init(&out, LIMIT_AGENT_FRAME_BYTES);
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
     jsonw_put_text(&w, "turn", id_text(id, ID_TURN, k->id));
     jsonw_put_text(&w, "call", json_text(k->call_at, "id"));
     if (k->conv) {
+        const struct contact *who =
+            desk_contact(k->as->server->desk, k->contact);
         jsonw_put_text(&w, "conversation",
                        id_text(id, ID_CONVERSATION, k->conv));
-        jsonw_put_text(&w, "contact", id_text(id, ID_CONTACT, k->contact));
+        jsonw_key(&w, "contact");
+        if (who) {
+            contact_write(&w, who);
+        } else {
+            jsonw_open(&w, '{');
+            jsonw_put_text(&w, "id", id_text(id, ID_CONTACT, k->contact));
+            jsonw_close(&w, '}');
+        }
     }
     jsonw_close(&w, '}');
-    struct slice s = slice_dup(a, buf_slice(&out));
+    struct slice s = w.failed ? SLICE("{}") : slice_dup(a, buf_slice(&out));
     buf_fini(&out);
     return s;
 }

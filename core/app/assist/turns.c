@@ -113,6 +113,9 @@ static void on_done(struct asking *k, bool well)
     e->kv = arena_many(a, struct kv, 2);
     e->kv_count = purse_rows(k->as, k->memo, b, a, e->kv);
     e->hops = slice_dup(a, k->hops);
+    if (well) {
+        answers_keep(k);
+    }
     if (well && k->text.len) {
         e->body = body_of(k, a, k->cut || k->too_long);
         e->handover = slice_dup(a, k->handover);

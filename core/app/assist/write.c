@@ -88,8 +88,9 @@ static bool tell(struct assist *as, struct asking *k, int64_t now)
         return true;
     }
     k->slow_since = 0;
-    bool wanted = k->kind != ASKING_TURN || !rest.len ||
-                  desk_delta(s->desk, k->id, k->index, rest);
+    bool wanted = !rest.len || (k->kind == ASKING_TURN
+                                    ? desk_delta(s->desk, k->id, k->index, rest)
+                                    : draft_tell(k, rest));
     if (wanted && rest.len) {
         k->index++;
         meter_add(&m_pieces, 1);

@@ -72,6 +72,35 @@ static int embed_start(lua_State *L)
     return calls_waiting(L, t);
 }
 
+/* ai.forget { assistant =, question = | tag = } */
+static int forget_start(lua_State *L)
+{
+    struct task *t = bind_task(L, "ai.forget");
+    luaL_checktype(L, 1, LUA_TTABLE);
+    struct slice name = option_text(L, 1, "assistant");
+    struct slice question = option_text(L, 1, "question");
+    struct slice tag = option_text(L, 1, "tag");
+    if (name.len > LIMIT_NAME_BYTES || tag.len > LIMIT_TAG_BYTES ||
+        question.len > LIMIT_TEXT_BYTES)
+        bind_raise(L, "ai.forget: the name, question or tag is too long");
+    struct script_ask *ask = task_ask(t, ASK_AI_FORGET);
+    ask->name = slice_dup(ask->arena, name);
+    ask->data = slice_dup(ask->arena, question);
+    ask->was = slice_dup(ask->arena, tag);
+    return calls_waiting(L, t);
+}
+
+static int forget_finish(lua_State *L)
+{
+    struct task *t = bind_task(L, "ai.forget");
+    const struct script_ask *ask = t->answer;
+    int got = bind_wait_result(L, t);
+    if (got < 0 || !ask)
+        return bind_trouble_of(L, got, ask ? ask->err.text : "");
+    lua_pushnumber(L, (lua_Number)ask->number);
+    return 1;
+}
+
 /* kb.search(query, { limit = }) */
 static int search_start(lua_State *L)
 {
@@ -120,6 +149,15 @@ static const struct api_call ai_calls[] = {
      "msg.text }\n"
      "if answer then conv:reply(answer.text) end",
      "1"},
+    {"forget", NULL, API_HANDLERS, API_LUA | API_WAITS,
+     "(what: { assistant?: string, question?: string, tag?: string }): "
+     "integer|nil, string?, string?",
+     "Forgets answers that are given again (an assistant's cache): of one "
+     "question, of all assistants with a tag in cache.tags, or of an "
+     "assistant altogether. How many; an assistant that forgot all counts "
+     "one."
+     "\n\nai.forget { tag = \"prices\" }",
+     "1"},
     {"embed", NULL, API_HANDLERS, API_LUA | API_WAITS,
      "(texts: string[], options?: { assistant?: string }): { vectors: "
      "number[][], usage: table }|nil, string?, string?",
@@ -157,5 +195,6 @@ void bind_ai(lua_State *L)
 {
     calls_api(L, &ai_module, "ask", ask_start, finish);
     calls_api(L, &ai_module, "embed", embed_start, finish);
+    calls_api(L, &ai_module, "forget", forget_start, forget_finish);
     calls_api(L, &kb_module, "search", search_start, finish);
 }
