@@ -8,6 +8,7 @@
 #include "app/asks.h"
 #include "app/assist/assist.h"
 #include "app/channels/channels.h"
+#include "app/files/files.h"
 
 void asks_answer(struct server *s, struct script_ask *ask)
 {
@@ -98,6 +99,12 @@ void asks_on_ask(void *arg, struct script_ask *ask)
         break;
     case ASK_RECEIPT:
         receipt_ask(s, ask);
+        break;
+    case ASK_FILE:
+        file_ask(s, ask);
+        break;
+    case ASK_FILE_BODY:
+        file_body_ask(s, ask);
         break;
     case ASK_AI:
     case ASK_EMBED:

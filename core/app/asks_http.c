@@ -12,6 +12,7 @@
  * freed here.
  */
 #include "app/asks.h"
+#include "app/files/files.h"
 
 /* --- one answer ----------------------------------------------------------- */
 
@@ -49,6 +50,41 @@ static struct httpc_call call_of(const struct script_ask *ask)
                                .arena = ask->arena};
 }
 
+/* The body with its files in it, opened: fd and size of each. */
+static void put_pieces(struct ask_http *h, const struct files_opened *o)
+{
+    const struct http_call *c = h->ask->http;
+    struct httpc_piece *p =
+        arena_many(h->ask->arena, struct httpc_piece, 2 * c->file_count + 1);
+    size_t n = 0, from = 0;
+    for (size_t i = 0; i <= c->file_count; i++) {
+        size_t to = i < c->file_count ? c->files[i].at : c->body.len;
+        if (to > from) {
+            p[n++] = (struct httpc_piece){
+                .bytes = {c->body.at + from, to - from}, .fd = -1};
+        }
+        from = to;
+        if (i < c->file_count) {
+            p[n++] = (struct httpc_piece){.fd = o->fds[i], .size = o->sizes[i]};
+        }
+    }
+    h->call.body = SLICE("");
+    h->call.pieces = p;
+    h->call.piece_count = n;
+}
+
+static void on_opened(struct files_opened *o)
+{
+    struct ask_http *h = o->owner;
+    if (o->result) {
+        asks_refuse(h->server, h->ask, o->result,
+                    "the file that was to be sent cannot be read");
+        return;
+    }
+    put_pieces(h, o);
+    httpc_start(h->server->net, &h->call);
+}
+
 void http_ask(struct server *s, struct script_ask *ask)
 {
     struct ask_http *h = arena_one(ask->arena, struct ask_http);
@@ -56,7 +92,17 @@ void http_ask(struct server *s, struct script_ask *ask)
     h->server = s;
     h->call = call_of(ask);
     h->call.done = on_http_done;
-    httpc_start(s->net, &h->call);
+    if (!ask->http->file_count) {
+        httpc_start(s->net, &h->call);
+        return;
+    }
+    struct files_opened *o = arena_one(ask->arena, struct files_opened);
+    *o = (struct files_opened){.s = s,
+                               .files = ask->http->files,
+                               .count = ask->http->file_count,
+                               .done = on_opened,
+                               .owner = h};
+    files_open_all(o);
 }
 
 /* --- streams -------------------------------------------------------------- */

@@ -301,13 +301,16 @@ void conv_tx_change(struct tx *tx, struct step *s, enum event_name name,
 /* The file the body names, if any: the store looks whose it is. */
 static uint64_t file_of(struct arena *a, struct slice body)
 {
-    static const char mark[] = "\"file\":\"" ID_FILE "_";
+    static const char mark[] = "\"file\":";
     struct json *j;
     uint64_t id;
     if (!memmem(body.at, body.len, mark, sizeof mark - 1) ||
         json_parse(a, body, NULL, &j) < 0)
         return 0;
-    return id_parse(json_text(j, "file"), ID_FILE, &id) ? id : 0;
+    const struct json *f = json_get(j, "file");
+    struct slice text =
+        json_is(f, JSON_OBJECT) ? json_text(f, "id") : json_text(j, "file");
+    return id_parse(text, ID_FILE, &id) ? id : 0;
 }
 
 struct event *conv_tx_message(struct tx *tx, struct step *s, enum role role,

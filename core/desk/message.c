@@ -202,6 +202,10 @@ static int take_text(const struct json *in, const char *field,
     struct json *v = json_get(in, field);
     if (!v || json_is(v, JSON_NULL))
         return 0;
+    if (json_is(v, JSON_OBJECT) && strcmp(field, "file") == 0) {
+        *out = json_text(v, "id"); /* as it comes in messages */
+        return 0;
+    }
     if (!json_is(v, JSON_STRING))
         return err_field(e, ERR_BAD_REQUEST, field, "%s must be a text.",
                          field);

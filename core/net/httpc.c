@@ -46,6 +46,7 @@ static void fail(struct httpc *h, struct httpc_call *call, int code,
                  const char *why)
 {
     call->result = err_set(&call->err, code, "%s", why);
+    httpc_pieces_close(call);
     post_answer(h, call);
 }
 
@@ -54,6 +55,8 @@ static void fail(struct httpc *h, struct httpc_call *call, int code,
 static void task_free(struct task *t)
 {
     httpc_end(t);
+    httpc_feed_end(t);
+    httpc_pieces_close(t->call);
     timer_stop(loop_wheel(t->h->net->loop), &t->timer);
     list_remove(&t->news);
     buf_fini(&t->head);

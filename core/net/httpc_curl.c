@@ -149,6 +149,14 @@ static bool add_header(struct task *t, struct slice name, struct slice value)
     return ok;
 }
 
+static size_t on_feed(char *to, size_t one, size_t n, void *arg)
+{
+    long got = httpc_feed(arg, to, one * n);
+    return got == HTTPC_FEED_LATER    ? CURL_READFUNC_PAUSE
+           : got == HTTPC_FEED_BROKEN ? CURL_READFUNC_ABORT
+                                      : (size_t)got;
+}
+
 int httpc_prepare(struct task *t)
 {
     const struct httpc_call *c = t->call;
@@ -173,7 +181,12 @@ static void set_request(struct task *t)
     char text[32];
     bool post = slice_is(method, "POST");
     snprintf(text, sizeof(text), "%.*s", SLICE_FMT(method));
-    if (slice_is(method, "HEAD")) {
+    if (c->piece_count) {
+        OPT(POST, 1L);
+        OPT(POSTFIELDSIZE_LARGE, (curl_off_t)httpc_feed_begin(t));
+        OPT(READFUNCTION, on_feed);
+        OPT(READDATA, t);
+    } else if (slice_is(method, "HEAD")) {
         OPT(NOBODY, 1L);
     } else if (c->body.len || post || slice_is(method, "PUT") ||
                slice_is(method, "PATCH")) {

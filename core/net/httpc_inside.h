@@ -37,8 +37,9 @@ struct task {
     void *easy; /* CURL; NULL while waiting */
     struct curl_slist *headers;
     struct buf head, body;
-    struct buf taken; /* stream: what the reader looks at */
-    uint32_t ticket;  /* of the breaker, while running */
+    struct buf taken;      /* stream: what the reader looks at */
+    uint32_t ticket;       /* of the breaker, while running */
+    struct feeder *feeder; /* NULL: the body is call->body */
     int status;
     bool too_big, paused, has_head, told_head, told_more;
     struct timer timer; /* waiting: the end; stream: the first byte */
@@ -79,6 +80,15 @@ bool httpc_host_of(const char *url, bool mail, char out[HOST_TEXT]);
 /* httpc_line.c */
 void httpc_line_options(struct task *t);
 void httpc_line_take(struct task *t); /* connected: curl's handle is theirs */
+
+/* httpc_body.c: bodies of pieces. begin takes the call's pieces and gives their
+ * length; feed gives bytes for curl, 0 at the end, or one of these. */
+#define HTTPC_FEED_LATER (-1L)
+#define HTTPC_FEED_BROKEN (-2L)
+int64_t httpc_feed_begin(struct task *t);
+long httpc_feed(struct task *t, char *to, size_t room);
+void httpc_feed_end(struct task *t);           /* harmless if it never began */
+void httpc_pieces_close(struct httpc_call *c); /* of a call that never began */
 
 /* httpc_host.c */
 struct host *host_get(struct httpc *h, const char *text); /* NULL: too many */

@@ -121,8 +121,16 @@ bool http_is_live(const struct http_req *r);
 /* Calls to others (libcurl on the loop): TLS always verified, HTTP/1.1 and 2,
  * limits and a circuit breaker per host, time-outs, size cap. done comes
  * exactly once, never from inside the call; so do head and more. */
+struct httpc_piece { /* size 0: bytes; else so many of fd, from its start */
+    struct slice bytes;
+    int fd;
+    int64_t size;
+};
 struct httpc_call {
     struct slice method, url, body;
+    struct httpc_piece *pieces; /* instead of body; at most 16. The fds are
+                                   httpc's once it is started */
+    size_t piece_count;
     const struct slice *headers; /* name, value pairs */
     size_t header_count;
     int64_t connect_ms, total_ms; /* total: waiting for a place included */

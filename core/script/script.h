@@ -91,9 +91,19 @@ enum ask_kind {
     ASK_KB,          /* name = query, data = options -> data; likewise */
     ASK_IMAP,        /* post: a mailbox is read */
     ASK_SMTP,        /* post: a mail is sent */
-    ASK_TEST         /* name = step, data: of a *_test.lua, to its runner */
+    ASK_FILE, /* number = channel; http, or data = the bytes (not JSON); name,
+                 was = its type -> data = {"id","name","mime",...} */
+    ASK_FILE_BODY, /* number = id of a file -> data: its bytes, at most
+                      LIMIT_HTTP_BODY_MOST */
+    ASK_TEST       /* name = step, data: of a *_test.lua, to its runner */
 };
-struct http_call { /* in the ask's arena */
+struct http_file { /* a file's bytes stand at this place of the body */
+    size_t at;
+    uint64_t id;
+};
+struct http_call {           /* in the ask's arena */
+    struct http_file *files; /* HTTP: by rising `at` */
+    size_t file_count;
     struct slice method, url, body;
     const struct slice *headers;    /* name, value, name, value ... */
     size_t header_count;            /* of pairs */

@@ -24,3 +24,18 @@ function Context.deliver(message) end
 ---@param receipt { sent: string, status: "delivered"|"read"|"failed", why?: string }
 ---@return true|nil, string?, string?
 function Context.receipt(receipt) end
+
+---Waits.
+---Takes a platform's media into the house's files: from a url (with everything an HttpCall has; it streams to disk, past the script's memory), or from bytes. nil, code, detail: nobody there, "not_found", "too_large", "unsupported" (not a type the house takes, or not what it says it is).
+---
+---local photo, code = ctx.file{ url = x.PicUrl, name = "photo.jpg" }
+---if photo then ctx.deliver{ from = id, kind = "image", file = photo } end
+---@param from { url?: string, headers?: table, body?: string, name?: string, mime?: string, max_bytes?: integer|string, timeout?: Duration }
+---@return File|nil, string?, string?
+function Context.file(from) end
+
+---Waits.
+---The bytes of a file, at most 8 MB: for platforms that want base64. Bigger ones go out by http.post{ multipart = {{ name = "media", file = item.file }} }, which streams.
+---@param file File|string
+---@return string|nil, string?, string?
+function Context.file_body(file) end

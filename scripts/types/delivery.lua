@@ -11,3 +11,4 @@
 ---@field profile { name?: string, email?: string, phone?: string }? More of the sender, for a contact that is new.
 ---@field kind "text"|"image"|"file"|"audio"|"video"|"location"|"card" What it is; its other fields as in Body.
 ---@field text string? The text.
+---@field file? File|string Of image, file, audio, video: what ctx.file gave.

@@ -13,7 +13,7 @@
 ---@field body? string|Secret Sent as it is.
 ---@field json any Sent as JSON.
 ---@field form? table Sent as a form of names and values.
----@field multipart? table Sent as parts: a list of { name =, data =, filename =, type = }, or names and texts.
+---@field multipart? table Sent as parts: a list of { name =, data =, filename =, type = }, of { name =, file = item.file } (streamed from disk), or names and texts.
 ---@field timeout? Duration For all of it, 10s if nothing is said; at most 30s, of a stream 5m.
 ---@field connect_timeout? Duration To get through: 5s.
 ---@field first_timeout? Duration A stream: until its first byte; 15s.

@@ -9,6 +9,7 @@
 ---@field to string The visitor's id on the platform (Delivery.from).
 ---@field kind string As in Body, with its other fields beside it.
 ---@field text string? The text.
+---@field file File? Of image, file, audio, video.
 ---@field sender { role: "agent"|"bot", id?: string, name?: string } Who wrote it.
 ---@field conversation string Its id.
 ---@field attempt integer 1 at the first try.

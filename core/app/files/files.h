@@ -86,5 +86,20 @@ void tidy_beat(struct server *s);
 /* --- scripts.c: take the ask --- */
 void file_ask(struct server *s, struct script_ask *ask);
 void file_body_ask(struct server *s, struct script_ask *ask);
+/* Files of a request, opened one after the other; the fds are the receiver's
+ * unless result is an error (then none is open). */
+#define FILES_OF_REQUEST 4
+struct files_opened {
+    struct server *s;
+    const struct http_file *files;
+    size_t count, now;
+    int fds[FILES_OF_REQUEST];
+    int64_t sizes[FILES_OF_REQUEST];
+    struct file_open open;
+    int result;
+    void (*done)(struct files_opened *o);
+    void *owner;
+};
+void files_open_all(struct files_opened *o);
 /* An item on its way to an adapter gets its file's link. */
 void files_dress_item(struct server *s, struct job *job);

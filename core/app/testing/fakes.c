@@ -127,6 +127,9 @@ void fakes_answer(struct fakes *f, struct script_ask *ask,
 {
     if (fakes_failed(ask, answer)) {
         /* told already */
+    } else if (ask->kind == ASK_FILE) {
+        answer_http(f, ask, answer);
+        fake_file_keep(f, ask);
     } else if (ask->kind == ASK_HTTP || ask->kind == ASK_STREAM) {
         answer_http(f, ask, answer);
     } else if (ask->kind == ASK_IMAP || ask->kind == ASK_SMTP) {
@@ -304,6 +307,10 @@ static void take_model(struct fakes *f, struct script_ask *ask)
 bool fakes_take(struct fakes *f, struct script_ask *ask)
 {
     switch (ask->kind) {
+    case ASK_FILE:
+    case ASK_FILE_BODY:
+        fake_file(f, ask);
+        return true;
     case ASK_HTTP:
     case ASK_STREAM:
         fake_http(f, ask);

@@ -41,8 +41,14 @@ struct stream {
     bool is_sse;
     struct slice whole;
 };
+struct file_made {
+    struct file_made *next;
+    uint64_t id;
+    struct slice body;
+};
 struct recording;
 struct fakes {
+    struct file_made *files;
     struct stage *stage;
     struct arena *arena; /* of all below */
     struct fake *http, *models, *kb;
@@ -78,6 +84,13 @@ int step_http_on(struct stage *st, const struct json *in, struct jsonw *out,
                  struct err *e);
 int step_http_calls(struct stage *st, const struct json *in, struct jsonw *out,
                     struct err *e);
+
+/* --- fakes_file.c: what adapters bring is remembered by its id --- */
+void fake_file(struct fakes *f, struct script_ask *ask); /* takes */
+void fake_file_keep(struct fakes *f, struct script_ask *ask);
+/* The body with its files in it. */
+struct slice fake_file_body(struct fakes *f, struct arena *a,
+                            const struct http_call *c);
 
 /* --- fakes_post.c --- */
 void fake_post(struct fakes *f, struct script_ask *ask);

@@ -176,6 +176,8 @@ static void unmatched(struct fakes *f, struct script_ask *ask)
 
 void fake_http(struct fakes *f, struct script_ask *ask)
 {
+    if (ask->http->file_count)
+        ask->http->body = fake_file_body(f, ask->arena, ask->http);
     struct slice request = fake_request(ask->arena, ask->http);
     struct slice url = fixture_url(f->stage, ask->arena, ask->http->url);
     remember(f, request);

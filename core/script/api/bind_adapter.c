@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "script/api/bind.h"
 #include "script/api/bind_assist.h"
+#include "script/api/calls.h"
 #include "script/api/modules.h"
 #include "script/api/secret.h"
 #include "script/load/adapter.h"
@@ -376,7 +377,46 @@ static const struct api_call context_calls[] = {
      "sent. nil, \"not_found\" if none was.\n\n"
      "ctx.receipt{ sent = body.id, status = \"delivered\" }",
      "1"},
+    {"file", NULL, COMES_IN, API_LUA | API_WAITS,
+     "(from: { url?: string, headers?: table, body?: string, name?: string, "
+     "mime?: string, max_bytes?: integer|string, timeout?: Duration }): "
+     "File|nil, string?, string?",
+     "Takes a platform's media into the house's files: from a url (with "
+     "everything an HttpCall has; it streams to disk, past the script's "
+     "memory), or from bytes. nil, code, detail: nobody there, \"not_found\", "
+     "\"too_large\", \"unsupported\" (not a type the house takes, or not what "
+     "it says it is).\n\n"
+     "local photo, code = ctx.file{ url = x.PicUrl, name = \"photo.jpg\" }\n"
+     "if photo then ctx.deliver{ from = id, kind = \"image\", file = photo } "
+     "end",
+     "1"},
+    {"file_body", NULL, IN_ADAPTER, API_LUA | API_WAITS,
+     "(file: File|string): string|nil, string?, string?",
+     "The bytes of a file, at most 8 MB: for platforms that want base64. "
+     "Bigger ones go out by http.post{ multipart = {{ name = \"media\", file = "
+     "item.file }} }, which streams.",
+     "1"},
     {0}};
+static const struct api_call file_fields[] = {
+    {"id", NULL, API_ANYWHERE, API_FIELD, "string", "\"fi_...\".", "1"},
+    {"name", NULL, API_ANYWHERE, API_FIELD, "string", "As its sender calls it.",
+     "1"},
+    {"mime", NULL, API_ANYWHERE, API_FIELD, "string",
+     "What its content is: \"image/png\".", "1"},
+    {"size", NULL, API_ANYWHERE, API_FIELD, "integer", "Bytes.", "1"},
+    {"width", NULL, API_ANYWHERE, API_FIELD, "integer?", "Of images, upright.",
+     "1"},
+    {"height", NULL, API_ANYWHERE, API_FIELD, "integer?", "Likewise.", "1"},
+    {"thumb", NULL, API_ANYWHERE, API_FIELD, "boolean?",
+     "Is there a thumbnail?", "1"},
+    {"url", NULL, API_IN(HOOK_DELIVER), API_FIELD, "string?",
+     "In send: a signed address, good for link_minutes, for platforms that "
+     "fetch. nil while the setting public_url is empty.",
+     "1"},
+    {0}};
+const struct api_module file_module = {
+    "File", "A file, as messages and ctx.file give it.", file_fields, true};
+
 const struct api_module context_module = {
     "Context", "What a call of an adapter is about; a plain table.",
     context_calls, true};
@@ -395,6 +435,8 @@ static const struct api_call delivery_calls[] = {
      "\"text\"|\"image\"|\"file\"|\"audio\"|\"video\"|\"location\"|\"card\"",
      "What it is; its other fields as in Body.", "1"},
     {"text", NULL, COMES_IN, API_FIELD, "string?", "The text.", "1"},
+    {"file", NULL, COMES_IN, API_FIELD, "File|string|nil",
+     "Of image, file, audio, video: what ctx.file gave.", "1"},
     {0}};
 const struct api_module delivery_module = {
     "Delivery", "A message from a platform, as ctx.deliver takes it.",
@@ -427,6 +469,8 @@ static const struct api_call item_calls[] = {
      "As in Body, with its other fields beside it.", "1"},
     {"text", NULL, API_IN(HOOK_DELIVER), API_FIELD, "string?", "The text.",
      "1"},
+    {"file", NULL, API_IN(HOOK_DELIVER), API_FIELD, "File?",
+     "Of image, file, audio, video.", "1"},
     {"sender", NULL, API_IN(HOOK_DELIVER), API_FIELD,
      "{ role: \"agent\"|\"bot\", id?: string, name?: string }", "Who wrote it.",
      "1"},
@@ -443,6 +487,9 @@ void bind_adapter(lua_State *L)
 {
     api_waits(L, &context_module, "deliver", deliver_start, ask_finish);
     api_waits(L, &context_module, "receipt", receipt_start, ask_finish);
+    api_waits(L, &context_module, "file", file_start, ask_finish);
+    api_waits(L, &context_module, "file_body", file_body_start,
+              file_body_finish);
     lua_pushlightuserdata(L, (void *)&context_key);
     api_methods(L, &context_module);
     lua_rawset(L, LUA_REGISTRYINDEX);

@@ -183,9 +183,11 @@ static const struct api_call call_fields[] = {
     FIELD("body", "string|Secret|nil", "Sent as it is."),
     FIELD("json", "any", "Sent as JSON."),
     FIELD("form", "table|nil", "Sent as a form of names and values."),
-    FIELD("multipart", "table|nil",
-          "Sent as parts: a list of { name =, data =, filename =, type = }, or "
-          "names and texts."),
+    FIELD(
+        "multipart", "table|nil",
+        "Sent as parts: a list of { name =, data =, filename =, type = }, of { "
+        "name =, file = item.file } (streamed from disk), or "
+        "names and texts."),
     FIELD("timeout", "Duration|nil",
           "For all of it, 10s if nothing is said; at most 30s, of a stream "
           "5m."),

@@ -36,6 +36,11 @@ int64_t calls_size(lua_State *L, int idx, int64_t most, const char *what);
 /* http.stream and http.request have the same request: the table at idx 1
  * becomes ask->http. Raises for what makes no sense. */
 void http_read_request(lua_State *L, struct script_ask *ask);
+/* bind_file.c */
+int file_start(lua_State *L);
+int file_body_start(lua_State *L);
+int file_body_finish(lua_State *L);
+uint64_t file_id_at(lua_State *L, int idx); /* "fi_" text, { id = }; 0 */
 void http_push_headers(lua_State *L, struct slice lines);
 
 /* A key of kv or a cache: 1 to LIMIT_NAME_BYTES of UTF-8. */

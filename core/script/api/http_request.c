@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/limits.h"
+#include "script/api/bind_conv.h"
 #include "script/api/calls.h"
 #include "script/api/secret.h"
 #include "script/load/unit.h"
@@ -268,9 +269,57 @@ static struct slice part_text(lua_State *L, const char *name, bool needed)
     return s;
 }
 
+#define FILES_MOST 4 /* of one body */
+
+/* Pushes the part's file, a table as item.file is, or nil. */
+static void push_file(lua_State *L)
+{
+    lua_pushliteral(L, "file");
+    lua_rawget(L, -2);
+}
+
+/* A field of the file on top; people call theirs what they like. */
+static struct slice tame(lua_State *L, const char *field)
+{
+    struct slice s = bind_table_text(L, lua_gettop(L), field);
+    char *out = arena_text(bind_arena(L), s.len + 1);
+    for (size_t i = 0; i < s.len; i++)
+        out[i] = (unsigned char)s.at[i] < ' ' || s.at[i] == '"' ? '_' : s.at[i];
+    return (struct slice){out, s.len};
+}
+
+/* The part's own field, else what its file (on top, above it) says. */
+static struct slice file_text(lua_State *L, const char *own, const char *its)
+{
+    lua_insert(L, -2);
+    struct slice s = part_text(L, own, false);
+    lua_insert(L, -2);
+    return s.len || !lua_istable(L, -1) ? s : tame(L, its);
+}
+
+/* The part's file is noted at this place of the body; true if it has one. */
+static bool add_file(lua_State *L, struct script_ask *ask, struct buf *out)
+{
+    struct http_call *h = ask->http;
+    push_file(L);
+    bool has = !lua_isnil(L, -1);
+    uint64_t id = has ? file_id_at(L, -1) : 0;
+    lua_pop(L, 1);
+    if (!has)
+        return false;
+    if (!id || ask->kind != ASK_HTTP)
+        bind_raise(L, "http: multipart: file must be one as in item.file");
+    if (!h->files)
+        h->files = arena_many(ask->arena, struct http_file, FILES_MOST);
+    if (h->file_count == FILES_MOST)
+        bind_raise(L, "http: multipart: too many files");
+    h->files[h->file_count++] = (struct http_file){out->len, id};
+    return true;
+}
+
 /* The part's table, or its text, is on top of the stack. */
-static int add_part(lua_State *L, struct buf *out, struct slice name,
-                    const char *edge)
+static int add_part(lua_State *L, struct script_ask *ask, struct buf *out,
+                    struct slice name, const char *edge)
 {
     int got = 0;
     bool is_table = lua_istable(L, -1);
@@ -283,18 +332,23 @@ static int add_part(lua_State *L, struct buf *out, struct slice name,
         buf_addf(out, "--%s\r\nContent-Disposition: form-data; name=\"%.*s\"",
                  edge, SLICE_FMT(name));
     if (is_table) {
-        struct slice file = part_text(L, "filename", false);
+        push_file(L);
+        struct slice file = file_text(L, "filename", "name");
         if (file.len)
             got |= buf_addf(out, "; filename=\"%.*s\"", SLICE_FMT(file));
-        struct slice type = part_text(L, "type", false);
+        struct slice type = file_text(L, "type", "mime");
+        lua_pop(L, 1);
         if (type.len)
             got |= buf_addf(out, "\r\nContent-Type: %.*s", SLICE_FMT(type));
+        got |= buf_add_text(out, "\r\n\r\n");
+        if (add_file(L, ask, out))
+            return got | buf_add_text(out, "\r\n");
         lua_pushliteral(L, "data");
         lua_rawget(L, -2);
     } else {
         lua_pushvalue(L, -1);
+        got |= buf_add_text(out, "\r\n\r\n");
     }
-    got |= buf_add_text(out, "\r\n\r\n");
     got |= buf_add_slice(out, plain(L, "multipart: data"));
     got |= buf_add_text(out, "\r\n");
     lua_pop(L, 1);
@@ -325,7 +379,7 @@ static void read_multipart(lua_State *L, struct script_ask *ask,
                 bind_raise(L, "http: multipart: a name has quotes or line "
                               "breaks");
         }
-        got |= add_part(L, out, name, edge);
+        got |= add_part(L, ask, out, name, edge);
     }
     got |= buf_addf(out, "--%s--\r\n", edge);
     if (got < 0)

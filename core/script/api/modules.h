@@ -72,6 +72,7 @@
     X(log)                                                                     \
     X(context)                                                                 \
     X(webhook)                                                                 \
+    X(file)                                                                    \
     X(delivery)                                                                \
     X(item)                                                                    \
     X(secret)                                                                  \
