@@ -674,8 +674,8 @@ struct script_ask *task_note(struct task *t, enum ask_kind kind)
 struct script_ask *task_ask(struct task *t, enum ask_kind kind)
 {
     free_ask(&t->ask);
-    t->https += kind == ASK_HTTP || kind == ASK_FILE || kind == ASK_STREAM || kind == ASK_IMAP ||
-                kind == ASK_SMTP;
+    t->https += kind == ASK_HTTP || kind == ASK_FILE || kind == ASK_STREAM ||
+                kind == ASK_IMAP || kind == ASK_SMTP;
     t->ask = task_note(t, kind);
     return t->ask;
 }
@@ -691,8 +691,9 @@ static int may_wait(const struct task *t)
     if (t->version->drained)
         return ERR_CANCELLED;
     if (t->ask && t->https > t->version->limits.http &&
-        (t->ask->kind == ASK_HTTP || t->ask->kind == ASK_FILE || t->ask->kind == ASK_STREAM ||
-         t->ask->kind == ASK_IMAP || t->ask->kind == ASK_SMTP))
+        (t->ask->kind == ASK_HTTP || t->ask->kind == ASK_FILE ||
+         t->ask->kind == ASK_STREAM || t->ask->kind == ASK_IMAP ||
+         t->ask->kind == ASK_SMTP))
         return ERR_RATE_LIMITED;
     return worker_now(t->worker) >= t->wall_until ? ERR_TIMEOUT : 0;
 }
