@@ -181,8 +181,11 @@ static void write_answers(struct jsonw *w, const struct route *r)
 
 static void write_route(struct jsonw *w, const struct route *r)
 {
-    static const char *const roles[] = {"anybody", "agent", "supervisor",
-                                        "admin"};
+    static const char *const roles[] = {[ACCESS_PUBLIC] = "anybody",
+                                        [ACCESS_VISITOR] = "visitor",
+                                        [ACCESS_AGENT] = "agent",
+                                        [ACCESS_SUPERVISOR] = "supervisor",
+                                        [ACCESS_ADMIN] = "admin"};
     char method[8];
     snprintf(method, sizeof method, "%s", r->method);
     for (char *p = method; *p; p++) {
