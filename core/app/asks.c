@@ -117,7 +117,7 @@ void asks_on_ask(void *arg, struct script_ask *ask)
         assist_write(s, ask);
         break;
     case ASK_KB:
-        asks_refuse(s, ask, ERR_UNAVAILABLE, "there is no knowledge base yet");
+        kb_ask(s, ask);
         break;
     default:
         asks_refuse(s, ask, ERR_UNSUPPORTED, "not known here");

@@ -34,6 +34,9 @@ void post_ask(struct server *s, struct script_ask *ask); /* IMAP, SMTP */
 /* --- asks_kv.c: take the ask --- */
 void kv_ask(struct server *s, struct script_ask *ask); /* GET, SWAP, KEYS */
 
+/* --- asks_kb.c: takes the ask --- */
+void kb_ask(struct server *s, struct script_ask *ask);
+
 /* --- asks_once.c: take the ask --- */
 void once_ask(struct server *s, struct script_ask *ask);
 void once_done(struct server *s, struct script_ask *ask);

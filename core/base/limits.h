@@ -33,6 +33,8 @@
 #define LIMIT_LIST 100
 #define LIMIT_LIST_DEFAULT 20
 #define LIMIT_REFS 4000000 /* remembered refs (setting) */
+#define LIMIT_ARTICLES 20000
+#define LIMIT_ARTICLE_BYTES (128 * 1024)
 #define LIMIT_REF_HOURS 96 /* platforms repeat for days */
 #define LIMIT_METER_SERIES 4000
 #define LIMIT_SCRIPT_BYTES (256 * 1024) /* one script file */

@@ -383,3 +383,20 @@ void contact_write(struct jsonw *w, const struct contact *c)
     jsonw_put_int(w, "updated_at", c->updated_at);
     jsonw_close(w, '}');
 }
+
+void article_write(struct jsonw *w, const struct article *a,
+                   const char *body_as)
+{
+    jsonw_open(w, '{');
+    put_id(w, "id", ID_ARTICLE, a->id);
+    put_words(w, "title", a->title);
+    put_words(w, "lang", a->lang);
+    put_json(w, "tags", a->tags, SLICE("[]"));
+    jsonw_put_text(w, "state",
+                   a->published ? SLICE("published") : SLICE("draft"));
+    put_id(w, "author", ID_AGENT, a->author);
+    jsonw_put_int(w, "created_at", a->created_at);
+    jsonw_put_int(w, "updated_at", a->updated_at);
+    put_words(w, body_as, a->body);
+    jsonw_close(w, '}');
+}

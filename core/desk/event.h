@@ -85,6 +85,8 @@ enum put_kind {
     PUT_ASSISTANT,
     DEL_ASSISTANT,
     PUT_TURN,
+    PUT_ARTICLE,
+    DEL_ARTICLE,
     KV_SWAP /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
 };
 struct kv {
@@ -122,6 +124,7 @@ struct put {
         struct file *file;
         struct assistant *assistant;
         struct turn *turn;
+        struct article *article;
     };
 };
 
@@ -181,3 +184,6 @@ struct jsonw;
 void contact_write(struct jsonw *w, const struct contact *c);
 /* The file object of messages and of the files resource. */
 void file_put_json(struct jsonw *w, const struct file *f);
+/* The article object; body_as: "body", or what part of it is there. */
+void article_write(struct jsonw *w, const struct article *a,
+                   const char *body_as);

@@ -41,7 +41,12 @@ enum query_kind {
                           some file has */
     QUERY_TURNS,       /* conv, state (turn_state, -1 = any), limit, offset ->
                             json items, total */
-    QUERY_AUDIT        /* limit, offset, text = what -> json items, total */
+    QUERY_ARTICLE,     /* id -> article */
+    QUERY_ARTICLES,    /* state (1 published, 0 draft), identity = lang, text,
+                            limit, offset -> json items, total */
+    QUERY_KB,   /* text = a question, identity = lang, tags, limit -> json:
+                            passages, the best first */
+    QUERY_AUDIT /* limit, offset, text = what -> json items, total */
 };
 /* Who looks: what they may see of the journal. */
 struct viewer {
@@ -60,6 +65,7 @@ struct query {
     struct arena *arena; /* owned; the query lies in it */
     enum query_kind kind;
     uint64_t id, conv, channel;
+    struct slice tags; /* KB: JSON array, any of them; "" = all */
     struct slice identity, email, password, text; /* text: q= */
     struct viewer viewer;
     uint64_t after_pos, upto_pos; /* (after, upto] */
@@ -90,6 +96,7 @@ struct query {
     struct dead *dead;
     struct outbox *outbox;
     struct file *file;
+    struct article *article;
     struct script_version *version;
     void (*done)(struct query *q); /* on the home loop, exactly once */
     void *owner;

@@ -22,6 +22,7 @@
 #define ID_UPLOAD "up"
 #define ID_ASSISTANT "as"
 #define ID_TURN "tu"
+#define ID_ARTICLE "ar"
 
 enum role { ROLE_SYSTEM, ROLE_VISITOR, ROLE_AGENT, ROLE_BOT };
 const char *role_name(enum role r); /* "visitor" */
@@ -140,6 +141,16 @@ struct file {
     uint64_t contact, agent, channel;
     uint64_t conv; /* it was brought for this one, 0 = none said */
     int64_t created_at, used_at; /* used: by a message, last; 0 = never */
+};
+
+/* What the house knows; passages of published ones are found by kb.search. */
+struct article {
+    uint64_t id, author; /* agent, 0 = the house */
+    bool published;
+    struct slice lang, title;
+    struct slice tags; /* JSON array of texts */
+    struct slice body; /* Markdown */
+    int64_t created_at, updated_at;
 };
 
 /* A durable timer of a script. */

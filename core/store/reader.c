@@ -14,6 +14,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "store/inner.h"
+#include "store/kb/kb.h"
 #include "store/record_assist.h"
 #include "store/record_files.h"
 #include "store/record_outbox.h"
@@ -98,6 +99,9 @@ static const struct question {
     [QUERY_FILE] = {"file", find_file},
     [QUERY_FILE_HASHES] = {"file_hashes", find_known_hashes},
     [QUERY_TURNS] = {"turns", list_turns},
+    [QUERY_ARTICLE] = {"article", find_article},
+    [QUERY_ARTICLES] = {"articles", list_articles},
+    [QUERY_KB] = {"kb", search_passages},
 };
 #define QUESTIONS (sizeof questions / sizeof questions[0])
 

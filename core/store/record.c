@@ -8,6 +8,7 @@
  */
 #include "store/record.h"
 #include "base/limits.h"
+#include "store/kb/kb.h"
 #include "store/record_assist.h"
 #include "store/record_files.h"
 #include "store/record_outbox.h"
@@ -430,6 +431,8 @@ static int conflict(enum put_kind kind, struct err *e)
 int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
                struct err *e)
 {
+    if (record_is_article(p->kind))
+        return record_put_article(w, p, e);
     if (record_is_outbox(p->kind))
         return record_put_outbox(w, p, e);
     if (record_is_file(p->kind))

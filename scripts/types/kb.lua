@@ -3,15 +3,16 @@
 -- edit. For editors; never run. The reference is docs/author/api.
 ---@meta
 
----The knowledge base. This version of the server has none yet: a call gives nil, "unavailable"; `yuelai test` answers with what the test says.
+---The knowledge base: articles are written at /api/v1/articles; `yuelai test` answers with what the test says (t.kb.says).
 ---@class kblib
 kb = {}
 
 ---Waits.
----Passages of the knowledge base that fit a question, the best first. nil, "unavailable" while there is none.
+---Passages of published articles that fit a question, the best first, 5 unless limit says otherwise (100 at most); empty if none does. lang: only of that language; tags: with one of these. score is BM25's: more is better, comparable within one answer.
 ---
----local found = kb.search(msg.text, { limit = 3 })
+---local found = kb.search(msg.text, { limit = 3, lang = "zh-CN" })
+---if found and found[1] then conv:reply(found[1].text) end
 ---@param query string
----@param options? { limit?: integer }
----@return { title: string, text: string, score: number }[]|nil, string?, string?
+---@param options? { limit?: integer, lang?: string, tags?: string[] }
+---@return { article: string, title: string, text: string, score: number, lang: string, tags: string[] }[]|nil, string?, string?
 function kb.search(query, options) end

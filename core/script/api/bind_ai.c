@@ -177,18 +177,21 @@ const struct api_module ai_module = {
 
 static const struct api_call kb_calls[] = {
     {"search", NULL, API_HANDLERS, API_LUA | API_WAITS,
-     "(query: string, options?: { limit?: integer }): { title: string, text: "
-     "string, score: number }[]|nil, string?, string?",
-     "Passages of the knowledge base that fit a question, the best first. nil, "
-     "\"unavailable\" while there is none."
-     "\n\nlocal found = kb.search(msg.text, { limit = 3 })",
+     "(query: string, options?: { limit?: integer, lang?: string, tags?: "
+     "string[] }): { article: string, title: string, text: string, score: "
+     "number, lang: string, tags: string[] }[]|nil, string?, string?",
+     "Passages of published articles that fit a question, the best first, 5 "
+     "unless limit says otherwise (100 at most); empty if none does. lang: "
+     "only of that language; tags: with one of these. score is BM25's: more is "
+     "better, comparable within one answer."
+     "\n\nlocal found = kb.search(msg.text, { limit = 3, lang = \"zh-CN\" })\n"
+     "if found and found[1] then conv:reply(found[1].text) end",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
 const struct api_module kb_module = {
     .name = "kb",
-    .doc = "The knowledge base. This version of the server has none yet: a "
-           "call gives nil, \"unavailable\"; `yuelai test` answers with what "
-           "the test says.",
+    .doc = "The knowledge base: articles are written at /api/v1/articles; "
+           "`yuelai test` answers with what the test says (t.kb.says).",
     .calls = kb_calls};
 
 void bind_ai(lua_State *L)

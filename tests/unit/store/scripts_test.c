@@ -657,6 +657,12 @@ TEST("at most so many dead letters are kept, the newest")
     teardown(&f);
 }
 
+TEST("migrations have rising numbers, no two the same")
+{
+    for (size_t i = 1; i < migrations_count; i++)
+        CHECK(migrations[i].number > migrations[i - 1].number);
+}
+
 /* -- an older database -------------------------------------------------- */
 
 TEST("a database of the first schema is brought up to date with all it holds")
