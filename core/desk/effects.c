@@ -319,7 +319,7 @@ static const char *apply_held(struct outcome *o, const struct effect *e)
         if (next->state == CONV_CLOSED) {
             o->c->person->conv = o->c; /* what the visitor says now is here */
         }
-        if (e->name.len) {
+        if (e->name.len && !e->agent && !e->team) {
             outcome_to_bot(o, e->name);
         } else {
             o->to_bot = false;
