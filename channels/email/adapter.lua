@@ -48,10 +48,9 @@ end
 -- what is only named; nil: the house cannot take it now.
 local function files_of(mail, ctx)
   local taken, named = {}, {}
-  local can = pcall(function() return assert(ctx.file) end) -- COMPAT(a house without files, ctx.file)
   for i, part in ipairs(read.files(mail)) do
     local file, code
-    if can and #taken < FILES then
+    if #taken < FILES then
       file, code = ctx.file { body = part.bytes, name = part.name or "file", mime = part.type }
       if not file and LATER[code] then return nil end
     end

@@ -106,6 +106,7 @@ TEST("a GB18030 mail comes in, the answer goes back in its thread, and so on")
                 " filename=\"=?GBK?B?sai827WlLnBkZg==?=\"\r\n\r\n"
                 "JVBERi0xLjQK\r\n--b--\r\n");
         CHECK(sees(r, "bo sees text ~ \"我还是出错了\""));
+        CHECK(sees(r, "bo sees event message.created where data.kind = file"));
         CHECK(play(r, "bo says \"您好，已经处理\""));
         CHECK(arrived(&s, "In-Reply-To: <first@customer.test>"));
         CHECK(strstr(header(&s, "\nReferences:"), "<first@customer.test>"));
