@@ -228,3 +228,22 @@ describe("guard: what comes in", function()
     assert.equal("13800138000", guard.restore(said:match "%[PHONE_%x+%]", ctx))
   end)
 end)
+
+describe("guard: long texts", function()
+  for name, text in pairs { ["one word"] = ("a"):rep(16000), digits = ("7"):rep(16000), ["full width"] = ("１２，"):rep(1700),
+    blanks = ("1 "):rep(8000), marks = ("[A_00000] "):rep(1500), at = ("@"):rep(16000), dots = ("a.b-"):rep(4000) } do
+    it("do not hold it up: " .. name, function()
+      local from = os.clock()
+      local said = out(text)
+      assert.is_not_nil(said)
+      assert.is_true(os.clock() - from < 1, "it took " .. (os.clock() - from) .. " s")
+    end)
+  end
+  it("nor hide anything at their end", function()
+    for _, pad in ipairs { ("说"):rep(5000), ("a"):rep(15000), ("１，"):rep(2000) } do
+      local said = out(pad .. " 13800138000 a@b.com")
+      assert.is_nil(said:find("13800138000", 1, true))
+      assert.is_nil(said:find("a@b.com", 1, true))
+    end
+  end)
+end)

@@ -46,29 +46,36 @@ end
 
 -- --- digits, however they are written ------------------------------------------
 
--- The text with full-width signs as plain ones, and for each byte of it where it
--- stood: at[i], and at[#plain + 1] behind the end.
+-- The text with full-width signs and blanks as plain ones, and where those stood
+-- in it: each has become two bytes shorter.
 local function plain_of(s)
-  local parts, at, i = {}, {}, 1
-  while i <= #s do
+  local parts, places, from, length = {}, {}, 1, 0
+  local search = 1
+  while true do
+    local i = s:find("[\227\239][\128\188\189][\128-\191]", search)
+    if not i then break end
     local b, c, d = s:byte(i, i + 2)
-    local code = b == 0xEF and d and ((c - 0x80) * 64 + d - 0x80) + 0xF000 or 0
-    if code >= 0xFF01 and code <= 0xFF5E then
+    local code = b == 0xEF and (c - 0x80) * 64 + d - 0x80 + 0xF000 or (c == 0x80 and d == 0x80) and 0xFF00 or 0
+    if code >= 0xFF00 and code <= 0xFF5E then
+      parts[#parts + 1] = s:sub(from, i - 1)
       parts[#parts + 1] = string.char(code - 0xFEE0)
-      at[#parts] = i
-      i = i + 3
-    elseif b == 0xE3 and c == 0x80 and d == 0x80 then -- an ideographic blank
-      parts[#parts + 1] = " "
-      at[#parts] = i
-      i = i + 3
-    else
-      parts[#parts + 1] = string.char(b)
-      at[#parts] = i
-      i = i + 1
+      length = length + i - from + 1
+      places[#places + 1], from = length, i + 3
     end
+    search = i + 3
   end
-  at[#parts + 1] = #s + 1
-  return table.concat(parts), at
+  parts[#parts + 1] = s:sub(from)
+  return table.concat(parts), places
+end
+
+-- Where a byte of the plain text stands in the other one.
+local function place_of(at, places)
+  local low, high = 0, #places -- how many stand before it
+  while low < high do
+    local middle = math.floor((low + high + 1) / 2)
+    if places[middle] < at then low = middle else high = middle - 1 end
+  end
+  return at + 2 * low
 end
 
 -- Runs of digits (and a last X) with single blanks, dots or dashes between.
@@ -114,18 +121,14 @@ local function numbers_in(plain, a, b, add)
   end
   local i = 1
   while i <= #words do
-    local hit
-    for j = #words, i, -1 do
-      local digits = plain:sub(words[i][1], words[j][2]):gsub("[ %-%.]", "")
-      if #digits <= 19 then
-        local kind = kind_of(digits)
-        if kind then
-          add(words[i][1], words[j][2], kind)
-          hit = j
-          break
-        end
-      end
+    local digits, hit, kind = "", nil, nil
+    for j = i, #words do
+      digits = digits .. plain:sub(words[j][1], words[j][2])
+      if #digits > 19 then break end
+      local is = kind_of(digits)
+      if is then hit, kind = j, is end
     end
+    if hit then add(words[i][1], words[hit][2], kind) end
     i = (hit or i) + 1
   end
 end
@@ -137,7 +140,6 @@ local function edge(plain, a, b)
 end
 
 local SHAPES = {
-  { "email", "[%w%._%%%+%-]+@[%w%-]+%.[%w%.%-]*%w" },
   { "passport", "[EeGgDdSsPpHh][A-Za-z]?%d%d%d%d%d%d%d%d?%d?", true },
   { "secret", "sk%-[%w%-_]+", nil, 20 }, { "secret", "AKIA[%u%d]+", nil, 20 },
   { "secret", "%-%-%-%-%-BEGIN [%u ]-PRIVATE KEY%-%-%-%-%-.-%-%-%-%-%-END [%u ]-PRIVATE KEY%-%-%-%-%-" },
@@ -145,7 +147,23 @@ local SHAPES = {
 local PROVINCES = text.matcher { "京", "津", "沪", "渝", "冀", "豫", "云", "辽", "黑", "湘", "皖", "鲁", "新", "苏", "浙", "赣", "鄂",
   "桂", "甘", "晋", "蒙", "陕", "吉", "闽", "贵", "粤", "青", "藏", "川", "宁", "琼" }
 
+-- From the @ outwards, or a long text without one would be gone through again and
+-- again.
+local function mails_in(plain, add)
+  local from = 1
+  while true do
+    local at = plain:find("@", from, true)
+    if not at then return end
+    local near = plain:find("^[%w%._%%%+%-]@%w", at - 1)
+    local head = near and plain:sub(math.max(1, at - 64), at - 1):match "[%w%._%%%+%-]+$"
+    local tail = near and plain:sub(at + 1, at + 255):match "^[%w%-]+%.[%w%.%-]*%w"
+    if head and tail then add(at - #head, at + #tail, "email") end
+    from = at + 1
+  end
+end
+
 local function shapes_in(plain, add, own)
+  mails_in(plain, add)
   for _, shape in ipairs(SHAPES) do
     local from = 1
     while true do
@@ -174,13 +192,13 @@ end
 
 -- redact: which kinds; own: the shop's patterns by name; allow: texts to be left.
 function M.all(s, redact, own, allow)
-  local plain, at = plain_of(s)
+  local plain, places = plain_of(s)
   local hits, list = {}, {}
   local function add(a, b, kind)
     local allowed
     for _, word in ipairs(allow or {}) do allowed = allowed or plain:sub(a, b) == word end
     if not allowed and (redact[kind] or own[kind]) then
-      hits[#hits + 1] = { from = at[a], to = at[b + 1] - 1, kind = kind }
+      hits[#hits + 1] = { from = place_of(a, places), to = place_of(b + 1, places) - 1, kind = kind }
     end
   end
   each_number(plain, function(a, b) numbers_in(plain, a, b, add) end)
