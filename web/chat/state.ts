@@ -6,6 +6,7 @@ import { browserStore, type Store } from '../sdk/storage.ts';
 import { Visitor } from '../sdk/visitor.ts';
 import { Drafts } from '../shared/composer/drafts.ts';
 import { pickLang, setLang, t } from '../shared/i18n.ts';
+import { files } from '../shared/message/bubble.tsx';
 import { isLooking, Reading } from '../shared/presence/reading.ts';
 import { setBadge, setTitle } from '../shared/presence/title.ts';
 import { initTheme, isHexColor, onColor } from '../shared/theme.ts';
@@ -75,11 +76,12 @@ function connect(store: Store, init: Partial<Init>, identity: unknown): void {
     tick.value++;
   });
   v.on('message', (m) => {
-    spoken.value = (m.sender.name ? m.sender.name + ': ' : '') + (m.text || '');
+    spoken.value = (m.sender.name ? m.sender.name + ': ' : '') + (m.text || (m.file && m.file.name) || '');
     if (isOpen.value && isLooking()) return;
     unseen.value++;
     void bell().then((b) => b.play('message', 0.35));
   });
+  files.token = () => v.token;
   visitor.value = v;
   link.value = 'connecting';
   v.start();

@@ -7,7 +7,7 @@ import { Icon } from '../shared/icons.tsx';
 import { t } from '../shared/i18n.ts';
 import { Avatar } from '../shared/kit/avatar.tsx';
 import { Anchor } from '../shared/list/anchor.ts';
-import { RowView, TypingBubble } from '../shared/message/bubble.tsx';
+import { files, RowView, TypingBubble } from '../shared/message/bubble.tsx';
 import { buildRows, type Row } from '../shared/message/rows.ts';
 import type { Host } from './host.ts';
 import * as s from './state.ts';
@@ -136,6 +136,7 @@ function Log({ v, onEdit }: { v: Visitor; onEdit: (ref: string) => void }) {
       a.settle(undefined);
       if (a.atEnd && v.timeline.top > 0) s.reading.onScreen(v.timeline.top);
     };
+    files.drawn = again;
     addEventListener('resize', again);
     addEventListener('focus', again);
     document.addEventListener('visibilitychange', again);

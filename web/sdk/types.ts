@@ -15,6 +15,19 @@ export interface Who {
   name?: string | null;
 }
 
+export interface FileInfo {
+  id: string;
+  name?: string;
+  mime?: string;
+  size?: number;
+  /** Of pictures, upright. */
+  width?: number;
+  height?: number;
+  thumb?: boolean;
+  /** A script named one that is not there. */
+  missing?: boolean;
+}
+
 export interface Message {
   id: string;
   seq: number;
@@ -22,6 +35,7 @@ export interface Message {
   text?: string;
   sender: Who;
   ref?: string;
+  file?: FileInfo;
   at: number;
   conversation?: string;
   private?: boolean;

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { rest } from './fake-rest.mjs';
 import { serveFile } from './fake-files.mjs';
+import { linksOf, serveMedia } from './fake-media.mjs';
 import { script, WEB } from './fake-house.mjs';
 
 let lastId = 0;
@@ -30,6 +31,8 @@ export class Fake {
     this.deads = [];
     this.outbox = [];
     this.traces = new Map(); // message -> jobs
+    this.files = new Map(); // what people sent
+    this.overLinks = 0; // so many signed links are over before they are used
     this.orders = []; // what was asked of scripts, flows, letters
     this.check = { ok: true };
     this.ready = true;
@@ -54,6 +57,8 @@ export class Fake {
     this.http = createServer((req, res) => {
       const path = req.url.split('?')[0];
       this.requests.push(req.method + ' ' + req.url);
+      if (/^\/api\/v1\/files\/\w+$/.test(path)) return linksOf(this, req, res);
+      if (path.startsWith('/files/')) return serveMedia(this, req, res);
       if (path.startsWith('/api/v1/')) return rest(this, req, res);
       if (path === '/readyz') return res.writeHead(this.ready ? 200 : 503).end();
       if (path === '/healthz') return res.end('ok');
@@ -212,7 +217,7 @@ export class Fake {
     const known = f.ref && this.refs.get(key);
     if (known) return { ...known, duplicate: true };
     const list = this.messages.get(conv.id);
-    const m = { id: newId('m'), seq: ++conv.last_seq, kind: f.kind, text: f.text, sender: who, ref: f.ref, at: Date.now(), private: f.private, stream: f.stream };
+    const m = { id: newId('m'), seq: ++conv.last_seq, kind: f.kind, text: f.text, file: f.file, sender: who, ref: f.ref, at: Date.now(), private: f.private, stream: f.stream };
     list.push(m);
     conv.updated_at = m.at;
     if (!m.private) conv.preview = m.text;
@@ -294,6 +299,15 @@ export class Fake {
   status(conv, seq, status, reason) {
     const m = this.messages.get(conv.id).find((x) => x.seq === seq);
     this.event('message.status', conv.id, { seq, status, reason, outbox: this.outbox.find((o) => o.message === m.id)?.id });
+  }
+
+  /** A message with a file (fake-media.mjs makes them); `text` may go with it. */
+  attach(conv, kind, file, o = {}) {
+    const { bytes, ...info } = file;
+    if (bytes) this.files.set(info.id, file);
+    const a = [...this.agents.values()][0];
+    const who = o.visitor ? { role: 'visitor', id: conv.contact, name: conv.contact_name } : { role: 'agent', id: a.id, name: a.name };
+    return this.store(who, conv, { kind, text: o.text, file: info, ref: newId('r') });
   }
 
   answer(conv, text, o = {}) {

@@ -77,8 +77,9 @@ function Header({ c }: { c: Conversation }) {
 
 function estimate(row: Row): number {
   if (row.type !== 'msg') return 40;
+  const file = row.m.file ? (row.m.kind === 'image' ? 200 : 44) : 0;
   const lines = Math.ceil((row.m.text?.length ?? 0) / 40) || 1;
-  return (row.head ? 30 : 0) + 20 + lines * 22;
+  return (row.head ? 30 : 0) + 20 + file + lines * 22;
 }
 
 function rowsOf(c: Conversation): Row[] {

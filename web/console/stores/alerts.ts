@@ -40,7 +40,7 @@ export function onNews(id: string, m: Message | null): void {
     if (sound.value) play(kind);
     if (isLooking()) return;
     const name = inbox.nameOf(c);
-    notice({ tag: m ? m.id : id, title: name, body: m?.text ?? t(mine ? 'alert.mine' : 'alert.queue'), onClick: () => go('/c/' + id) });
+    notice({ tag: m ? m.id : id, title: name, body: m?.text ?? m?.file?.name ?? t(mine ? 'alert.mine' : 'alert.queue'), onClick: () => go('/c/' + id) });
   });
 }
 

@@ -158,7 +158,7 @@ export function onMessage(id: string, m: Message): void {
   if (!l || !l.loaded) return;
   if (l.apply(m) === 'gap') void fill(id);
   if (id === openId.value) {
-    if (!isMine(m)) spoken.value = (m.sender.name ?? '') + ': ' + (m.text ?? '');
+    if (!isMine(m)) spoken.value = (m.sender.name ?? '') + ': ' + (m.text ?? m.file?.name ?? '');
     bump();
   }
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One bubble, the same in the widget and the console.
 import type { ComponentChildren } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { FileInfo, Message } from '../../sdk/types.ts';
 import * as I from '../icons.tsx';
 import { Icon } from '../icons.tsx';
-import { clock, dayTitle, fullTime, t } from '../i18n.ts';
+import { clock, dayTitle, fullTime, lang, t } from '../i18n.ts';
 import { Avatar } from '../kit/avatar.tsx';
+import type { Around } from './media.ts';
 import type { BubbleRow, Row, Tick } from './rows.ts';
 import { Text } from './text.tsx';
 
@@ -39,6 +42,24 @@ function Failed({ row, actions }: { row: BubbleRow; actions: BubbleActions }) {
       </button>
     </div>
   );
+}
+
+/** A file is drawn by what comes with the first one; then at once, so that
+ * its place is there before a log looks how high it is. */
+export const files: Around = {};
+let media: typeof import('./media.ts') | undefined;
+function Media({ m, f }: { m: Message; f: FileInfo }) {
+  const at = useRef<HTMLSpanElement>(null);
+  useLayoutEffect(() => {
+    const show = () => at.current && media!.draw(at.current, m, f, lang.value, files);
+    if (media) show();
+    else
+      import('./media.ts').then(
+        (x) => ((media = x), show()),
+        () => at.current && (at.current.textContent = f.name || f.id),
+      );
+  }, [f.id, lang.value]);
+  return <span ref={at} class="media" />;
 }
 
 function kindOf(row: BubbleRow): string {
@@ -79,7 +100,8 @@ export function Bubble({ row, actions, face, visitor, after }: Props & { row: Bu
             </span>
           )}
           <span class="bubble-text">
-            {m.recalled ? <i>{t('msg.recalled')}</i> : <Text text={m.text ?? t('msg.unsupported')} />}
+            {!m.recalled && m.file && <Media m={m} f={m.file} />}
+            {m.recalled ? <i>{t('msg.recalled')}</i> : (m.text || !m.file) && <Text text={m.text ?? t('msg.unsupported')} />}
             {row.streaming && <span class="caret" aria-hidden="true" />}
           </span>
           <span class="bubble-meta">

@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // axe-core finds nothing: every page, both themes, both languages, and phone.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { ACME, canary, flow, script } from '../fake-house.mjs';
-import { clean, openWidget, page, signIn, useBrowser, write } from './lib.mjs';
+import { axe, clean, openWidget, page, signIn, useBrowser, write } from './lib.mjs';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const h = useBrowser();
-
-async function axe(target, what) {
-  await target.evaluate(AXE);
-  const found = await target.evaluate(async () => {
-    const r = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
-    return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ') + ' ' + (n.any[0]?.message ?? n.none[0]?.message ?? '')).slice(0, 3).join(' | ')}`);
-  });
-  assert.deepEqual(found, [], what);
-}
 
 function talk(f) {
   const me = [...f.agents.values()][0];

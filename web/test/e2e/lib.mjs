@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // One Chromium a file, one fake server a test, and words for what people do.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { after, before } from 'node:test';
 import { chromium } from 'playwright-core';
 import { Fake } from '../fake-server.mjs';
 
 export const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 export const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export function launch() {
   return chromium.launch({ executablePath: CHROMIUM, args: ARGS });
@@ -81,4 +85,14 @@ export async function until(what, fn, ms = 10_000) {
     if (Date.now() > end) assert.fail('waited in vain: ' + what);
     await new Promise((r) => setTimeout(r, 30));
   }
+}
+
+/** axe-core finds nothing on a page or in a frame. */
+export async function axe(target, what) {
+  await target.evaluate(AXE);
+  const found = await target.evaluate(async () => {
+    const r = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+    return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ') + ' ' + (n.any[0]?.message ?? n.none[0]?.message ?? '')).slice(0, 3).join(' | ')}`);
+  });
+  assert.deepEqual(found, [], what);
 }

@@ -8,6 +8,7 @@ import { Drafts } from '../../shared/composer/drafts.ts';
 import { keyName } from '../../shared/hotkeys.ts';
 import { clock, initWords, lang, setLang, shortTime, span, t as words } from '../../shared/i18n.ts';
 import { initials } from '../../shared/kit/avatar.tsx';
+import { boxOf, sizeText } from '../../shared/message/media.ts';
 import { pieces } from '../../shared/message/linkify-all.ts';
 import { buildRows } from '../../shared/message/rows.ts';
 import { Reading } from '../../shared/presence/reading.ts';
@@ -147,4 +148,12 @@ test('small things: initials, key names, colour on colour', () => {
   assert.equal(keyName('KeyG KeyI'), 'G I');
   assert.equal(onColor('#2459d6'), '#ffffff');
   assert.equal(onColor('#ffe066'), '#0b1220');
+});
+
+test('a file’s size in words, a picture’s place from its data', () => {
+  assert.deepEqual([0, 1023, 1024, 1_048_000, 1_048_576, 1_073_741_824].map(sizeText), ['0 B', '1023 B', '1 KB', '1023 KB', '1.0 MB', '1.0 GB']);
+  assert.deepEqual(boxOf({ id: 'f', width: 1200, height: 800 }), { width: 240, height: 160 });
+  assert.deepEqual(boxOf({ id: 'f', width: 100, height: 50 }), { width: 100, height: 50 });
+  assert.deepEqual(boxOf({ id: 'f', width: 9000, height: 10 }), { width: 240, height: 32 });
+  assert.equal(boxOf({ id: 'f' }), null);
 });
