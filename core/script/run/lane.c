@@ -23,7 +23,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define SLOW_NICE 10
+#define NEW_NICE 10
+#define SLOW_NICE 19
 
 METER(replaced, METER_COUNTER, "yuelai_script_threads_replaced_total",
       "Threads whose call into C did not come back.");
@@ -121,9 +122,10 @@ static void run(void *arg)
 {
     struct hand *h = arg;
     struct lanes *l = h->lanes;
-    /* If it is not allowed, the slow are as important as the others. */
-    if (h->lane == LANES_NEW)
-        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), SLOW_NICE);
+    /* Sockets and the store come first, also on a machine with fewer cores
+     * than lanes. If it is not allowed, all are as important. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(),
+                      h->lane == LANES_NEW ? SLOW_NICE : NEW_NICE);
     watch_begin(&h->watch, l->dog);
     while (!atomic_load(&l->quit)) {
         watch_busy(&h->watch, true);
