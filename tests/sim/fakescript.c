@@ -120,6 +120,7 @@ static void add_effect(struct world *w, struct job *job)
             text_in(job, "{\"kind\":\"text\",\"text\":\"t%llu-%u\"}", pos, n);
         break;
     case EFFECT_ASSIGN:
+        fx->name = SLICE(""); /* an assistant's; turns are not played here */
         aim(w, fx);
         job->decided = true;
         break;

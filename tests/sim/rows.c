@@ -133,12 +133,15 @@ static void put_conversation(struct world *w, const struct conversation *c)
     r->c.handled = was.handled;
     r->c.last_at = was.last_at;
     r->c.waiting_since_at = was.waiting_since_at;
+    r->c.heard_at = was.heard_at;
+    r->c.said = was.said;
     r->c.preview = was.preview;
     own(w, &r->c.tags);
     own(w, &r->c.attributes);
     own(w, &r->c.contact_name);
     own(w, &r->c.channel_type);
     own(w, &r->c.contact_tier);
+    own(w, &r->c.bot);
 }
 
 void rows_put(struct world *w, const struct put *p)
@@ -205,11 +208,15 @@ static void project_message(struct conv_row *row, struct event *ev)
         row->visitor_seq = ev->seq;
         if (!c->waiting_since_at)
             c->waiting_since_at = ev->at;
+        c->heard_at = ev->at;
+        c->said = 0;
     } else if (ev->role == ROLE_AGENT) {
         c->waiting_since_at = 0;
         c->unread = 0;
+        c->said++;
     } else if (ev->role == ROLE_BOT) {
         c->waiting_since_at = 0;
+        c->said++;
     }
 }
 

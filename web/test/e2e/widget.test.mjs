@@ -45,10 +45,11 @@ test('on a foreign site the token lives in the host page and outlives a reload',
   await write(chat, 'hello from a shop');
   await chat.locator('.tick-stored').waitFor();
   assert.match(await p.evaluate(() => localStorage.getItem('yl.ch1.token')), /^tok/);
+  const before = [...f.sockets];
   await p.reload();
   await p.locator('#yuelai-widget iframe').waitFor({ state: 'attached' }); // made at idle: a conversation exists
   const conv = [...f.convs.values()][0];
-  await until('connected', () => f.sockets.size > 0);
+  await until('greeted anew', () => [...f.sockets].some((s) => s.who && !before.includes(s)));
   f.answer(conv, 'an answer');
   await p.locator('#yuelai-widget .b', { hasText: '1' }).waitFor();
   await p.locator('#yuelai-widget .l').click();
