@@ -197,6 +197,7 @@ void turns_stored(struct desk *d, const struct turn *row)
             live_free(c->turn);
         }
         l = live_new(d, c, row);
+        l->seq = c->visitor_seq; /* what was stored before it is heard, too */
         if (d->started) {
             ask(d, c, l);
         }

@@ -120,8 +120,11 @@ static void add_effect(struct world *w, struct job *job)
             text_in(job, "{\"kind\":\"text\",\"text\":\"t%llu-%u\"}", pos, n);
         break;
     case EFFECT_ASSIGN:
-        fx->name = SLICE(""); /* an assistant's; turns are not played here */
-        aim(w, fx);
+        fx->name = SLICE("");
+        if (world_chance(w, 250))
+            fx->name = SLICE("bot"); /* an assistant's */
+        else
+            aim(w, fx);
         job->decided = true;
         break;
     case EFFECT_CLOSE:

@@ -38,7 +38,8 @@ struct fakestore {
     struct arena *mem;       /* everything durable lies here */
     struct row_list journal; /* of struct event; index = pos - 1 */
     struct row_list tx_of;   /* number of the transaction of each event */
-    struct row_list convs, contacts, agents, teams, channels, alarms, flows;
+    struct row_list convs, contacts, agents, teams, channels, alarms, flows,
+        turns;
     struct map *refs;
     struct mail_list waiting, batch, answers, queries;
     uint64_t txs;       /* committed */
@@ -68,6 +69,7 @@ struct event *fakestore_event(struct world *w, uint64_t pos); /* or NULL */
 uint64_t fakestore_pos(const struct world *w);
 struct conv_row *fakestore_conv(struct world *w, uint64_t id);
 struct flow *fakestore_flow(struct world *w, uint64_t id);
+struct turn *fakestore_turn(struct world *w, uint64_t id);
 struct contact *fakestore_contact(struct world *w, uint64_t id);
 struct agent *fakestore_agent(struct world *w, uint64_t id);
 /* Where the conversation was after the event at pos; NULL = not yet there. */

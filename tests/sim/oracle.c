@@ -197,11 +197,49 @@ static void grant(struct world *w, const struct tx *tx, const struct event *ev)
     }
 }
 
+/* The end of a turn in this tx, or NULL. */
+static const struct turn *turn_end_in(const struct tx *tx)
+{
+    for (const struct put *p = tx->puts; p; p = p->next)
+        if (p->kind == PUT_TURN &&
+            (p->turn->state == TURN_DONE || p->turn->state == TURN_FAILED))
+            return p->turn;
+    return NULL;
+}
+
+/* An assistant speaks once a turn, under the fence it was asked with. What the
+ * visitor says at that moment may be stored before it; a turn follows. */
+static void check_turn(struct world *w, const struct tx *tx,
+                       const struct turn *end)
+{
+    const struct turn *was = fakestore_turn(w, end->id);
+    struct conv_row *row = fakestore_conv(w, end->conv);
+    uint32_t answers = 0;
+    for (const struct event *ev = tx->first; ev; ev = ev->next)
+        answers += ev->name == EVENT_MESSAGE_CREATED && ev->role == ROLE_BOT;
+    if (!was || was->state != TURN_PENDING || !row)
+        world_fail(w, "turn %llu ends and was not pending", (ull)end->id);
+    else if (row->c.state != CONV_BOT || row->c.fence != end->fence)
+        world_fail(w,
+                   "I13: turn %llu of fence %u ends in conversation %llu, "
+                   "which is %s under %u",
+                   (ull)end->id, end->fence, (ull)end->conv,
+                   conv_state_name(row->c.state), row->c.fence);
+    if (answers > 1)
+        world_fail(w, "turn %llu answers %u times", (ull)end->id, answers);
+    w->did.answers += answers;
+}
+
 void oracle_before_write(struct world *w, const struct tx *tx)
 {
+    const struct turn *end = turn_end_in(tx);
+    if (end)
+        check_turn(w, tx, end);
     for (const struct event *ev = tx->first; ev; ev = ev->next)
         grant(w, tx, ev);
     for (const struct event *ev = tx->first; ev; ev = ev->next) {
+        if (end)
+            continue; /* looked at as a whole */
         if (ev->cause)
             check_cause(w, ev);
         check_bot(w, tx, ev);

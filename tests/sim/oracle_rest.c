@@ -79,8 +79,20 @@ static void check_handled(struct world *w, const struct conversation *row)
     }
 }
 
+/* Nobody is left without the answer that was promised. */
+static void check_turns(struct world *w)
+{
+    for (size_t i = 0; i < w->store.turns.count; i++) {
+        const struct turn *t = w->store.turns.at[i];
+        if (t->state == TURN_PENDING)
+            world_fail(w, "turn %llu of conversation %llu is left pending",
+                       (ull)t->id, (ull)t->conv);
+    }
+}
+
 static void check_conversations(struct world *w)
 {
+    check_turns(w);
     for (size_t i = 0; i < w->store.convs.count; i++) {
         struct conv_row *r = w->store.convs.at[i];
         struct agent *a = fakestore_agent(w, r->c.assignee);
@@ -88,7 +100,8 @@ static void check_conversations(struct world *w)
         if (r->c.state == CONV_CLOSED)
             continue;
         check_handled(w, &r->c);
-        if (r->c.state == CONV_BOT && r->c.handled >= r->c.last_pos)
+        if (r->c.state == CONV_BOT && !r->c.bot.len &&
+            r->c.handled >= r->c.last_pos)
             world_fail(w, "conversation %llu is left with the bot, handled",
                        (ull)r->c.id);
         if (r->c.state == CONV_OPEN && r->c.waiting_since_at &&

@@ -144,6 +144,16 @@ static void put_conversation(struct world *w, const struct conversation *c)
     own(w, &r->c.bot);
 }
 
+static void put_turn(struct world *w, const struct turn *t)
+{
+    struct turn *r = arena_one(w->store.mem, struct turn);
+    *r = *t;
+    own(w, &r->assistant);
+    own(w, &r->reason);
+    own(w, &r->note);
+    set(&w->store.turns, r->id, r);
+}
+
 void rows_put(struct world *w, const struct put *p)
 {
     switch (p->kind) {
@@ -164,6 +174,9 @@ void rows_put(struct world *w, const struct put *p)
         break;
     case PUT_FLOW:
         put_flow(w, p->flow);
+        break;
+    case PUT_TURN:
+        put_turn(w, p->turn);
         break;
     case PUT_KV:
     case DEL_KV:
@@ -253,6 +266,12 @@ void rows_note_holdings(struct world *w, const struct tx *tx)
             r->first = h;
         r->last = h;
     }
+}
+
+struct turn *fakestore_turn(struct world *w, uint64_t id)
+{
+    void **at = find(&w->store.turns, id);
+    return at ? *at : NULL;
 }
 
 struct flow *fakestore_flow(struct world *w, uint64_t id)

@@ -153,6 +153,8 @@ struct desk_ports world_ports(struct world *w)
                                .read = fakestore_read,
                                .wants = fakescript_wants,
                                .patience = fakescript_patience,
+                               .ask = fakeassist_ask,
+                               .unask = fakeassist_unask,
                                .send = port_send,
                                .accept = port_accept,
                                .close = port_close,
@@ -188,6 +190,11 @@ static void restore_rows(struct world *w)
         desk_restore_alarm(w->desk, s->alarms.at[i]);
     for (size_t i = 0; i < s->flows.count; i++)
         desk_restore_flow(w->desk, s->flows.at[i]);
+    for (size_t i = 0; i < s->turns.count; i++) {
+        struct turn *t = s->turns.at[i];
+        if (t->state == TURN_PENDING)
+            desk_restore_turn(w->desk, t);
+    }
 }
 
 static void start_desk(struct world *w)
@@ -231,6 +238,7 @@ static void crash(struct world *w)
     world_say(w, "--- crash, pos %llu", (unsigned long long)fakestore_pos(w));
     w->did.crashes++;
     fakestore_crash(w);
+    fakeassist_crash(w);
     for (size_t i = 0; i < w->client_count; i++)
         client_crash(w, &w->clients[i]);
     end_desk(w);
@@ -417,8 +425,10 @@ static void hop(struct world *w)
         fakestore_step(w);
     else if (what < 88)
         fakestore_query_step(w);
-    else if (what < 97)
+    else if (what < 95)
         fakescript_step(w);
+    else if (what < 97)
+        fakeassist_step(w);
     else
         any_client(w, client_gone_step);
 }
@@ -442,7 +452,8 @@ static void step(struct world *w)
 
 static bool is_quiet(const struct world *w)
 {
-    bool idle = fakestore_is_idle(w) && w->script.count == 0;
+    bool idle =
+        fakestore_is_idle(w) && w->script.count == 0 && w->assist.count == 0;
     for (size_t i = 0; i < w->client_count; i++)
         idle = idle && client_is_idle(&w->clients[i]);
     return idle;
@@ -470,6 +481,7 @@ static void drain(struct world *w)
         fakestore_step(w);
         fakestore_query_step(w);
         fakescript_step(w);
+        fakeassist_step(w);
         pass_time(w, is_quiet(w) ? 100 : 3);
         if (!is_quiet(w))
             quiet_since = 0;

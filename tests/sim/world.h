@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "desk/desk.h"
 
+#include "fakeassist.h"
 #include "fakeclient.h"
 #include "fakescript.h"
 #include "fakestore.h"
@@ -51,6 +52,7 @@ struct world {
     bool dead; /* the desk is being thrown away */
     struct fakestore store;
     struct fakescript script;
+    struct fakeassist assist;
     struct oracle oracle;
     struct client clients[WORLD_CLIENTS];
     size_t client_count;
@@ -63,7 +65,8 @@ struct world {
     /* figures of the run, to see that something happened */
     struct {
         uint32_t crashes, messages, acks, duplicates, jobs, events, backlog,
-            recovered, restarted, takeovers, failed_batches, acts;
+            recovered, restarted, takeovers, failed_batches, acts, turns,
+            answers;
     } did;
     bool failed;
     char why[1024];
