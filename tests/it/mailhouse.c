@@ -39,7 +39,9 @@ static const char dovecot_conf[] =
     "username_format=%%u %1$s/users\n}\n"
     "userdb {\n  driver = static\n  args = uid=%5$d gid=%6$d "
     "home=%1$s/home/%%u allow_all_users=yes\n}\n"
-    "service anvil {\n  chroot =\n}\n"
+    /* a wrong password does not make the next log-in wait */
+    "service anvil {\n  chroot =\n  unix_listener anvil-auth-penalty {\n"
+    "    mode = 0\n  }\n}\n"
     "service imap-login {\n  chroot =\n  inet_listener imap {\n    port = "
     "%7$d\n  }\n  inet_listener imaps {\n    port = %8$d\n    ssl = yes\n  }\n"
     "}\nservice lmtp {\n  inet_listener lmtp {\n    port = %9$d\n  }\n}\n";

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define COME_BACK_MS 500
+
 static bool is(const struct json *j, const char *key, const char *text)
 {
     return slice_is(json_text(j, key), text);
@@ -198,12 +200,15 @@ static struct slice hello(struct talk *t, const struct actor *a)
     return out;
 }
 
+/* 1: told to come back later. */
 static int wait_welcome(struct talk *t, struct actor *a)
 {
     int64_t until = talk_now_ms() + t->within_ms;
     while (!a->welcomed) {
         if (actor_pump(t, 20) != 0)
             return -1;
+        if (!a->client)
+            return 1;
         if (a->client->ended && !a->welcomed) {
             talk_fail(t, "%s was not welcomed: closed with %d", a->name,
                       a->client->close_code);
@@ -216,7 +221,7 @@ static int wait_welcome(struct talk *t, struct actor *a)
     return 0;
 }
 
-int actor_connect(struct talk *t, struct actor *a)
+static int enter(struct talk *t, struct actor *a)
 {
     struct err e = {0};
     actor_leave(a, false);
@@ -226,7 +231,22 @@ int actor_connect(struct talk *t, struct actor *a)
     a->welcomed = false;
     if (!a->keeps_place)
         a->cursor = SLICE("");
-    if (actor_send(t, a, hello(t, a)) || wait_welcome(t, a))
+    return actor_send(t, a, hello(t, a)) ? -1 : wait_welcome(t, a);
+}
+
+/* A house that has just started, or has no breath left, lets its peers in one
+ * after another. */
+int actor_connect(struct talk *t, struct actor *a)
+{
+    int64_t until = talk_now_ms() + t->within_ms;
+    int r;
+    while ((r = enter(t, a)) > 0 && talk_now_ms() < until)
+        for (int64_t at = talk_now_ms() + COME_BACK_MS; talk_now_ms() < at;)
+            if (actor_pump(t, 20) != 0)
+                return -1;
+    if (r > 0)
+        return talk_fail(t, "%s is told to come back later", a->name);
+    if (r < 0)
         return -1;
     for (struct unsent *u = a->unsent; u; u = u->next)
         if (actor_send(t, a, u->frame))
