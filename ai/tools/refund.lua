@@ -1,5 +1,6 @@
--- Files a refund. It moves money, so only an agent's co-pilot may have it called and
--- the visitor is asked first (confirm = true); the amount is bounded here and again
+-- Files a refund. It moves money, so only an agent's co-pilot may have it called, and
+-- not without a person's word (confirm = true): until the house can ask for that, a
+-- model that wants it is told to offer a hand-over. The amount is bounded here and again
 -- by the shop, and the key makes a repeated call harmless.
 --
 -- Set up: scripts/lib/shop.lua.

@@ -45,7 +45,7 @@ end)
 describe("refund", function()
   local REFUND = "POST " .. SHOP .. "/orders/4711/refunds"
   local function run(args) return t.load "ai/tools/refund".run(args, ctx) end
-  it("is confirmed by a person, and filed once", function()
+  it("wants a person's word; the same request is filed once", function()
     local tool = t.load "ai/tools/refund"
     assert.is_true(tool.confirm)
     assert.equal("agent", tool.permission)

@@ -10,6 +10,6 @@
 ---@field description string What the model is told of it.
 ---@field parameters table A JSON schema of its arguments.
 ---@field permission? "bot"|"agent" Who may have it called: a bot by itself, or only an agent's co-pilot. "bot" if not given.
----@field confirm? boolean The visitor is asked first.
+---@field confirm? boolean It needs a person's word: until that can be asked for, no model may call it; it is told to offer a hand-over.
 ---@field limits? Limits Its own limits.
 ---@field run fun(args: table, ctx: table): any, string?, string? A table or a text for the model, or nil, code, detail.
