@@ -31,6 +31,7 @@ struct asks *asks_of(struct server *s)
     if (!s->asks) {
         s->asks = mem_alloc(sizeof *s->asks);
         map_init(&s->asks->streams);
+        map_init(&s->asks->streams_by_call);
         map_init(&s->asks->onces);
     }
     return s->asks;
@@ -42,6 +43,7 @@ void asks_free(struct server *s)
         return;
     }
     streams_free(&s->asks->streams);
+    map_fini(&s->asks->streams_by_call);
     onces_free(s, &s->asks->onces);
     mem_free(s->asks);
     s->asks = NULL;

@@ -43,7 +43,8 @@ void once_done(struct server *s, struct script_ask *ask);
 void onces_free(struct server *s, struct map *onces);
 
 struct asks {
-    struct map streams; /* by the asker's number */
-    struct map onces;   /* by space and key */
+    struct map streams;         /* by the asker's number */
+    struct map streams_by_call; /* by the connector's call: one of its ring */
+    struct map onces;           /* by space and key */
 };
 struct asks *asks_of(struct server *s); /* made when first asked for */

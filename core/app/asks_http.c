@@ -117,11 +117,39 @@ struct stream {
     bool headed, ended, left;   /* left: END was said */
     bool has_more;
     struct slice rest; /* ended: what nobody has read */
+    struct list link;  /* a ring of those with the same of */
 };
+
+/* By what they are read for: one of the ring stands in the map. */
+static void index_add(struct map *by_call, struct stream *st)
+{
+    struct stream *first = st->of ? map_get(by_call, st->of) : NULL;
+    list_init(&st->link);
+    if (first) {
+        list_add_last(&first->link, &st->link);
+    } else if (st->of) {
+        map_put(by_call, st->of, st);
+    }
+}
+
+static void index_take(struct map *by_call, struct stream *st)
+{
+    struct stream *other = container_of(st->link.next, struct stream, link);
+    if (st->of && map_get(by_call, st->of) == st) {
+        if (other != st) {
+            map_put(by_call, st->of, other);
+        } else {
+            map_take(by_call, st->of);
+        }
+    }
+    list_remove(&st->link);
+}
 
 static void stream_free(struct stream *st)
 {
-    map_take(&st->server->asks->streams, st->number);
+    struct asks *asks = st->server->asks;
+    map_take(&asks->streams, st->number);
+    index_take(&asks->streams_by_call, st);
     arena_free(st->arena);
 }
 
@@ -245,6 +273,7 @@ void stream_ask(struct server *s, struct script_ask *ask)
     st->call.done = on_stream_done;
     st->call.owner = st;
     map_put(&asks->streams, number, st);
+    index_add(&asks->streams_by_call, st);
     httpc_start(s->net, &st->call);
 }
 
@@ -281,15 +310,16 @@ void stream_end(struct server *s, struct script_ask *ask)
 
 void streams_cancel(struct server *s, uint64_t call)
 {
-    struct stream *st;
-    if (!s->asks) {
-        return;
-    }
-    for (size_t i = 0; (st = map_next(&s->asks->streams, &i)) != NULL;) {
-        if (st->of == call && !st->ended && !st->cut) {
+    struct stream *first =
+        s->asks && call ? map_get(&s->asks->streams_by_call, call) : NULL;
+    struct stream *st = first;
+    while (st) {
+        if (!st->ended && !st->cut) {
             st->cut = true;
-            httpc_cancel(s->net, &st->call);
+            httpc_cancel(s->net, &st->call); /* its done comes later */
         }
+        st = container_of(st->link.next, struct stream, link);
+        st = st == first ? NULL : st;
     }
 }
 
