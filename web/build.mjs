@@ -77,7 +77,7 @@ function sources(dir) {
 
 export function checkWords() {
   const wrong = [];
-  for (const [book, dirs] of [['chat', ['chat']], ['console', ['console', 'shared']], ['media', []]]) {
+  for (const [book, dirs] of [['chat', ['chat']], ['console', ['console', 'shared']], ['media', []], ['files', []]]) {
     const read = (lang) => JSON.parse(readFileSync(join(WEB, `locales/${book}.${lang}.json`), 'utf8'));
     const [zh, en] = [read('zh-CN'), read('en')];
     for (const k of new Set([...Object.keys(zh), ...Object.keys(en)])) {

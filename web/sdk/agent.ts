@@ -7,7 +7,7 @@ import { Session, type SessionState } from './session.ts';
 import { Streams, TypingBoard } from './streams.ts';
 import type { Store } from './storage.ts';
 import type { SocketLike } from './transport.ts';
-import type { Ack, AgentStatus, EventFrame, SendBody, Welcome } from './types.ts';
+import type { Ack, AgentStatus, EventFrame, FileInfo, SendBody, Welcome } from './types.ts';
 
 interface Events {
   state: SessionState;
@@ -70,7 +70,7 @@ export class AgentClient extends Emitter<Events> {
     this.outbox.on('acked', (a) => this.emit('acked', a));
   }
 
-  send(body: Omit<SendBody, 'ref'>): OutItem {
+  send(body: Omit<SendBody, 'ref'> & { info?: FileInfo }): OutItem {
     if (body.conversation !== undefined) this.typedAt.delete(body.conversation);
     return this.outbox.add(body);
   }

@@ -9,6 +9,6 @@ export { Outbox, type OutItem } from './outbox.ts';
 export { Timeline } from './sync.ts';
 export { browserStore, LocalStore, MemoryStore, type Store } from './storage.ts';
 export { newId } from './id.ts';
-export { upload } from './files.ts';
+export { kindOf, upload, UploadError, type Upload, type UploadedFile, type UploadOptions } from './files.ts';
 export type * from './types.ts';
 export type * from './house.ts';

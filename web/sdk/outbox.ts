@@ -9,13 +9,15 @@
 import { Emitter } from './emitter.ts';
 import { newId } from './id.ts';
 import type { Store } from './storage.ts';
-import type { Ack, ErrorFrame, SendBody } from './types.ts';
+import type { Ack, ErrorFrame, FileInfo, SendBody } from './types.ts';
 
 export interface OutItem extends SendBody {
   at: number;
   state: 'queued' | 'sending' | 'failed';
   code?: string;
   reason?: string;
+  /** What `file` names, to draw it meanwhile; stays here. */
+  info?: FileInfo;
 }
 
 interface Events {
@@ -49,7 +51,7 @@ export class Outbox extends Emitter<Events> {
     for (const key of opt.store.keys(opt.prefix)) this.load(key);
   }
 
-  add(body: Omit<SendBody, 'ref'> & { ref?: string }): OutItem {
+  add(body: Omit<SendBody, 'ref'> & { ref?: string; info?: FileInfo }): OutItem {
     const item: OutItem = { ...body, ref: body.ref || newId(this.now()), at: this.now(), state: 'queued' };
     this.save(item);
     this.items = this.items.concat(item);
@@ -156,7 +158,7 @@ export class Outbox extends Emitter<Events> {
       if (item.state !== 'queued' || busy.has(lane)) continue;
       busy.add(lane);
       if ((this.held.get(lane) || 0) > this.now()) continue;
-      const { at: _at, state: _state, code: _code, reason: _reason, ...body } = item;
+      const { at: _at, state: _state, code: _code, reason: _reason, info: _info, ...body } = item;
       if (!this.opt.send(body)) continue;
       this.put({ ...item, state: 'sending' }, true);
       this.timers.set(item.ref, setTimeout(() => this.overdue(item.ref), ACK_TIMEOUT_MS));

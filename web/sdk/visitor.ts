@@ -209,6 +209,7 @@ export class Visitor extends Emitter<Events> {
       at: ack.at,
       kind: item.kind,
       text: item.text,
+      file: item.info,
       ref: item.ref,
       reply_to: item.reply_to,
       sender: this.you || { role: 'visitor', id: '' },

@@ -104,7 +104,7 @@ export function buildRows(i: RowsInput): Row[] {
   for (const o of i.outbox) {
     if (held.has(o.ref)) continue;
     dayRow(o.at);
-    const m: Message = { id: o.ref, seq: Infinity, kind: o.kind, text: o.text, sender: i.self, at: o.at, private: o.private, ref: o.ref };
+    const m: Message = { id: o.ref, seq: Infinity, kind: o.kind, text: o.text, file: o.info, sender: i.self, at: o.at, private: o.private, ref: o.ref };
     bubble({ type: 'msg', key: o.ref, m, mine: true, tick: o.state, out: o, head: true, tail: true });
   }
   for (const s of i.streams || []) {

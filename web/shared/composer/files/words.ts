@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words of this chunk, both languages in it: they come with it.
+import en from '../../../locales/files.en.json';
+import zh from '../../../locales/files.zh-CN.json';
+
+export type Word = (key: keyof typeof zh, params?: Record<string, string | number>) => string;
+
+export function wordsOf(lang: () => string): Word {
+  return (key, params) => (lang() === 'en' ? en : zh)[key].replace(/\{(\w+)\}/g, (_, k: string) => String(params ? params[k] : ''));
+}
+
+export function sizeText(n: number): string {
+  if (n < 1024) return n + ' B';
+  const k = n / 1024;
+  if (Math.round(k) < 1024) return Math.round(k) + ' KB';
+  const m = k / 1024;
+  return (m < 10 && m % 1 >= 0.05 ? m.toFixed(1) : Math.round(m)) + ' MB';
+}
