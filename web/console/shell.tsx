@@ -22,6 +22,7 @@ const LAZY: Record<string, () => Promise<ComponentType>> = {
   scripts: () => import('./pages/scripts.tsx').then((m) => m.ScriptsPage),
   flows: () => import('./pages/flows.tsx').then((m) => m.FlowsPage),
   failed: () => import('./pages/failed.tsx').then((m) => m.FailedPage),
+  assistants: () => import('./pages/assistants.tsx').then((m) => m.AssistantsPage),
   channels: () => import('./pages/channels.tsx').then((m) => m.ChannelsPage),
 };
 
@@ -58,6 +59,7 @@ export function Shell() {
         { keys: 'KeyG KeyP', label: 'keys.goScripts', run: () => go('/scripts') },
         { keys: 'KeyG KeyF', label: 'keys.goFlows', when: () => may('supervisor'), run: () => go('/flows') },
         { keys: 'KeyG KeyX', label: 'keys.goFailed', when: () => may('supervisor'), run: () => go('/failed') },
+        { keys: 'KeyG KeyA', label: 'keys.goAssistants', when: () => may('supervisor'), run: () => go('/assistants') },
         { keys: 'KeyG KeyH', label: 'keys.goChannels', when: () => may('supervisor'), run: () => go('/channels') },
       ]),
     [],

@@ -163,17 +163,21 @@ export interface Trace {
 export type Said = string | { zh?: string; en?: string } | null | undefined;
 
 export interface SchemaField {
-  type: 'string' | 'secret' | 'integer' | 'boolean' | 'choice';
+  type: 'string' | 'secret' | 'integer' | 'number' | 'boolean' | 'choice';
   required?: boolean;
   title?: Said;
   help?: Said;
   choices?: string[];
 }
 
-export interface ChannelType {
+/** A type that can be set up: of a channel, of an assistant. */
+export interface TypeRow {
   type: string;
   title?: Said;
   schema: Record<string, SchemaField | SchemaField['type']>;
+}
+
+export interface ChannelType extends TypeRow {
   state: 'active' | 'pending';
 }
 
@@ -191,8 +195,46 @@ export interface ChannelRow {
   updated_at: number;
 }
 
-export interface ChannelCheck {
+export interface Checked {
   ok: boolean;
   code?: string;
   why?: string;
+}
+
+export type Breaker = 'closed' | 'open' | 'half-open';
+
+export interface Spent {
+  input: number;
+  output: number;
+  /** Of input: what the provider had kept. */
+  cached: number;
+  cost: number;
+  currency?: string;
+  turns: number;
+}
+
+export interface AssistantRow {
+  id: string;
+  name: string;
+  type: string;
+  config: Record<string, unknown>;
+  enabled: boolean;
+  state: 'active' | 'disabled' | 'pending';
+  fallback?: string[];
+  prompt?: string;
+  limits?: Record<string, unknown>;
+  timeout?: Record<string, unknown>;
+  price?: Record<string, unknown>;
+  cache?: { ttl?: string; tags?: string[] };
+  tools?: string[];
+  guard?: boolean;
+  breaker?: Breaker;
+  under_way?: number;
+  waiting?: number;
+  trouble?: string;
+  today?: Spent;
+  /** Since the start: answers that were given again. */
+  kept?: { hits: number; misses: number };
+  created_at: number;
+  updated_at: number;
 }

@@ -22,6 +22,13 @@ export interface RestOptions {
 
 const TIMEOUT_MS = 20_000;
 
+export interface CallOptions {
+  /** Milliseconds; what asks a model may take long. */
+  timeout?: number;
+  /** Given up by whoever asked: the error's code is `cancelled`. */
+  signal?: AbortSignal;
+}
+
 type Query = Record<string, string | number | boolean | undefined | null>;
 
 export class Rest {
@@ -30,8 +37,8 @@ export class Rest {
   get<T>(path: string, query?: Query): Promise<T> {
     return this.call<T>('GET', path, undefined, query);
   }
-  post<T>(path: string, body: unknown = {}): Promise<T> {
-    return this.call<T>('POST', path, body);
+  post<T>(path: string, body: unknown = {}, o?: CallOptions): Promise<T> {
+    return this.call<T>('POST', path, body, undefined, o);
   }
   patch<T>(path: string, body: unknown): Promise<T> {
     return this.call<T>('PATCH', path, body);
@@ -41,9 +48,11 @@ export class Rest {
     return this.call<void>('DELETE', path);
   }
 
-  private async call<T>(method: string, path: string, body?: unknown, query?: Query): Promise<T> {
+  private async call<T>(method: string, path: string, body?: unknown, query?: Query, o: CallOptions = {}): Promise<T> {
     const ctl = new AbortController();
-    const timer = setTimeout(() => ctl.abort(), TIMEOUT_MS);
+    const timer = setTimeout(() => ctl.abort(), o.timeout ?? TIMEOUT_MS);
+    const stop = () => ctl.abort();
+    o.signal?.addEventListener('abort', stop);
     const headers: Record<string, string> = { 'X-Yuelai': '1' };
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     if (this.opt.token !== undefined) headers['Authorization'] = 'Bearer ' + this.opt.token;
@@ -58,11 +67,13 @@ export class Rest {
       if (!res.ok) throw await toError(res);
       return (res.status === 204 ? undefined : await res.json()) as T;
     } catch (e) {
+      if (o.signal?.aborted) throw new RestError(0, 'cancelled', 'cancelled');
       if (!(e instanceof RestError)) throw new RestError(0, 'offline', 'network');
       if (e.status === 401 && path !== '/login') this.opt.onExpired?.();
       throw e;
     } finally {
       clearTimeout(timer);
+      o.signal?.removeEventListener('abort', stop);
     }
   }
 }

@@ -56,6 +56,8 @@ export interface Conversation {
   contact_name: string;
   state: ConvState;
   assignee: string | null;
+  /** Holds it (state bot), or held it last. */
+  assistant?: string | null;
   team: string | null;
   priority?: number;
   tags: string[];

@@ -7,6 +7,7 @@ export const code = 'm8 8-4 4 4 4m8-8 4 4-4 4m-2.5-11-3 14';
 export const send = 'M5 12h13m-5.5-6L19 12l-6.5 6';
 export const close = 'M6 6l12 12M18 6 6 18';
 export const down = 'm6 9 6 6 6-6';
+export const up = 'm6 15 6-6 6 6';
 export const back = 'M15 5l-7 7 7 7';
 export const search = 'M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zm5-2 4.5 4.5';
 export const check = 'm5 12.5 4.5 4.5L19 7.5';

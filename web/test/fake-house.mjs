@@ -160,6 +160,56 @@ function channels(f, res, { method, rank, parts, q, body, page, bad }) {
   json(res, 200, shown(f, c));
 }
 
+export const OPENAI = {
+  type: 'openai', title: { zh: 'OpenAI 兼容', en: 'OpenAI-compatible' }, capabilities: { stream: true },
+  schema: {
+    provider: { type: 'choice', required: true, choices: ['deepseek', 'other'], title: { zh: '服务商', en: 'Provider' } },
+    key: { type: 'secret', title: { zh: 'API Key', en: 'API key' } },
+    model: { type: 'string', required: true, title: { zh: '模型', en: 'Model' } },
+  },
+};
+
+export function assistant(name, more = {}) {
+  return {
+    id: 'as_' + name, name, type: 'openai', config: { provider: 'deepseek', key: 'sk-very-secret', model: 'deepseek-chat' }, enabled: true, state: 'active', breaker: 'closed', under_way: 0, waiting: 0, trouble: '',
+    today: { input: 1200, output: 34, cached: 1000, cost: 0.001002, cost_micro: 1002, currency: 'CNY', turns: 3 }, kept: { hits: 3, misses: 1 }, created_at: 1, updated_at: 1, ...more,
+  };
+}
+
+const SETTINGS = ['fallback', 'prompt', 'limits', 'timeout', 'price', 'cache', 'tools', 'guard'];
+
+/** As the C program: a setting is replaced as a whole, null takes it away. */
+function assistants(f, res, { method, rank, parts, q, body, page, bad }) {
+  if (parts[1] === 'types') return page(res, f.connectors, q);
+  const show = (a) => ({ ...a, config: { ...a.config, ...(a.config.key ? { key: '***' } : {}) } });
+  if (parts.length === 1 && method === 'GET') return page(res, f.assistants.map(show), q);
+  if (method !== 'GET' && rank < 2) return bad(res, 403, 'forbidden', 'for admins');
+  const wrong = (field, message) => json(res, 422, { error: { code: 'unprocessable', message, field } });
+  const put = (a, status) => {
+    if (body.limits?.patience === 'soon') return wrong('patience', 'patience must be an amount, or a duration such as "15s"');
+    for (const k of SETTINGS) if (k in body) body[k] === null ? delete a[k] : (a[k] = body[k]);
+    for (const [k, v] of Object.entries(body.config ?? {})) v === null ? delete a.config[k] : v !== '***' && (a.config[k] = v);
+    if (body.name) a.name = body.name;
+    if (body.enabled !== undefined) Object.assign(a, { enabled: body.enabled, state: body.enabled ? 'active' : 'disabled' });
+    a.updated_at = Date.now();
+    if (status === 201) f.assistants.push(a);
+    json(res, status, show(a));
+  };
+  if (parts.length === 1) {
+    if (f.assistants.some((a) => a.name === body.name)) return json(res, 409, { error: { code: 'conflict', message: 'another assistant has this name', field: 'name' } });
+    return put(assistant(body.name, { type: body.type, config: {} }), 201);
+  }
+  const a = f.assistants.find((x) => x.id === parts[1]);
+  if (!a) return bad(res, 404, 'not_found', 'assistant not found');
+  if (method === 'GET') return json(res, 200, show(a));
+  f.orders.push([method.toLowerCase(), a.name, parts[2], Object.keys(body).length ? JSON.stringify(body) : ''].filter(Boolean).join(' '));
+  if (parts[2] === 'check') return json(res, 200, f.check);
+  if (parts[2] === 'forget') return json(res, 200, { forgotten: 1 });
+  if (method === 'PATCH') return put(a, 200);
+  f.assistants = f.assistants.filter((x) => x !== a);
+  res.writeHead(204).end();
+}
+
 function trace(f, res, { parts, bad }) {
   for (const [conv, list] of f.messages) {
     const m = list.find((x) => x.id === parts[1]);
@@ -168,7 +218,7 @@ function trace(f, res, { parts, bad }) {
   bad(res, 404, 'not_found', 'message not found');
 }
 
-const KINDS = { scripts, flows, 'dead-letters': deads, outbox, channels, messages: trace };
+const KINDS = { scripts, flows, 'dead-letters': deads, outbox, channels, assistants, messages: trace };
 
 /** True when the path was one of these. */
 export function house(f, res, o) {

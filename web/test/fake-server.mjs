@@ -8,7 +8,7 @@ import { WebSocketServer } from 'ws';
 import { rest } from './fake-rest.mjs';
 import { serveFile } from './fake-files.mjs';
 import { linksOf, serveMedia } from './fake-media.mjs';
-import { script, WEB } from './fake-house.mjs';
+import { OPENAI, script, WEB } from './fake-house.mjs';
 
 let lastId = 0;
 export const newId = (p) => p + (++lastId + 1e9).toString(36);
@@ -45,6 +45,8 @@ export class Fake {
     this.channel = { id: 'ch1', name: '官网', type: 'web', enabled: true, state: 'active', webhook_url: null, config: { title: '悦来小店', color: '', greeting: '', locale: 'auto' }, created_at: Date.now(), updated_at: Date.now() };
     this.channels = [this.channel];
     this.types = [WEB];
+    this.connectors = [OPENAI];
+    this.assistants = [];
   }
 
   addAgent(email, name, role) {

@@ -430,13 +430,17 @@ static const struct field assistant_out[] = {
      .choices = "active|disabled|pending",
      .help = "pending: no connector of this type serves"},
     SETTINGS,
-    {.name = "breaker", .type = FIELD_TEXT, .choices = "closed|open|half"},
+    {.name = "breaker", .type = FIELD_TEXT, .choices = "closed|open|half-open"},
     {.name = "under_way", .type = FIELD_INT, .help = "calls"},
     {.name = "waiting", .type = FIELD_INT, .help = "questions without a place"},
     {.name = "trouble",
      .type = FIELD_TEXT,
      .help = "what the operator must look at"},
     {.name = "today", .type = FIELD_OBJECT, .help = "what was spent"},
+    {.name = "kept",
+     .type = FIELD_OBJECT,
+     .help = "hits and misses of answers that are given again, since the "
+             "start"},
     {.name = "created_at", .type = FIELD_INT},
     {.name = "updated_at", .type = FIELD_INT},
     {0}};

@@ -111,9 +111,11 @@ bool answers_find(struct asking *k)
         json_parse(k->arena, value, NULL, &j) < 0 ||
         buf_add_slice(&k->text, json_text(j, "text"))) {
         meter_add(&m_misses, 1);
+        b->misses++;
         return false;
     }
     meter_add(&m_hits, 1);
+    b->hits++;
     k->answered_by = json_text(j, "assistant");
     const struct json *sources = json_get(j, "sources");
     if (sources) {

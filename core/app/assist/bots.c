@@ -308,7 +308,13 @@ void assist_show(const struct server *s, uint64_t id, struct jsonw *w)
     jsonw_put_int(w, "waiting", b->waiting_count);
     jsonw_put_text(w, "trouble", slice_of(b->trouble));
     jsonw_key(w, "today");
-    purse_write(w, &b->purse, b->bot->currency);
+    purse_write(w, &b->purse,
+                b->currency[0] ? slice_of(b->currency) : b->bot->currency);
+    jsonw_key(w, "kept");
+    jsonw_open(w, '{');
+    jsonw_put_int(w, "hits", b->hits);
+    jsonw_put_int(w, "misses", b->misses);
+    jsonw_close(w, '}');
 }
 
 /* --- connectors ----------------------------------------------------------- */

@@ -54,8 +54,10 @@ struct desk_of_bot {
     int64_t day; /* since 1970, of the purse */
     struct purse purse;
     bool purse_known, purse_asked;
-    uint32_t generation; /* of its kept answers */
-    char trouble[200];   /* what the operator must look at; "" = nothing */
+    uint32_t generation;  /* of its kept answers */
+    int64_t hits, misses; /* of them, since the start */
+    char currency[16];    /* as it was told last; "" = as in its settings */
+    char trouble[200];    /* what the operator must look at; "" = nothing */
     struct meter *state, *asked, *failed, *answered;
 };
 

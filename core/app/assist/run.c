@@ -160,8 +160,12 @@ static void count(struct run *r, const struct json *usage)
     if (r->memo) {
         purse_add(&r->memo->purse, &p);
     }
+    struct slice currency = json_text(usage, "currency");
+    if (currency.len && currency.len < sizeof b->currency) {
+        memcpy(b->currency, currency.at, currency.len);
+        b->currency[currency.len] = '\0';
+    }
     if (r->asking) {
-        struct slice currency = json_text(usage, "currency");
         purse_add(&r->asking->spent, &p);
         r->asking->currency = slice_dup(
             r->asking->arena, currency.len ? currency : b->bot->currency);

@@ -3,8 +3,7 @@
 // calls, a test, switched off and on, deleted. And a new one.
 import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
-import type { ChannelCheck, ChannelRow, ChannelType } from '../../sdk/house.ts';
-import { RestError } from '../../sdk/rest.ts';
+import type { ChannelRow, ChannelType } from '../../sdk/house.ts';
 import * as I from '../../shared/icons.tsx';
 import { Icon } from '../../shared/icons.tsx';
 import { t } from '../../shared/i18n.ts';
@@ -12,13 +11,14 @@ import { Empty, Failed } from '../../shared/kit/bits.tsx';
 import { go } from '../../shared/router.ts';
 import { confirm } from '../parts/confirm.tsx';
 import { At, copy, Do, Head, Link, said, Skeleton } from '../parts/house.tsx';
-import { fieldId, SchemaForm } from '../parts/schema.tsx';
+import { DeleteCard, SettingsForm, StateOf, toggle, TypePicker, useCheck } from '../parts/settings.tsx';
 import * as app from '../stores/app.ts';
 import * as channels from '../stores/channels.ts';
 import { may, One } from '../stores/paged.ts';
 import { explain, toast } from '../stores/toast.ts';
-import { ChannelState, typeTitle } from './channels.tsx';
+import { typeTitle } from './channels.tsx';
 
+const KIND = { words: 'channels', path: '/channels' };
 const BACK = () => ({ to: '/channels', label: t('channels.title') });
 
 /** The secret of the channel that was just made: shown once, on its page. */
@@ -35,119 +35,6 @@ function CopyRow(p: { label: string; text: string; help?: string }) {
       </button>
       {p.help && <p class="field-help">{p.help}</p>}
     </div>
-  );
-}
-
-// --- the form ---------------------------------------------------------------
-
-interface FormProps {
-  type: ChannelType;
-  /** None: a new one. */
-  channel?: ChannelRow;
-  onDone: (c: ChannelRow) => void;
-}
-
-function useForm({ type, channel, onDone }: FormProps) {
-  const fields = useMemo(() => channels.fieldsOf(type), [type.type, JSON.stringify(type.schema)]);
-  const config = channel?.config ?? {};
-  const draft = useSignal(channels.draftOf(fields, config));
-  const name = useSignal(channel?.name ?? '');
-  const wrong = useSignal<Record<string, string>>({});
-  const busy = useSignal(false);
-  const point = (w: Record<string, string>) => {
-    wrong.value = w;
-    const first = Object.keys(w)[0];
-    if (first) document.getElementById(first === 'name' ? 'channel-name' : fieldId(first))?.focus();
-  };
-  const submit = async () => {
-    if (busy.value) return;
-    const todo = channels.changes(fields, config, draft.value);
-    if (todo.wrong.length > 0) {
-      point(Object.fromEntries(todo.wrong.map((w) => [w.name, t('channels.wrong.' + w.why)])));
-      return;
-    }
-    busy.value = true;
-    wrong.value = {};
-    try {
-      const body = { name: name.value.trim() || undefined, config: todo.config };
-      const c = channel ? await app.rest.patch<ChannelRow>('/channels/' + channel.id, body) : await app.rest.post<ChannelRow>('/channels', { ...body, type: type.type });
-      draft.value = channels.draftOf(fields, c.config);
-      onDone(c);
-    } catch (e) {
-      const field = e instanceof RestError ? (e.field ?? '').replace(/^config\./, '') : '';
-      if (field && (field === 'name' || fields.some(([n]) => n === field))) point({ [field]: explain(e) });
-      else point({ '': explain(e) });
-    } finally {
-      busy.value = false;
-    }
-  };
-  return { fields, config, draft, name, wrong, busy, submit };
-}
-
-function SettingsForm(p: FormProps) {
-  const f = useForm(p);
-  const can = may('admin');
-  return (
-    <form
-      class="settings"
-      noValidate
-      onSubmit={(e) => {
-        e.preventDefault();
-        void f.submit();
-      }}
-    >
-      <div class="field">
-        <label for="channel-name">{t('channels.name')}</label>
-        <input
-          id="channel-name"
-          class="input"
-          type="text"
-          maxLength={100}
-          disabled={!can}
-          placeholder={said(p.type.title) || p.type.type}
-          value={f.name.value}
-          aria-invalid={!!f.wrong.value.name}
-          aria-describedby="channel-name-wrong"
-          onInput={(e) => (f.name.value = e.currentTarget.value)}
-        />
-        <p id="channel-name-wrong" class="field-wrong" role="alert">
-          {f.wrong.value.name}
-        </p>
-      </div>
-      <SchemaForm
-        fields={f.fields}
-        config={f.config}
-        draft={f.draft.value}
-        wrong={f.wrong.value}
-        disabled={!can}
-        onChange={(name, v) => {
-          f.draft.value = { ...f.draft.value, [name]: v };
-          if (f.wrong.value[name]) f.wrong.value = { ...f.wrong.value, [name]: '' };
-        }}
-      />
-      <p class="field-wrong" role="alert">
-        {f.wrong.value['']}
-      </p>
-      {can && (
-        <div class="form-foot">
-          <button class="btn primary" type="submit" disabled={f.busy.value}>
-            {t(p.channel ? 'channels.save' : 'channels.create')}
-          </button>
-        </div>
-      )}
-    </form>
-  );
-}
-
-// --- one ----------------------------------------------------------------------
-
-function Verdict({ v }: { v: ChannelCheck | string }) {
-  const ok = typeof v !== 'string' && v.ok;
-  return (
-    <p class={'note-line ' + (ok ? 'ok' : 'bad')} role="status">
-      <Icon d={ok ? I.done : I.alert} size={16} />
-      <span>{typeof v === 'string' ? v : v.ok ? t('channels.checkOk') : t('channels.checkBad', { why: v.why || v.code || '' })}</span>
-    </p>
   );
 }
 
@@ -180,38 +67,11 @@ function Address({ c, onSecret, secret }: { c: ChannelRow; onSecret: () => Promi
 }
 
 function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined; put: (c: ChannelRow) => void }) {
-  const verdict = useSignal<ChannelCheck | string | null>(null);
+  const test = useCheck('/channels/' + c.id, t('channels.checkOk'));
   const secret = useSignal(fresh && fresh.id === c.id ? fresh.secret : null);
   useEffect(() => () => void (fresh = null), []);
   const can = may('admin');
   const wrong = channels.troubleOf(c);
-  const check = async () => {
-    verdict.value = null;
-    try {
-      verdict.value = await app.rest.post<ChannelCheck>(`/channels/${c.id}/check`);
-    } catch (e) {
-      verdict.value = explain(e);
-    }
-  };
-  const toggle = async () => {
-    const off = c.enabled;
-    if (off && !(await confirm({ title: t('channels.disableAsk'), text: t('channels.disableText', { name: c.name }), go: t('channels.disable'), danger: true }))) return;
-    put({ ...c, enabled: !off, state: c.state === 'pending' ? c.state : off ? 'disabled' : 'active' });
-    try {
-      put(await app.rest.patch<ChannelRow>('/channels/' + c.id, { enabled: !off }));
-      toast(t(off ? 'channels.disabled' : 'channels.enabled', { name: c.name }));
-    } catch (e) {
-      put(c);
-      throw e;
-    }
-  };
-  const remove = async () => {
-    if (!(await confirm({ title: t('channels.deleteAsk'), text: t('channels.deleteText', { name: c.name }), go: t('channels.delete'), danger: true }))) return;
-    await app.rest.delete('/channels/' + c.id);
-    channels.list.drop((x) => x.id === c.id);
-    toast(t('channels.deleted', { name: c.name }));
-    go('/channels');
-  };
   const newSecret = async () => {
     if (!(await confirm({ title: t('channels.identityNew'), text: t('channels.identityAsk'), go: t('channels.identityNew'), danger: true }))) return;
     secret.value = (await app.rest.post<ChannelRow>(`/channels/${c.id}/secret`)).secret ?? null;
@@ -220,15 +80,15 @@ function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined
     <main class="page">
       <Head title={c.name} back={BACK()}>
         <span class="chip">{typeTitle(c.type)}</span>
-        <ChannelState c={c} />
+        <StateOf state={c.state} words="channels" />
         {can && c.type !== 'web' && (
-          <Do run={check} icon={I.done} disabled={c.state === 'pending'}>
+          <Do run={test.run} icon={I.done} disabled={c.state === 'pending'}>
             {t('channels.check')}
           </Do>
         )}
-        {can && <Do run={toggle}>{t(c.enabled ? 'channels.disable' : 'channels.enable')}</Do>}
+        {can && <Do run={() => toggle(c, KIND, put)}>{t(c.enabled ? 'channels.disable' : 'channels.enable')}</Do>}
       </Head>
-      {verdict.value && <Verdict v={verdict.value} />}
+      {test.verdict}
       {c.state === 'pending' && (
         <p class="note-line warn">
           <Icon d={I.info} size={16} />
@@ -249,8 +109,9 @@ function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined
         {type ? (
           <SettingsForm
             key={c.id + type.type + Object.keys(type.schema).join()}
+            path="/channels"
             type={type}
-            channel={c}
+            row={c}
             onDone={(x) => {
               put(x);
               toast(t('channels.saved'));
@@ -262,16 +123,7 @@ function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined
           <Skeleton />
         )}
       </section>
-      {can && (
-        <section class="card" aria-label={t('channels.delete')}>
-          <div class="card-head">
-            <p class="card-text grow">{t('channels.deleteHelp')}</p>
-            <Do class="btn danger" run={remove}>
-              {t('channels.delete')}
-            </Do>
-          </div>
-        </section>
-      )}
+      {can && <DeleteCard row={c} kind={KIND} list={channels.list} help={t('channels.deleteHelp')} />}
     </main>
   );
 }
@@ -317,21 +169,7 @@ export function NewChannel() {
     <main class="page">
       <Head title={t('channels.add')} text={t('channels.addText')} back={BACK()} />
       {!all && (failed ? <Failed error={explain(failed)} onRetry={() => void channels.look()} /> : <Skeleton />)}
-      {all && (
-        <fieldset class="types">
-          <legend class="sr">{t('channels.type')}</legend>
-          {all.map((x) => (
-            <label key={x.type} class={'type' + (chosen.value === x.type ? ' on' : '')}>
-              <input type="radio" name="type" value={x.type} checked={chosen.value === x.type} onChange={() => (chosen.value = x.type)} />
-              <span class="type-name">{said(x.title) || x.type}</span>
-              <span class="type-id mono">
-                {x.type}
-                {x.state === 'pending' && <span class="chip warn">{t('channels.state.pending')}</span>}
-              </span>
-            </label>
-          ))}
-        </fieldset>
-      )}
+      {all && <TypePicker types={all} chosen={chosen.value} onChoose={(x) => (chosen.value = x)} />}
       {type && (
         <section class="card" aria-label={t('channels.settings')}>
           <div ref={head}>
@@ -342,8 +180,9 @@ export function NewChannel() {
                 <span>{t('channels.pendingText')}</span>
               </p>
             )}
-            <SettingsForm
+            <SettingsForm<ChannelRow>
               key={type.type}
+              path="/channels"
               type={type}
               onDone={(c) => {
                 fresh = c.secret ? { id: c.id, secret: c.secret } : null;

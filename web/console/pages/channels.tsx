@@ -9,6 +9,7 @@ import { t } from '../../shared/i18n.ts';
 import { Empty, Failed } from '../../shared/kit/bits.tsx';
 import { path } from '../../shared/router.ts';
 import { At, Head, Link, said, Skeleton, Stale } from '../parts/house.tsx';
+import { StateOf } from '../parts/settings.tsx';
 import { may, watch } from '../stores/paged.ts';
 import * as channels from '../stores/channels.ts';
 import { explain } from '../stores/toast.ts';
@@ -16,20 +17,9 @@ import { ChannelPage, NewChannel } from './channel.tsx';
 
 /** The change feed tells no file that was dropped in: we look. */
 const EVERY_MS = 2_500;
-const COLOUR: Record<string, string> = { active: 'ok', disabled: 'off', pending: 'warn' };
 
 export function typeTitle(type: string): string {
   return said(channels.typeOf.value.get(type)?.title) || type;
-}
-
-export function ChannelState({ c }: { c: ChannelRow }) {
-  const kind = COLOUR[c.state] ?? 'off';
-  return (
-    <span class={'state ' + kind}>
-      <i class={'dot ' + (kind === 'off' ? 'offline' : kind)} />
-      {t('channels.state.' + c.state)}
-    </span>
-  );
 }
 
 function Item({ c }: { c: ChannelRow }) {
@@ -42,7 +32,7 @@ function Item({ c }: { c: ChannelRow }) {
           <span class="chip">{typeTitle(c.type)}</span>
         </span>
         <span class="row-facts">{c.state === 'pending' && <span>{t('channels.pendingText')}</span>}</span>
-        <ChannelState c={c} />
+        <StateOf state={c.state} words="channels" />
       </Link>
       {wrong && (
         <p class="row-wrong">

@@ -20,18 +20,12 @@ import { StateMark } from './scripts.tsx';
 
 const EVERY_MS = 3_000;
 
-/** rules/shop/refund is addressed as rules/shop:refund. */
-export function scriptPath(name: string): string {
-  const [folder, ...rest] = name.split('/');
-  return '/scripts/' + encodeURIComponent(folder!) + '/' + encodeURIComponent(rest.join(':'));
-}
-
 type Order = 'reload' | 'rollback' | 'promote' | 'abort' | 'enable' | 'disable';
 
 function useScript(name: string) {
   const one = useMemo(() => new One<Script>(), [name]);
-  const versions = useMemo(() => new Paged<ScriptVersion>(scriptPath(name) + '/versions'), [name]);
-  one.open(scriptPath(name));
+  const versions = useMemo(() => new Paged<ScriptVersion>(health.scriptPath(name) + '/versions'), [name]);
+  one.open(health.scriptPath(name));
   useEffect(
     () =>
       watch(() => {
@@ -41,7 +35,7 @@ function useScript(name: string) {
     [one],
   );
   const order = async (what: Order, body: object = {}) => {
-    one.put(await app.rest.post<Script>(`${scriptPath(name)}/${what}`, body));
+    one.put(await app.rest.post<Script>(`${health.scriptPath(name)}/${what}`, body));
     toast(t('scripts.did.' + what, { name }));
     void versions.load();
     void health.askScripts();

@@ -94,6 +94,7 @@ export function Rail() {
         <>
           <Item to="/flows" icon={I.flow} label={t('nav.flows')} />
           <Item to="/failed" icon={I.alert} label={t('nav.failed')} badge={health.letters.value} />
+          <Item to="/assistants" icon={I.bot} label={t('nav.assistants')} />
           <Item to="/channels" icon={I.plug} label={t('nav.channels')} />
         </>
       )}

@@ -2,7 +2,7 @@
 // A form drawn from an adapter's schema. Secrets are written, never shown.
 import type { SchemaField } from '../../sdk/house.ts';
 import { t } from '../../shared/i18n.ts';
-import { HIDDEN, type Draft } from '../stores/channels.ts';
+import { HIDDEN, type Draft } from '../stores/settings.ts';
 import { said } from './house.tsx';
 
 interface Props {
@@ -74,7 +74,7 @@ function Control({ name, f, p }: { name: string; f: SchemaField; p: Props }) {
     <input
       class="input"
       type="text"
-      inputmode={f.type === 'integer' ? 'numeric' : undefined}
+      inputmode={f.type === 'integer' ? 'numeric' : f.type === 'number' ? 'decimal' : undefined}
       spellcheck={false}
       autocomplete="off"
       {...attrs}

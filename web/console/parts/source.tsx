@@ -8,7 +8,7 @@ import * as I from '../../shared/icons.tsx';
 import { t } from '../../shared/i18n.ts';
 import { Empty, Failed, Tabs } from '../../shared/kit/bits.tsx';
 import { Dialog } from '../../shared/kit/dialog.tsx';
-import { scriptPath } from '../pages/script.tsx';
+import { scriptPath } from '../stores/health.ts';
 import * as app from '../stores/app.ts';
 import { diff, hunks } from '../stores/diff.ts';
 import { explain } from '../stores/toast.ts';

@@ -20,6 +20,12 @@ export function errorsOf(s: Script): ScriptError[] {
   return s.errors ?? [];
 }
 
+/** rules/shop/refund is addressed as rules/shop:refund. */
+export function scriptPath(name: string): string {
+  const [folder, ...rest] = name.split('/');
+  return '/scripts/' + encodeURIComponent(folder!) + '/' + encodeURIComponent(rest.join(':'));
+}
+
 export function place(s: Script, e: ScriptError): string {
   const file = e.file ?? s.name;
   return e.line ? `${file}:${e.line}` : file;

@@ -2,7 +2,7 @@
 // axe-core finds nothing: every page, both themes, both languages, and phone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ACME, canary, flow, script } from '../fake-house.mjs';
+import { ACME, assistant, canary, flow, script } from '../fake-house.mjs';
 import { axe, clean, openWidget, page, signIn, useBrowser, write } from './lib.mjs';
 
 const h = useBrowser();
@@ -120,6 +120,12 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
     await p.locator('.type').nth(2).click();
     await p.locator('#set-url').waitFor();
     await axe(p, 'a new channel');
+    f.assistants.push(assistant('presale', { fallback: ['backup', 'gone'], limits: { day_tokens: 2000, day_cost: 0.5 }, cache: { ttl: '2h' } }), assistant('backup', { breaker: 'open', waiting: 2, trouble: 'unauthorized: HTTP 401' }), assistant('night', { enabled: false, state: 'disabled' }));
+    await see('/assistants', '.row-wrong', 'assistants');
+    await see('/assistants/as_presale', '.uses', 'assistant');
+    for (const s of await p.locator('.fold summary').all()) await s.click();
+    await axe(p, 'assistant, unfolded');
+    await see('/assistants/new', '.type', 'a new assistant');
     await see('/c/' + c.id, '.why', 'thread with why');
     await p.locator('.why').first().click({ force: true });
     await p.locator('.why-line .refused').waitFor();

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import en from '../../locales/console.en.json';
 import zh from '../../locales/console.zh-CN.json';
 import { leaning } from '../../console/stores/canary.ts';
-import { changes, draftOf, fieldsOf, HIDDEN } from '../../console/stores/channels.ts';
+import { changes, draftOf, fieldsOf, HIDDEN } from '../../console/stores/settings.ts';
 import { deliveryOf, onPlatform, tickRows } from '../../console/stores/delivery.ts';
 import { diff, hunks } from '../../console/stores/diff.ts';
 import { duration, failedStep, gaveOf, waitsFor } from '../../console/stores/flowtext.ts';
