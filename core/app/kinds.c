@@ -8,6 +8,7 @@
  */
 #include "app/kinds.h"
 #include "base/log.h"
+#include "files/files.h"
 #include "script/script.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct kinds {
     struct arena *arena;
     struct kind at[KINDS_MAX];
     size_t count;
+    bool connectors; /* of AI: no channels, so not what all channels have */
 };
 
 /* What the pages of web/ ask for; all of it is public. */
@@ -40,6 +42,34 @@ static const char web[] =
     "\"title\":{\"zh\":\"明暗\",\"en\":\"Theme\"}},"
     "\"side\":{\"type\":\"choice\",\"choices\":[\"left\",\"right\"],"
     "\"title\":{\"zh\":\"位置\",\"en\":\"Side\"}}}}";
+
+/* What every channel can be told beside what its adapter asks for. */
+static const char of_all[] =
+    "{\"" KIND_FILE_MB "\":{\"type\":\"integer\",\"title\":{"
+    "\"zh\":\"文件最大（MB）\",\"en\":\"Largest file (MB)\"},\"help\":{"
+    "\"zh\":\"不填则按全局设置 file_bytes；0 表示这个渠道不收发文件\","
+    "\"en\":\"Empty means the house's file_bytes; 0: no files by this "
+    "channel\"}},"
+    "\"" KIND_FILE_TYPES "\":{\"type\":\"string\",\"title\":{"
+    "\"zh\":\"允许的文件类型\",\"en\":\"Types of files\"},\"help\":{"
+    "\"zh\":\"例如 image/*, application/pdf；不填则按全局设置 file_types。"
+    "只能更严，不能更宽\","
+    "\"en\":\"As in image/*, application/pdf; empty means the house's "
+    "file_types. It narrows those, never widens\"}}}";
+
+static const char *wrong_mb(const struct json *v)
+{
+    return v->integer < 0 || v->integer > KIND_FILE_MB_MOST
+               ? "must be 0 to " KIND_STR(KIND_FILE_MB_MOST)
+               : NULL;
+}
+
+static const char *wrong_types(const struct json *v)
+{
+    return files_policy_is_good(v->text)
+               ? NULL
+               : "must be types, as in image/*, application/pdf or !video/*";
+}
 
 /* --- a file, made into a kind --- */
 
@@ -67,11 +97,25 @@ static int by_name(const void *pa, const void *pb)
     return strcmp(a->name, b->name);
 }
 
-static int fields_of(struct arena *a, const struct json *schema,
-                     struct kind *out, struct err *e)
+/* Behind `fields`: what all channels have. */
+static size_t common_fields(struct arena *a, const struct json *common,
+                            struct kind_field *fields)
 {
-    struct kind_field *fields =
-        arena_many(a, struct kind_field, KIND_FIELDS_MAX);
+    size_t n = 0;
+    for (const struct json *f = common->first; f; f = f->next, n++) {
+        must(field_type(f, &fields[n]) == 0);
+        fields[n].name = slice_dup(a, f->key).at;
+        fields[n].wrong =
+            slice_is(f->key, KIND_FILE_MB) ? wrong_mb : wrong_types;
+    }
+    return n;
+}
+
+static int fields_of(struct arena *a, const struct json *schema,
+                     const struct json *common, struct kind *out, struct err *e)
+{
+    struct kind_field *fields = arena_many(
+        a, struct kind_field, KIND_FIELDS_MAX + (common ? common->count : 0));
     bool is_object = json_is(schema, JSON_OBJECT);
     /* An empty Lua table looks like an empty list. */
     if (!is_object && !(json_is(schema, JSON_ARRAY) && schema->count == 0)) {
@@ -81,6 +125,11 @@ static int fields_of(struct arena *a, const struct json *schema,
         return err_set(e, ERR_TOOBIG, "more than %d fields", KIND_FIELDS_MAX);
     }
     for (const struct json *f = schema->first; f; f = f->next) {
+        if (common && json_get(common, slice_dup(a, f->key).at)) {
+            return err_set(e, ERR_UNPROCESSABLE,
+                           "field %.40s is the house's own, for every channel",
+                           slice_dup(a, f->key).at);
+        }
         struct kind_field *to = &fields[out->count++];
         if (f->key.len == 0 || f->key.len > KIND_FIELD_NAME_MAX ||
             field_type(f, to)) {
@@ -92,6 +141,9 @@ static int fields_of(struct arena *a, const struct json *schema,
         to->name = slice_dup(a, f->key).at;
         to->required = json_bool(f, "required", false);
     }
+    if (common) {
+        out->count += common_fields(a, common, fields + out->count);
+    }
     /* A Lua table has no order of its own: without this, which of two wrong
      * fields is named first would differ from start to start. */
     qsort(fields, out->count, sizeof *fields, by_name);
@@ -99,15 +151,26 @@ static int fields_of(struct arena *a, const struct json *schema,
     return 0;
 }
 
-static struct slice text_of(struct arena *a, const struct json *v)
+static void put_members(struct arena *a, struct jsonw *w, const struct json *v)
+{
+    for (const struct json *j = json_is(v, JSON_OBJECT) ? v->first : NULL; j;
+         j = j->next) {
+        jsonw_key(w, slice_dup(a, j->key).at);
+        jsonw_value(w, j);
+    }
+}
+
+/* The members of v, and of more (either may be NULL), as one object. */
+static struct slice text_of(struct arena *a, const struct json *v,
+                            const struct json *more)
 {
     struct buf out;
-    if (!json_is(v, JSON_OBJECT)) {
-        return SLICE("{}");
-    }
     buf_init(&out, KIND_CONFIG_MAX);
     struct jsonw w = jsonw_on(&out);
-    jsonw_value(&w, v);
+    jsonw_open(&w, '{');
+    put_members(a, &w, v);
+    put_members(a, &w, more);
+    jsonw_close(&w, '}');
     struct slice text = w.failed ? SLICE("{}") : slice_dup(a, buf_slice(&out));
     buf_fini(&out);
     return text;
@@ -117,11 +180,14 @@ static int add(struct kinds *k, const char *name, struct slice text,
                bool has_adapter, struct err *e)
 {
     struct kind *out = &k->at[k->count];
-    struct json *table;
+    struct json *table, *common = NULL;
     *out = (struct kind){.name = slice_dup(k->arena, slice_of(name)).at,
                          .has_adapter = has_adapter};
+    if (!k->connectors) {
+        must(json_parse(k->arena, slice_of(of_all), NULL, &common) == 0);
+    }
     int r = json_parse(k->arena, text, e, &table);
-    r = r ? r : fields_of(k->arena, json_get(table, "schema"), out, e);
+    r = r ? r : fields_of(k->arena, json_get(table, "schema"), common, out, e);
     if (r) {
         return r;
     }
@@ -130,9 +196,10 @@ static int add(struct kinds *k, const char *name, struct slice text,
     if (out->en.len == 0) {
         out->en = slice_of(out->name);
     }
-    out->title = text_of(k->arena, title);
-    out->schema = text_of(k->arena, json_get(table, "schema"));
-    out->capabilities = text_of(k->arena, json_get(table, "capabilities"));
+    out->title = text_of(k->arena, title, NULL);
+    out->schema = text_of(k->arena, json_get(table, "schema"), common);
+    out->capabilities =
+        text_of(k->arena, json_get(table, "capabilities"), NULL);
     k->count++;
     return 0;
 }
@@ -154,7 +221,7 @@ static void learn(struct kinds *k, const struct json *j)
 {
     struct err e = {0};
     struct slice type = json_text(j, "type");
-    struct slice text = text_of(k->arena, j);
+    struct slice text = text_of(k->arena, j, NULL);
     if (!type.len || type.len > KIND_NAME_MAX || slice_is(type, "web")) {
         log_error("channels", "type %.*s is left out: its name is no good",
                   SLICE_FMT(type));
@@ -207,6 +274,7 @@ struct kinds *kinds_of_connectors(struct slice assistants)
     struct kinds *k = mem_alloc(sizeof *k);
     struct json *all = NULL;
     k->arena = arena_new();
+    k->connectors = true;
     if (assistants.len && json_parse(k->arena, assistants, NULL, &all) == 0 &&
         json_is(all, JSON_ARRAY)) {
         for (const struct json *j = all->first; j; j = j->next) {
@@ -354,7 +422,9 @@ static bool is_choice(const struct kind_field *f, struct slice value)
 static const char *why_wrong(const struct kind_field *f, const struct json *v)
 {
     if (f->type == KIND_INTEGER) {
-        return json_is(v, JSON_INT) ? NULL : "must be a whole number";
+        return !json_is(v, JSON_INT) ? "must be a whole number"
+               : f->wrong            ? f->wrong(v)
+                                     : NULL;
     }
     if (f->type == KIND_BOOLEAN) {
         return json_is(v, JSON_BOOL) ? NULL : "must be true or false";
@@ -364,6 +434,9 @@ static const char *why_wrong(const struct kind_field *f, const struct json *v)
     }
     if (v->text.len > KIND_VALUE_MAX) {
         return "is too long";
+    }
+    if (f->wrong) {
+        return f->wrong(v);
     }
     return f->type == KIND_CHOICE && !is_choice(f, v->text)
                ? "must be one of its choices"

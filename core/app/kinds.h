@@ -21,6 +21,12 @@
 #define KIND_CONFIG_MAX (1024 * 1024) /* all of them, as JSON */
 #define KIND_FILE_MAX (64 * 1024)
 #define KIND_HIDDEN "***"
+/* Settings that every channel has, whatever its type (app/files/keep.c). */
+#define KIND_FILE_MB "file_mb"
+#define KIND_FILE_TYPES "file_types"
+#define KIND_FILE_MB_MOST 1000
+#define KIND_STR2(x) #x
+#define KIND_STR(x) KIND_STR2(x)
 
 enum kind_type {
     KIND_STRING,
@@ -34,6 +40,8 @@ struct kind_field {
     enum kind_type type;
     bool required;
     const struct json *choices; /* CHOICE: a list of texts */
+    /* The house's own: why this value (of the right type) is no good. */
+    const char *(*wrong)(const struct json *v);
 };
 struct kind {
     const char *name;

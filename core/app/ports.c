@@ -173,6 +173,8 @@ static void port_face(void *arg, const struct channel *c,
             own_window(k, c, out);
         }
     }
+    int64_t most = files_most(s, c->id);
+    out->file_bytes = most > 0 ? most : -1;
 }
 
 /* --- acks, measured: a direct-mapped table that forgets on collision --- */

@@ -225,6 +225,20 @@ static struct notice welcome_for(const struct desk *d, const struct join *j,
                            .frames_per_s = d->conf.frames_per_s};
 }
 
+/* A channel may take shorter files than the desk does, or none. */
+static uint32_t file_bytes_on(const struct desk *d, uint64_t channel)
+{
+    const struct channel *ch = desk_channel(d, channel);
+    struct channel_face face = {0};
+    if (ch && d->conf.ports.face)
+        d->conf.ports.face(d->conf.ports.arg, ch, &face);
+    if (face.file_bytes < 0)
+        return 0;
+    return face.file_bytes && face.file_bytes < d->conf.file_bytes
+               ? (uint32_t)face.file_bytes
+               : d->conf.file_bytes;
+}
+
 /* Welcome now, or behind what it missed. */
 static void welcome(struct desk *d, struct desk_peer *p, const struct join *j,
                     struct notice *n)
@@ -292,6 +306,7 @@ void desk_join_visitor(struct desk *d, const struct join *j, uint64_t channel,
     struct notice n =
         welcome_for(d, j, ROLE_VISITOR, who->id, person_name(who), a);
     struct conv *conv = who->conv;
+    n.file_bytes = file_bytes_on(d, channel);
     if (conv && conv->stored) {
         n.conversation = &conv->rec;
         if (conv->rec.state == CONV_QUEUED) {

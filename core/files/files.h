@@ -54,12 +54,13 @@ struct filed {
     struct slice name, mime; /* as its sender says; may be "" */
     struct slice sha256;     /* 64 hex digits it must have, or "" */
     struct slice allow;      /* policy, see files_allows */
-    int64_t most;            /* bytes; 0 = any */
+    struct slice allow_also; /* one that narrows it; "" = none does */
+    int64_t most;            /* bytes; 0 = any, -1 = no file at all */
     int64_t pixels;          /* an image with more is refused; 0 = any */
     /* answer */
     int result; /* 0; ERR_UNSUPPORTED: not this type, or it pretends;
                    ERR_TOOBIG, ERR_UNPROCESSABLE (sha256, empty),
-                   ERR_UNAVAILABLE (disk) */
+                   ERR_FORBIDDEN (most), ERR_UNAVAILABLE (disk) */
     struct err err;
     unsigned char hash[FILES_HASH];
     int64_t size;
@@ -78,8 +79,10 @@ struct file_open {
     struct filing *files;
     unsigned char hash[FILES_HASH];
     bool thumb;
-    int result; /* 0, ERR_NOT_FOUND, ERR_UNAVAILABLE */
-    int fd;     /* the receiver's */
+    char *into;   /* or NULL; room for all of it: then it is read, too */
+    int64_t room; /* of another size than this: ERR_UNAVAILABLE */
+    int result;   /* 0, ERR_NOT_FOUND, ERR_UNAVAILABLE */
+    int fd;       /* the receiver's; -1 after a failure or with `into` */
     int64_t size;
     void (*done)(struct file_open *o); /* on the home loop, exactly once */
     void *owner;
@@ -111,6 +114,8 @@ void file_walk_fini(struct file_walk *w);
  * one forbids; the last word that fits decides; "" = "* !executable". */
 bool files_allows(struct slice policy, const char *type);
 bool files_policy_is_good(struct slice policy);
+/* Says how long one may be (most <= 0: that none is taken), gives the code. */
+int files_too_long(struct err *e, const char *field, int64_t most);
 /* May a browser show it in place (nothing in it runs)? */
 bool files_is_inert(struct slice type);
 /* Blocking, offline: is the file there and what its hash says? 0,

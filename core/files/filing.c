@@ -228,9 +228,7 @@ static int check_claims(struct finish *x)
         return err_field(&d->err, ERR_UNPROCESSABLE, "file",
                          "the file is empty");
     if (d->most && (int64_t)x->data.len > d->most)
-        return err_field(&d->err, ERR_TOOBIG, "file",
-                         "the file is longer than %lld bytes",
-                         (long long)d->most);
+        return files_too_long(&d->err, "file", d->most);
     if (!d->sha256.len)
         return 0;
     sha256_of(x->data, is);
@@ -309,7 +307,8 @@ static int name_it(struct finish *x, const char *end, bool thumb)
     struct stat st;
     tmp_path(f, x->u->number, end, from);
     hash_path(f->dir, x->d->hash, thumb, to);
-    if (stat(to, &st) == 0 && (thumb || st.st_size == x->d->size)) {
+    if (stat(to, &st) == 0 && st.st_size &&
+        (thumb || st.st_size == x->d->size)) {
         if (!thumb)
             meter_add(&m_again, 1);
         utimensat(AT_FDCWD, to, NULL, 0); /* the walk leaves it alone */
@@ -356,9 +355,7 @@ static int keep(struct finish *x)
     if (u->fd >= 0 && map_fd(u->fd, &x->data))
         return disk_trouble(&d->err, "read");
     int r = check_claims(x);
-    r = r ? r
-          : policy_judge(d->name, d->mime, sniff(u->f->sniffer, x->data),
-                         d->allow, d->type, &d->err);
+    r = r ? r : policy_judge(d, sniff(u->f->sniffer, x->data));
     r = r ? r : mind_image(x);
     return r ? r : put_away(x);
 }
@@ -406,6 +403,24 @@ static void run_opened(struct mail *m)
     o->done(o);
 }
 
+/* All of it into o->into; a file of another size is not the one meant. */
+static int read_whole(const struct file_open *o)
+{
+    int64_t at = 0;
+    if (o->size != o->room)
+        return ERR_UNAVAILABLE;
+    while (at < o->room) {
+        ssize_t got =
+            pread(o->fd, o->into + at, (size_t)(o->room - at), (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return ERR_UNAVAILABLE;
+        at += got;
+    }
+    return 0;
+}
+
 static void do_open(struct mail *m)
 {
     struct file_open *o = (struct file_open *)m;
@@ -416,8 +431,16 @@ static void do_open(struct mail *m)
     o->result = o->fd >= 0        ? 0
                 : errno == ENOENT ? ERR_NOT_FOUND
                                   : ERR_UNAVAILABLE;
-    if (o->fd >= 0 && fstat(o->fd, &st) == 0)
+    if (o->fd >= 0 && fstat(o->fd, &st) < 0)
+        o->result = ERR_UNAVAILABLE;
+    else if (o->fd >= 0)
         o->size = st.st_size;
+    if (o->result == 0 && o->into)
+        o->result = read_whole(o);
+    if (o->fd >= 0 && (o->result || o->into)) {
+        close(o->fd);
+        o->fd = -1;
+    }
     o->mail.run = run_opened;
     loop_post(o->files->home, &o->mail);
 }

@@ -18,9 +18,9 @@ const char *sniff(struct sniffer *s, struct slice data);
 
 /* policy.c: what a name claims, and whether the content agrees. */
 bool policy_is_executable(const char *type);
-/* The type to keep it as, or ERR_UNSUPPORTED with a sentence. */
-int policy_judge(struct slice name, struct slice claimed, const char *sniffed,
-                 struct slice allow, char out[FILES_MIME], struct err *e);
+/* The type to keep it as, or ERR_UNSUPPORTED with a sentence; by what the
+ * sender says in d, to d->type and d->err. */
+int policy_judge(struct filed *d, const char *sniffed);
 
 /* clean.c: what is in an image, without decoding it. */
 struct span {

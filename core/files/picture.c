@@ -161,7 +161,7 @@ static int put(void *bytes, int n, int fd)
 {
     if (!bytes)
         return ERR_UNPROCESSABLE;
-    int r = write_all(fd, bytes, (size_t)n);
+    int r = n > 0 ? write_all(fd, bytes, (size_t)n) : ERR_UNPROCESSABLE;
     gd.Free(bytes);
     return r;
 }
@@ -179,8 +179,10 @@ int picture_thumb(struct picture *p, int fd)
 {
     int w = gdImageSX(p->image), h = gdImageSY(p->image), n = 0;
     int side = w > h ? w : h;
-    if (side <= THUMB_SIDE)
-        return put(gd.ImageWebpPtrEx(p->image, &n, THUMB_QUALITY), n, fd);
+    if (side <= THUMB_SIDE) {
+        void *same = gd.ImageWebpPtrEx(p->image, &n, THUMB_QUALITY);
+        return put(same, n, fd); /* not in one: n is read after the call */
+    }
     int tw = (int)((int64_t)w * THUMB_SIDE / side);
     int th = (int)((int64_t)h * THUMB_SIDE / side);
     tw = tw ? tw : 1;

@@ -156,16 +156,27 @@ static struct slice next_word(struct slice *rest)
     return w;
 }
 
-bool files_allows(struct slice policy, const char *type)
+/* good: of a type that no word fits. */
+static bool allows(struct slice policy, const char *type, bool good)
 {
-    bool good = false;
-    struct slice rest = policy.len ? policy : SLICE("* !executable");
-    for (struct slice w; (w = next_word(&rest)).len;) {
+    for (struct slice w; (w = next_word(&policy)).len;) {
         bool no = w.at[0] == '!';
         if (word_fits((struct slice){w.at + no, w.len - no}, type))
             good = !no;
     }
     return good;
+}
+
+bool files_allows(struct slice policy, const char *type)
+{
+    return allows(policy.len ? policy : SLICE("* !executable"), type, false);
+}
+
+/* What narrows may also only say what it does not want: "!video/mp4". */
+static bool narrows(struct slice policy, const char *type)
+{
+    struct slice rest = policy, first = next_word(&rest);
+    return first.len && !allows(policy, type, first.at[0] == '!');
 }
 
 bool files_policy_is_good(struct slice policy)
@@ -178,6 +189,19 @@ bool files_policy_is_good(struct slice policy)
             return false;
     }
     return true;
+}
+
+int files_too_long(struct err *e, const char *field, int64_t most)
+{
+    static const int64_t mb = 1024 * 1024;
+    if (most <= 0)
+        return err_field(e, ERR_FORBIDDEN, field, "no files are taken here");
+    if (most % mb == 0)
+        return err_field(e, ERR_TOOBIG, field,
+                         "the file is longer than %lld MB",
+                         (long long)(most / mb));
+    return err_field(e, ERR_TOOBIG, field, "the file is longer than %lld bytes",
+                     (long long)most);
 }
 
 bool files_is_inert(struct slice type)
@@ -239,19 +263,18 @@ static bool pretends(const char *claimed, const char *sniffed)
     return false;
 }
 
-int policy_judge(struct slice name, struct slice claimed, const char *sniffed,
-                 struct slice allow, char out[FILES_MIME], struct err *e)
+int policy_judge(struct filed *d, const char *sniffed)
 {
-    char said[FILES_MIME];
-    const char *named = type_of_name(name);
-    plain_type(claimed, said);
+    char said[FILES_MIME], *out = d->type;
+    const char *named = type_of_name(d->name);
+    plain_type(d->mime, said);
     if (strcmp(said, "application/octet-stream") == 0)
         said[0] = '\0';
     const char *of = strstr(sniffed, "wav") ? "audio/x-wav" : sniffed;
     for (int i = 0; i < 2; i++) {
         const char *claim = i ? said : named;
         if (pretends(claim, sniffed))
-            return err_field(e, ERR_UNSUPPORTED, "file",
+            return err_field(&d->err, ERR_UNSUPPORTED, "file",
                              "this file says it is %s, but it is %s", claim,
                              sniffed);
     }
@@ -263,8 +286,13 @@ int policy_judge(struct slice name, struct slice claimed, const char *sniffed,
         strcmp(of, "text/csv") != 0)
         better = of; /* HTML stays HTML, whatever it is called */
     snprintf(out, FILES_MIME, "%s", better);
-    if (!files_allows(allow, out) || !files_allows(allow, sniffed))
-        return err_field(e, ERR_UNSUPPORTED, "file",
+    if (!files_allows(d->allow, out) || !files_allows(d->allow, sniffed))
+        return err_field(&d->err, ERR_UNSUPPORTED, "file",
                          "files of the type %s are not taken here", out);
+    if (narrows(d->allow_also, out))
+        return err_field(&d->err, ERR_UNSUPPORTED, "file",
+                         "files of the type %s are not taken on this channel; "
+                         "taken are: %.*s",
+                         out, SLICE_FMT(d->allow_also));
     return 0;
 }

@@ -247,6 +247,39 @@ TEST("a saved config takes effect while running, a broken one changes nothing")
     roof_close(&r);
 }
 
+TEST("verify names the file whose bytes are not what they were")
+{
+    struct roof r;
+    const char *out;
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(
+        post(&r, "/api/v1/files/uploads", "{\"name\":\"n.txt\",\"size\":5}"),
+        201);
+    const char *path =
+        talk_fmt(&r.t, "/api/v1/files/uploads/%s", text_of(&r, "id")).at;
+    CHECK_EQ_INT(roof_call(&r, "PATCH", path, "Upload-Offset: 0\r\n", "words"),
+                 200);
+    const struct json *file = json_get(r.j, "file");
+    const char *id = slice_dup(r.t.arena, json_text(file, "id")).at;
+    const char *sha = slice_dup(r.t.arena, json_text(file, "sha256")).at;
+    REQUIRE(strlen(sha) == 64 && house_stop(&r.t) == 0);
+    CHECK_EQ_INT(RUN("verify", "--data", r.t.data), 0);
+    const char *bytes =
+        talk_fmt(&r.t, "%s/files/%.2s/%s", r.t.data, sha, sha + 2).at;
+    test_write_file(bytes, "w0rds");
+    CHECK_EQ_INT(RUN("verify", "--data", r.t.data), 1);
+    const char *want = talk_fmt(&r.t, "file %s: its bytes are not what", id).at;
+    CHECK(strstr(out, want) != NULL);
+    CHECK(strstr(out, "1 of 1 files are damaged") != NULL);
+    CHECK(unlink(bytes) == 0);
+    CHECK_EQ_INT(RUN("verify", "--data", r.t.data), 1);
+    want = talk_fmt(&r.t, "file %s: its bytes are not there", id).at;
+    CHECK(strstr(out, want) != NULL);
+    test_write_file(bytes, "words");
+    CHECK_EQ_INT(RUN("verify", "--data", r.t.data), 0);
+    roof_close(&r);
+}
+
 TEST("the first start without a password shows one that works, once")
 {
     struct roof r;

@@ -65,7 +65,8 @@ TEST("an image comes in, without what it told of its maker, and goes out")
     const char *id = text_of(&r, "id"), *url = text_of(&r, "url");
     const char *sha = text_of(&r, "sha256");
     CHECK_EQ_INT((int)strlen(sha), 64);
-    CHECK_EQ_INT(get(&r, at(&r, "/files/%", id)), 200);
+    const char *file = at(&r, "/files/%", id);
+    CHECK_EQ_INT(get(&r, file), 200);
     CHECK(!memmem(r.a.body.at, r.a.body.len, "secret-place", 12));
     CHECK(head_has(&r, "Content-Type: image/png\r\n"));
     CHECK(
@@ -75,7 +76,7 @@ TEST("an image comes in, without what it told of its maker, and goes out")
     /* The link needs nobody; another id or time with its signature is wrong. */
     r.as = "";
     CHECK_EQ_INT(get(&r, url), 200);
-    CHECK_EQ_INT(get(&r, at(&r, "/files/%", id)), 401);
+    CHECK_EQ_INT(get(&r, file), 401);
     REQUIRE(strstr(url, "e=") != NULL);
     char *worse = mem_strdup(url);
     strstr(worse, "e=")[2] = '3';
@@ -84,10 +85,47 @@ TEST("an image comes in, without what it told of its maker, and goes out")
     CHECK_EQ_INT(get(&r, "/files/fi_0000000000001"), 401);
     r.as = NULL;
     CHECK_EQ_INT(get(&r, "/files/fi_0000000000001"), 404);
+    const char *thumb = talk_fmt(&r.t, "%s?thumb=1", file).at;
+    CHECK_EQ_INT(get(&r, thumb), 200);
+    CHECK(head_has(&r, "Content-Type: image/webp\r\n"));
+    CHECK(r.a.body.len > 12 && memcmp(r.a.body.at + 8, "WEBP", 4) == 0);
     /* The same content again: another id, the same bytes. */
     CHECK_EQ_INT(put(&r, image, "again.png", "", NULL), 201);
     CHECK(strcmp(text_of(&r, "id"), id) != 0);
     CHECK_EQ_STR(text_of(&r, "sha256"), sha);
+    roof_close(&r);
+}
+
+TEST("a signed link is over when its time is")
+{
+    struct roof r;
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(put(&r, image, "sun.png", "image/png", NULL), 201);
+    const char *url = text_of(&r, "url"), *id = text_of(&r, "id");
+    const char *thumb = text_of(&r, "thumb_url");
+    int64_t until = json_int(r.j, "url_expires_at", 0);
+    r.as = "";
+    CHECK_EQ_INT(get(&r, url), 200);
+    REQUIRE(house_stop(&r.t) == 0);
+    snprintf(r.t.clock, sizeof r.t.clock, "%lld", (long long)until - 30000);
+    REQUIRE(roof_start(&r));
+    r.as = "";
+    CHECK_EQ_INT(get(&r, url), 200);
+    CHECK_EQ_INT(get(&r, thumb), 200);
+    REQUIRE(house_stop(&r.t) == 0);
+    snprintf(r.t.clock, sizeof r.t.clock, "%lld", (long long)until + 2000);
+    REQUIRE(roof_start(&r));
+    r.as = "";
+    CHECK_EQ_INT(get(&r, url), 403);
+    CHECK_ERROR(&r, 403, "forbidden", "");
+    CHECK(strstr(slice_dup(r.t.arena, r.a.body).at, "this link is over"));
+    CHECK_EQ_INT(get(&r, thumb), 403);
+    /* Who sees the file gets a new one. */
+    r.as = NULL;
+    CHECK_EQ_INT(get(&r, at(&r, "/api/v1/files/%", id)), 200);
+    url = text_of(&r, "url");
+    r.as = "";
+    CHECK_EQ_INT(get(&r, url), 200);
     roof_close(&r);
 }
 
@@ -159,6 +197,110 @@ static const char *visitor(struct roof *r, const char *name)
     return roof_bearer(r, a->token);
 }
 
+static int chunk(struct roof *r, const char *path, const char *from,
+                 struct slice bytes)
+{
+    struct err e = {0};
+    struct slice heads = talk_fmt(&r->t, "%sUpload-Offset: %s\r\n",
+                                  roof_bearer(r, r->t.admin), from);
+    r->a = (struct client_answer){0};
+    r->j = NULL;
+    if (client_call(r->t.port, "PATCH", path, heads.at, bytes, 20000,
+                    r->t.arena, &e, &r->a))
+        FAIL("no answer: %s", e.text);
+    if (r->a.body.len && json_parse(r->t.arena, r->a.body, NULL, &r->j))
+        r->j = NULL;
+    return r->a.status;
+}
+
+/* A channel of this type and these settings; its id. */
+static const char *channel(struct roof *r, const char *type, const char *config)
+{
+    CHECK_EQ_INT(post(r, "/api/v1/channels",
+                      talk_fmt(&r->t,
+                               "{\"type\":\"%s\",\"name\":\"Strict\","
+                               "\"config\":%s}",
+                               type, config)
+                          .at),
+                 201);
+    return text_of(r, "id");
+}
+
+/* Says hello by the web channel `id`: a visitor's token, and what welcome says
+ * of files. */
+static bool enter(struct roof *r, const char *id, const char *name)
+{
+    return play(r, talk_fmt(&r->t, "%s connects on %s", name, id).at);
+}
+
+TEST("a channel may take fewer files than the house, by every way in")
+{
+    struct roof r;
+    char *many = mem_alloc((1 << 20) + 1);
+    memset(many, 'a', (1 << 20) + 1);
+    struct slice long_one = {many, (1 << 20) + 1};
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(post(&r, "/api/v1/channels",
+                      "{\"type\":\"web\",\"config\":"
+                      "{\"file_types\":\"pictures\"}}"),
+                 422);
+    CHECK_ERROR(&r, 422, "unprocessable", "config.file_types");
+    const char *id = channel(
+        &r, "web", "{\"file_mb\":1,\"file_types\":\"image/*, !image/gif\"}");
+    REQUIRE(play(&r, "bo signs in"));
+    REQUIRE(enter(&r, id, "anna"));
+    REQUIRE(play(&r, "anna says \"hello\""));
+    REQUIRE(play(&r, "bo is assigned anna"));
+    const char *cv = conversation_of(&r, "anna");
+    CHECK_EQ_INT(get(&r, at(&r, "/chat/%/config", id)), 200);
+    CHECK_EQ_INT(json_int(r.j, "file_bytes", 0), 1 << 20);
+    /* A visitor's, whole and in chunks. */
+    r.as = visitor(&r, "anna");
+    CHECK_EQ_INT(put(&r, image, "sun.png", "image/png", cv), 201);
+    CHECK_EQ_INT(put(&r, long_one, "a.txt", "", cv), 413);
+    CHECK_EQ_INT(put(&r, SLICE("words"), "a.txt", "", NULL), 415);
+    CHECK_ERROR(&r, 415, "unsupported", "file");
+    CHECK(strstr(slice_dup(r.t.arena, r.a.body).at,
+                 "not taken on this channel; taken are: image/*, !image/gif"));
+    CHECK_EQ_INT(post(&r, "/api/v1/files/uploads",
+                      "{\"name\":\"a.png\",\"size\":1048577}"),
+                 413);
+    CHECK_ERROR(&r, 413, "too_large", "size");
+    /* An agent's for this conversation; elsewhere they may. */
+    r.as = NULL;
+    CHECK_EQ_INT(put(&r, SLICE("words"), "a.txt", "", cv), 415);
+    CHECK_EQ_INT(put(&r, long_one, "a.txt", "", cv), 413);
+    CHECK_ERROR(&r, 413, "too_large", "file");
+    CHECK_EQ_INT(put(&r, SLICE("words"), "a.txt", "", NULL), 201);
+    CHECK_EQ_INT(post(&r, "/api/v1/files/uploads",
+                      talk_fmt(&r.t,
+                               "{\"name\":\"a.png\",\"size\":1048577,"
+                               "\"conversation\":\"%s\"}",
+                               cv)
+                          .at),
+                 413);
+    CHECK_EQ_INT(post(&r, "/api/v1/files/uploads",
+                      talk_fmt(&r.t,
+                               "{\"name\":\"a.txt\",\"size\":5,"
+                               "\"conversation\":\"%s\"}",
+                               cv)
+                          .at),
+                 201);
+    const char *path = at(&r, "/api/v1/files/uploads/%", text_of(&r, "id"));
+    CHECK_EQ_INT(chunk(&r, path, "0", SLICE("words")), 415);
+    CHECK_ERROR(&r, 415, "unsupported", "file");
+    /* None at all. */
+    id = channel(&r, "web", "{\"file_mb\":0}");
+    REQUIRE(enter(&r, id, "eve"));
+    r.as = visitor(&r, "eve");
+    CHECK_EQ_INT(put(&r, image, "sun.png", "image/png", NULL), 403);
+    CHECK_EQ_INT(
+        post(&r, "/api/v1/files/uploads", "{\"name\":\"a.png\",\"size\":1}"),
+        403);
+    roof_close(&r);
+    mem_free(many);
+}
+
 TEST("a visitor's file is theirs and their agents'; nobody else's")
 {
     struct roof r;
@@ -202,22 +344,6 @@ TEST("a visitor's file is theirs and their agents'; nobody else's")
         get(&r, at(&r, "/api/v1/conversations/%/messages?limit=9", cv)), 200);
     CHECK(memmem(r.a.body.at, r.a.body.len, "\"width\":2,\"height\":3", 20));
     roof_close(&r);
-}
-
-static int chunk(struct roof *r, const char *path, const char *from,
-                 struct slice bytes)
-{
-    struct err e = {0};
-    struct slice heads = talk_fmt(&r->t, "%sUpload-Offset: %s\r\n",
-                                  roof_bearer(r, r->t.admin), from);
-    r->a = (struct client_answer){0};
-    r->j = NULL;
-    if (client_call(r->t.port, "PATCH", path, heads.at, bytes, 20000,
-                    r->t.arena, &e, &r->a))
-        FAIL("no answer: %s", e.text);
-    if (r->a.body.len && json_parse(r->t.arena, r->a.body, NULL, &r->j))
-        r->j = NULL;
-    return r->a.status;
 }
 
 TEST("an upload in chunks goes on where it was cut")

@@ -4,10 +4,12 @@
  *
  * As root the database lies on a small file system of its own that a filler
  * file makes full; without the right to mount, the process's largest file is
- * limited instead (then SQLite sees EFBIG, not ENOSPC).
+ * limited instead (then SQLite sees EFBIG, not ENOSPC). An upload is refused
+ * likewise, and what came of it is gone.
  */
 #include "spine.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -136,6 +138,75 @@ TEST("a full disk refuses, loses nothing acked, and service resumes")
     make_place();
     if (spine_open(&s, place))
         story(&s);
+    spine_close(&s);
+    if (mounted)
+        CHECK(umount2(place, MNT_DETACH) == 0);
+}
+
+/* POSTs a file of n letters; the status. */
+static int upload(struct spine *s, size_t n)
+{
+    struct buf body;
+    struct err e = {0};
+    char *bytes = mem_alloc(n);
+    memset(bytes, 'a', n);
+    buf_init(&body, n + 1024);
+    buf_add_text(&body, "--edge\r\nContent-Disposition: form-data; "
+                        "name=\"file\"; filename=\"a.txt\"\r\n\r\n");
+    buf_add(&body, bytes, n);
+    buf_add_text(&body, "\r\n--edge--\r\n");
+    struct slice heads =
+        talk_fmt(&s->t,
+                 "Authorization: Bearer %.*s\r\n"
+                 "Content-Type: multipart/form-data; boundary=edge\r\n",
+                 SLICE_FMT(s->t.admin));
+    s->t.answer = (struct client_answer){0};
+    if (client_call(s->t.port, "POST", "/api/v1/files", heads.at,
+                    buf_slice(&body), 20000, s->t.arena, &e, &s->t.answer))
+        FAIL("no answer: %s", e.text);
+    buf_fini(&body);
+    mem_free(bytes);
+    return s->t.answer.status;
+}
+
+static int left_over(struct spine *s)
+{
+    int n = 0;
+    struct slice path = talk_fmt(&s->t, "%s/files/tmp", s->t.data);
+    DIR *d = opendir(path.at);
+    for (struct dirent *x; d && (x = readdir(d)) != NULL;)
+        n += x->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void upload_story(struct spine *s)
+{
+    CHECK_EQ_INT(upload(s, 1000), 201);
+    fill_disk(s);
+    CHECK_EQ_INT(upload(s, 1 << 20), 503);
+    struct slice said = s->t.answer.body;
+    CHECK(memmem(said.at, said.len, "could not be", 12) != NULL);
+    if (mounted)
+        CHECK(memmem(said.at, said.len, "the disk is full", 16) != NULL);
+    WAIT_UNTIL(left_over(s) == 0, 5000);
+    CHECK(!s->anna->client->ended);
+    free_disk(s);
+    CHECK_EQ_INT(upload(s, 1 << 20), 201);
+    spine_say(s, 100);
+    CHECK(spine_all_acked(s, 10000));
+    CHECK(house_stop(&s->t) == 0);
+    spine_verify(s);
+}
+
+TEST("an upload onto a full disk is refused, leaves nothing, and comes later")
+{
+    struct spine s;
+    signal(SIGXFSZ, SIG_IGN);
+    make_place();
+    if (spine_open(&s, place))
+        upload_story(&s);
     spine_close(&s);
     if (mounted)
         CHECK(umount2(place, MNT_DETACH) == 0);

@@ -9,6 +9,7 @@
  */
 #include "app/channels/channels.h"
 #include "app/api/api.h"
+#include "app/files/files.h"
 #include "app/kinds.h"
 #include "app/sign.h"
 #include "base/clock.h"
@@ -391,7 +392,7 @@ static void chat_config(struct call *c)
     jsonw_key(w, "config");
     kind_show(kind_of(c, ch), values_of(c, ch), w, c->a);
     jsonw_put_int(w, "text_bytes", LIMIT_TEXT_BYTES);
-    jsonw_put_int(w, "file_bytes", c->s->conf.file_bytes);
+    jsonw_put_int(w, "file_bytes", files_most(c->s, ch->id));
     jsonw_close(w, '}');
     c->headers = SLICE("Access-Control-Allow-Origin: *\r\n");
     reply_send(c, 200);

@@ -35,7 +35,7 @@ struct keep {
 };
 /* Takes k->upload. */
 void keep_file(struct keep *k);
-/* The longest file of a channel (0: the house's). */
+/* The longest file of a channel (0: the house's); 0 = none is taken. */
 int64_t files_most(struct server *s, uint64_t channel);
 /* "photo.jpg" of "C:\\x\\photo.jpg"; bounded, no control characters. */
 struct slice file_plain_name(struct arena *a, struct slice name);

@@ -112,8 +112,7 @@ static void on_data(void *arg, struct slice piece)
     if (r)
         err_set(&in->trouble, ERR_TOOBIG, "a field is too long");
     if (in->upload && upload_bytes(in->upload) > in->most)
-        err_field(&in->trouble, ERR_TOOBIG, "file",
-                  "the file is longer than %lld bytes", (long long)in->most);
+        files_too_long(&in->trouble, "file", in->most);
 }
 
 static void on_body(struct http_req *r, struct slice piece)
@@ -214,7 +213,7 @@ static int admit(struct call *c, int64_t most)
     int64_t wait = guard_try(s->upload_guard, slice_of(c->r->address),
                              clock_ms(), MINUTE_MS, s->conf.uploads_per_min);
     if (most <= 0)
-        return err_set(&c->err, ERR_FORBIDDEN, "no files are taken here");
+        return files_too_long(&c->err, "file", most);
     if (wait > 0)
         return err_set(&c->err, ERR_RATE_LIMITED,
                        "too many uploads; try again in %lld s",
@@ -222,8 +221,7 @@ static int admit(struct call *c, int64_t most)
     if (s->uploads >= LIMIT_UPLOADS)
         return err_set(&c->err, ERR_UNAVAILABLE, "too many uploads at once");
     if (c->r->length > most + HEADS)
-        return err_field(&c->err, ERR_TOOBIG, "file",
-                         "the file is longer than %lld bytes", (long long)most);
+        return files_too_long(&c->err, "file", most);
     return 0;
 }
 

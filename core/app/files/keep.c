@@ -6,6 +6,7 @@
  * nothing; bytes whose row could not be written are found by the walk.
  */
 #include "app/files/files.h"
+#include "app/kinds.h"
 #include "base/clock.h"
 #include "base/limits.h"
 
@@ -22,9 +23,10 @@ static struct json *config_of(struct server *s, struct arena *a,
 int64_t files_most(struct server *s, uint64_t channel)
 {
     struct arena *a = arena_new();
-    int64_t own = json_int(config_of(s, a, channel), "file_bytes", 0);
+    int64_t own = json_int(config_of(s, a, channel), KIND_FILE_MB, -1);
     arena_free(a);
-    return own > 0 && own < s->conf.file_bytes ? own : s->conf.file_bytes;
+    own = own < 0 || own > KIND_FILE_MB_MOST ? INT64_MAX : own * 1024 * 1024;
+    return own < s->conf.file_bytes ? own : s->conf.file_bytes;
 }
 
 struct slice file_plain_name(struct arena *a, struct slice name)
@@ -101,17 +103,16 @@ static void on_filed(struct filed *d)
 void keep_file(struct keep *k)
 {
     struct json *config = config_of(k->s, k->arena, k->by.policy);
-    struct slice allow = json_text(config, "file_types");
+    int64_t most = files_most(k->s, k->by.policy);
     k->name = file_plain_name(k->arena, k->name);
     k->filed = (struct filed){
         .arena = k->arena,
         .name = k->name,
         .mime = k->mime,
         .sha256 = k->sha256,
-        .allow = allow.len
-                     ? allow
-                     : slice_dup(k->arena, slice_of(k->s->conf.file_types)),
-        .most = files_most(k->s, k->by.policy),
+        .allow = slice_dup(k->arena, slice_of(k->s->conf.file_types)),
+        .allow_also = json_text(config, KIND_FILE_TYPES),
+        .most = most > 0 ? most : -1,
         .pixels = k->s->conf.file_pixels,
         .done = on_filed,
         .owner = k};

@@ -133,6 +133,9 @@ static void create(struct call *c, const struct bringer *by)
 static void on_checked(struct conv_check *k, int result)
 {
     struct call *c = k->c;
+    int64_t most = files_most(c->s, k->by->policy);
+    if (result == 0 && body_int(c, "size", 0) > most)
+        result = files_too_long(&c->err, "size", most);
     if (result) {
         c->err.code = result;
         reply_error(c, &c->err);
@@ -151,20 +154,21 @@ void resumable_create(struct call *c)
     int64_t most = files_most(c->s, by->policy);
     int64_t wait = guard_try(c->s->upload_guard, slice_of(c->r->address),
                              clock_ms(), 60000, c->s->conf.uploads_per_min);
-    if (body_int(c, "size", 0) > most)
-        reply_fail(c, ERR_TOOBIG, "size", "the file is longer than %lld bytes",
-                   (long long)most);
-    else if (wait > 0)
+    if (body_int(c, "size", 0) > most) {
+        files_too_long(&c->err, "size", most);
+        reply_error(c, &c->err);
+    } else if (wait > 0) {
         reply_fail(c, ERR_RATE_LIMITED, NULL, "too many uploads");
-    else if (!has_room(c->s, by))
+    } else if (!has_room(c->s, by)) {
         reply_fail(c, ERR_RATE_LIMITED, NULL, "too many uploads at once");
-    else if (!conv.len)
+    } else if (!conv.len) {
         create(c, by);
-    else if (!id_parse(conv, ID_CONVERSATION, &by->conv))
+    } else if (!id_parse(conv, ID_CONVERSATION, &by->conv)) {
         reply_fail(c, ERR_NOT_FOUND, "conversation",
                    "there is no such conversation");
-    else
+    } else {
         files_check_conversation(k);
+    }
 }
 
 /* --- chunks --------------------------------------------------------------- */

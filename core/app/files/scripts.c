@@ -109,6 +109,13 @@ static void give_up(struct fetch *f, int code, const char *why)
     }
 }
 
+static void too_long(struct fetch *f)
+{
+    struct err e;
+    files_too_long(&e, "file", f->most);
+    give_up(f, e.code, e.text);
+}
+
 static void take_more(struct fetch *f)
 {
     if (f->err.code || !f->has_more ||
@@ -117,7 +124,7 @@ static void take_more(struct fetch *f)
     f->has_more = false;
     upload_write(f->upload, httpc_read(f->s->net, &f->call));
     if (upload_bytes(f->upload) > f->most)
-        give_up(f, ERR_TOOBIG, "the file is longer than is taken here");
+        too_long(f);
 }
 
 static void on_moved(void *arg)
@@ -135,10 +142,15 @@ static void on_moved(void *arg)
 static void on_head(struct httpc_call *c)
 {
     struct fetch *f = c->owner;
+    int64_t length;
     char why[64];
     snprintf(why, sizeof why, "the answer was %d", c->status);
     if (c->status < 200 || c->status > 299)
         give_up(f, c->status == 404 ? ERR_NOT_FOUND : ERR_UNAVAILABLE, why);
+    else if (slice_to_i64(header_of(c->answer_headers, "content-length"),
+                          &length) &&
+             length > f->most)
+        too_long(f); /* not one byte of it is fetched in vain */
 }
 
 static void on_more(struct httpc_call *c)
@@ -162,7 +174,7 @@ static void on_done(struct httpc_call *c)
     if (!e.code) {
         upload_write(f->upload, c->answer);
         if (upload_bytes(f->upload) > f->most)
-            err_set(&e, ERR_TOOBIG, "the file is longer than is taken here");
+            files_too_long(&e, "file", f->most);
         else
             (void)upload_failed(f->upload, &e);
     }
@@ -182,6 +194,10 @@ void file_ask(struct server *s, struct script_ask *ask)
     }
     *f = (struct fetch){.s = s, .ask = ask};
     f->most = files_most(s, (uint64_t)ask->number);
+    if (f->most <= 0) {
+        asks_refuse(s, ask, ERR_UNSUPPORTED, "no files are taken here");
+        return;
+    }
     if (h && h->body_max && (int64_t)h->body_max < f->most)
         f->most = (int64_t)h->body_max;
     f->upload = upload_new(s->filing, on_moved, f);
@@ -208,16 +224,15 @@ void file_ask(struct server *s, struct script_ask *ask)
     httpc_start(s->net, &f->call);
 }
 
-/* --- a file that is here, opened ------------------------------------------ */
+/* --- a file that is here, whole -------------------------------------------- */
 
 struct reading {
     struct server *s;
     struct script_ask *ask;
     struct file_open open;
-    void (*next)(struct reading *r);
 };
 
-static void on_body_open(struct file_open *o)
+static void on_body_read(struct file_open *o)
 {
     struct reading *r = o->owner;
     struct script_ask *ask = r->ask;
@@ -225,27 +240,16 @@ static void on_body_open(struct file_open *o)
         asks_refuse(r->s, ask, o->result, "the file cannot be read");
         return;
     }
-    if (o->size > LIMIT_HTTP_BODY_MOST) {
-        close(o->fd);
-        asks_refuse(r->s, ask, ERR_TOOBIG,
-                    "the file is over 8 MB; send it by multipart");
-        return;
-    }
-    char *bytes = arena_text(ask->arena, (size_t)o->size + 1);
-    ssize_t got = pread(o->fd, bytes, (size_t)o->size, 0);
-    close(o->fd);
-    if (got != o->size) {
-        asks_refuse(r->s, ask, ERR_UNAVAILABLE, "the file cannot be read");
-        return;
-    }
-    ask->data = (struct slice){bytes, (size_t)o->size};
+    ask->data = (struct slice){o->into, (size_t)o->size};
     asks_answer(r->s, ask);
 }
 
+/* The bytes are read by the files' thread (I5); the room for them is here. */
 static void on_body_file(struct query *q)
 {
     struct reading *r = q->owner;
     int result = q->result;
+    int64_t size = result == 0 ? q->file->size : 0;
     if (result == 0)
         memcpy(r->open.hash, q->file->hash, FILES_HASH);
     query_free(q);
@@ -254,7 +258,14 @@ static void on_body_file(struct query *q)
                     "there is no such file");
         return;
     }
-    r->open.done = on_body_open;
+    if (size > LIMIT_HTTP_BODY_MOST) {
+        asks_refuse(r->s, r->ask, ERR_TOOBIG,
+                    "the file is over 8 MB; send it by multipart");
+        return;
+    }
+    r->open.into = arena_text(r->ask->arena, (size_t)size + 1);
+    r->open.room = size;
+    r->open.done = on_body_read;
     r->open.owner = r;
     files_open(r->s->filing, &r->open);
 }

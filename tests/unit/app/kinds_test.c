@@ -134,6 +134,52 @@ TEST("a wrong or missing setting is named")
     home_close(&h);
 }
 
+TEST("every channel can be told which files it takes")
+{
+    static const struct {
+        const char *given, *field;
+    } bad[] = {
+        {"{\"file_mb\":-1}", "config.file_mb"},
+        {"{\"file_mb\":1001}", "config.file_mb"},
+        {"{\"file_mb\":\"5\"}", "config.file_mb"},
+        {"{\"file_types\":\"pictures\"}", "config.file_types"},
+        {"{\"file_types\":\"image/*, !zip\"}", "config.file_types"},
+    };
+    struct home h;
+    home_open(&h);
+    struct kinds *all =
+        home_read(&h, "return { schema = { port = 'integer' } }");
+    const char *types[] = {"x", "web"};
+    for (size_t i = 0; i < 2; i++) {
+        const struct kind *k = kinds_find(all, slice_of(types[i]));
+        REQUIRE(k != NULL);
+        const struct json *shown = parsed(&h, k->schema);
+        CHECK_SLICE(json_text(json_get(shown, "file_mb"), "type"), "integer");
+        CHECK_SLICE(json_text(json_get(shown, "file_types"), "type"), "string");
+        CHECK(json_text(json_get(json_get(shown, "file_types"), "help"), "zh")
+                  .len > 0);
+        CHECK_EQ_INT(merge(&h, k,
+                           "{\"file_mb\":0,"
+                           "\"file_types\":\"image/*, !image/gif\"}",
+                           "{}", "{}"),
+                     0);
+        CHECK_SLICE(buf_slice(&h.config),
+                    "{\"file_mb\":0,"
+                    "\"file_types\":\"image/*, !image/gif\"}");
+        for (size_t n = 0; n < sizeof bad / sizeof bad[0]; n++) {
+            CHECK_EQ_INT(merge(&h, k, bad[n].given, "{}", "{}"),
+                         ERR_UNPROCESSABLE);
+            CHECK_EQ_STR(h.err.field, bad[n].field);
+        }
+    }
+    kinds_free(all);
+    /* The house's own word cannot be another thing for one adapter. */
+    all = home_read(&h, "return { schema = { file_mb = 'string' } }");
+    CHECK(kinds_find(all, SLICE("x")) == NULL);
+    kinds_free(all);
+    home_close(&h);
+}
+
 TEST("what has become a secret, or is in no schema, is not shown")
 {
     struct home h;

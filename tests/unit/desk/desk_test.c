@@ -127,6 +127,32 @@ TEST("a visitor's other device hears the message, the sender gets the ack")
     stage_close(&s);
 }
 
+TEST("a visitor is told of the files their channel takes, an agent of all")
+{
+    static const struct {
+        int64_t channel;
+        const char *told; /* NULL: none are taken */
+    } cases[] = {{0, " files 5000"},
+                 {700, " files 700"},
+                 {9000, " files 5000"},
+                 {-1, NULL}};
+    stage_open(&s);
+    struct desk_conf conf = {.agent_grace_ms = 5000, .file_bytes = 5000};
+    desk_adjust(s.desk, &conf);
+    stage_agent(&s, 1, AGENT_ROLE_AGENT, 5);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        s.face.file_bytes = cases[i].channel;
+        const char *hears = stage_hears(&s, stage_visitor_joins(&s, 100 + i));
+        test_note("%lld: %s", (long long)cases[i].channel, hears);
+        CHECK(strstr(hears, "welcome") != NULL);
+        CHECK(cases[i].told ? strstr(hears, cases[i].told) != NULL
+                            : strstr(hears, "files") == NULL);
+        CHECK(strstr(stage_hears(&s, stage_agent_joins(&s, 1)),
+                     " files 5000") != NULL);
+    }
+    stage_close(&s);
+}
+
 TEST("the first message writes conversation, contact and itself together")
 {
     stage_open(&s);

@@ -108,6 +108,8 @@ static int describe(char *out, size_t size, const struct notice *n)
     if (n->type == NOTICE_WELCOME)
         k += snprintf(out + k, size - (size_t)k, " %s",
                       n->recovered ? "recovered" : "anew");
+    if (n->type == NOTICE_WELCOME && n->file_bytes)
+        k += snprintf(out + k, size - (size_t)k, " files %u", n->file_bytes);
     if (n->type == NOTICE_ERROR)
         k += snprintf(out + k, size - (size_t)k, " %s", err_code(n->code));
     return k;
