@@ -13,6 +13,8 @@
 #include "script/load/unit.h"
 #include <string.h>
 
+static const char native_key = 0; /* its address: the natives */
+
 #define NAME_MOST 40 /* longer words are nobody's slip of the pen */
 
 /* --- the gate ------------------------------------------------------------- */
@@ -55,39 +57,46 @@ _Noreturn static void refuse(lua_State *L, const struct api_module *m,
 /* What gives something else each time has no place in a flow but its steps. */
 #define ONCE (API_WAITS | API_VARIES)
 
-/* Upvalues: the call, its module, the function. */
+/* A row knows its function, and for a sentence its module is found. */
+static const struct api_module *module_of(const struct api_call *call)
+{
+    for (const struct api_module *const *m = api_modules; *m; m++)
+        for (const struct api_call *c = (*m)->calls; c->name; c++)
+            if (c == call)
+                return *m;
+    must_fail(__FILE__, __LINE__, call->name);
+}
+
+/* Upvalues: the call, and the function if its row has none. */
 static int gate(lua_State *L)
 {
     const struct api_call *c = lua_touserdata(L, lua_upvalueindex(1));
-    const struct api_module *m = lua_touserdata(L, lua_upvalueindex(2));
     const struct task *t = bind_version(L)->running;
     if (!(c->where & (t ? API_IN(t->job->hook) : API_LOAD)))
-        refuse(L, m, c, t);
+        refuse(L, module_of(c), c, t);
     if (t && t->play && (c->flags & ONCE) && !play_in_step(t)) {
         lua_settop(L, 0);
-        bind_in_step(L, push_name(L, m, c));
+        bind_in_step(L, push_name(L, module_of(c), c));
     }
-    return lua_tocfunction(L, lua_upvalueindex(3))(L);
+    return c->fn ? c->fn(L) : lua_tocfunction(L, lua_upvalueindex(2))(L);
 }
 
-static void push_gated(lua_State *L, const struct api_module *m,
-                       const struct api_call *c, lua_CFunction fn)
+static void push_gated(lua_State *L, const struct api_call *c, lua_CFunction fn)
 {
     if ((c->where & API_ANYWHERE) == API_ANYWHERE && !(c->flags & ONCE)) {
         lua_pushcfunction(L, fn);
         return;
     }
     lua_pushlightuserdata(L, (void *)c);
-    lua_pushlightuserdata(L, (void *)m);
-    lua_pushcfunction(L, fn);
-    lua_pushcclosure(L, gate, 3);
+    if (!c->fn)
+        lua_pushcfunction(L, fn);
+    lua_pushcclosure(L, gate, c->fn ? 1 : 2);
 }
 
-void api_push(lua_State *L, const struct api_module *m,
-              const struct api_call *c)
+void api_push(lua_State *L, const struct api_call *c)
 {
     must(c->fn);
-    push_gated(L, m, c, c->fn);
+    push_gated(L, c, c->fn);
 }
 
 static int on_pass(lua_State *L)
@@ -99,100 +108,8 @@ static int on_pass(lua_State *L)
 void api_gate(lua_State *L, const struct api_module *m, const char *name)
 {
     const struct api_call *c = api_find(m, name);
-    must(c);
-    push_gated(L, m, c, on_pass);
-}
-
-/* --- modules -------------------------------------------------------------- */
-
-const struct api_call *api_find(const struct api_module *m, const char *name)
-{
-    for (const struct api_call *c = m->calls; c->name; c++)
-        if (strcmp(c->name, name) == 0)
-            return c;
-    return NULL;
-}
-
-const struct api_module *api_module_find(const char *name)
-{
-    for (const struct api_module *const *m = api_modules; *m; m++)
-        if (strcmp((*m)->name, name) == 0)
-            return *m;
-    return NULL;
-}
-
-/* A new table of the C calls; remembered, so that m has only one. */
-static void make_table(lua_State *L, const struct api_module *m)
-{
-    lua_newtable(L);
-    for (const struct api_call *c = m->calls; c->name; c++) {
-        if (!c->fn || (c->flags & API_FIELD))
-            continue;
-        api_push(L, m, c);
-        lua_setfield(L, -2, c->name);
-    }
-    lua_pushlightuserdata(L, (void *)m);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-}
-
-void api_methods(lua_State *L, const struct api_module *m)
-{
-    lua_pushlightuserdata(L, (void *)m);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    if (!lua_isnil(L, -1))
-        return;
-    lua_pop(L, 1);
-    make_table(L, m);
-}
-
-void api_open(lua_State *L, const struct api_module *m)
-{
-    api_methods(L, m);
-    lua_setfield(L, -3, m->name);
-}
-
-void api_waits(lua_State *L, const struct api_module *m, const char *name,
-               lua_CFunction start, lua_CFunction finish)
-{
-    const struct api_call *c = api_find(m, name);
-    must(c && (c->flags & API_WAITS) && !c->fn);
-    lua_getfield(L, -1, "waits");
-    int list = lua_gettop(L);
-    lua_createtable(L, 4, 0);
-    if (m == &globals_module)
-        lua_pushvalue(L, list - 2); /* env */
-    else
-        api_methods(L, m);
-    lua_rawseti(L, -2, 1);
-    lua_pushstring(L, name);
-    lua_rawseti(L, -2, 2);
-    push_gated(L, m, c, start);
-    lua_rawseti(L, -2, 3);
-    lua_pushcfunction(L, finish);
-    lua_rawseti(L, -2, 4);
-    lua_rawseti(L, list, (int)lua_objlen(L, list) + 1);
-    lua_pop(L, 1);
-}
-
-void api_open_all(lua_State *L)
-{
-    lua_newtable(L);
-    lua_setfield(L, -2, "waits");
-    lua_newtable(L);
-    lua_newtable(L);
-    for (const struct api_module *const *m = api_modules; *m; m++) {
-        api_methods(L, *m);
-        if ((*m)->is_object) {
-            lua_setfield(L, -3, (*m)->name);
-            continue;
-        }
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -6, (*m)->name); /* env */
-        lua_setfield(L, -2, (*m)->name);
-    }
-    lua_setfield(L, -3, "modules");
-    lua_setfield(L, -2, "methods");
+    must(c && !c->fn);
+    push_gated(L, c, on_pass);
 }
 
 /* --- names nobody has ----------------------------------------------------- */
@@ -255,22 +172,166 @@ static int on_write(lua_State *L)
                m->name);
 }
 
-void api_seal(lua_State *L)
+/* The module's table is on top. */
+static void seal(lua_State *L, const struct api_module *m)
 {
-    for (const struct api_module *const *m = api_modules; *m; m++) {
-        if ((*m)->is_object)
+    lua_createtable(L, 0, 3);
+    lua_pushlightuserdata(L, (void *)m);
+    lua_pushcclosure(L, on_unknown, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pushlightuserdata(L, (void *)m);
+    lua_pushcclosure(L, on_write, 1);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+}
+
+/* --- modules -------------------------------------------------------------- */
+
+const struct api_call *api_find(const struct api_module *m, const char *name)
+{
+    for (const struct api_call *c = m->calls; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+const struct api_module *api_module_find(const char *name)
+{
+    for (const struct api_module *const *m = api_modules; *m; m++)
+        if (strcmp((*m)->name, name) == 0)
+            return *m;
+    return NULL;
+}
+
+static bool find(lua_State *L, const void *key)
+{
+    lua_pushlightuserdata(L, (void *)key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    if (!lua_isnil(L, -1))
+        return true;
+    lua_pop(L, 1);
+    return false;
+}
+
+/* The value on top stays there. */
+static void keep(lua_State *L, const void *key)
+{
+    lua_pushlightuserdata(L, (void *)key);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+static bool is_row(const struct api_call *c)
+{
+    return c->fn && !(c->flags & API_FIELD);
+}
+
+/* Argument 1: the module. Its table is kept when it is whole. */
+static int on_make(lua_State *L)
+{
+    const struct api_module *m = lua_touserdata(L, 1);
+    int count = 0;
+    for (const struct api_call *c = m->calls; c->name; c++)
+        count += is_row(c);
+    lua_createtable(L, 0, count);
+    for (const struct api_call *c = m->calls; c->name; c++) {
+        if (!is_row(c))
             continue;
-        api_methods(L, *m);
-        lua_createtable(L, 0, 3);
-        lua_pushlightuserdata(L, (void *)*m);
-        lua_pushcclosure(L, on_unknown, 1);
-        lua_setfield(L, -2, "__index");
-        lua_pushlightuserdata(L, (void *)*m);
-        lua_pushcclosure(L, on_write, 1);
-        lua_setfield(L, -2, "__newindex");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-        lua_setmetatable(L, -2);
-        lua_pop(L, 1);
+        api_push(L, c);
+        lua_setfield(L, -2, c->name);
     }
+    if (m->fill)
+        m->fill(L);
+    if (!m->is_object)
+        seal(L, m);
+    keep(L, m);
+    return 0;
+}
+
+/* It is the house's and bounded, so no limit of the script's must stop it half
+ * way. If the handler is killed meanwhile it is made anew the next time. */
+static void make(lua_State *L, const struct api_module *m)
+{
+    struct budget *b = budget_of(L);
+    bool enforced = b->enforced;
+    b->enforced = false;
+    lua_pushcfunction(L, on_make);
+    lua_pushlightuserdata(L, (void *)m);
+    int status = lua_pcall(L, 1, 0, 0);
+    b->enforced = enforced;
+    if (status != 0)
+        lua_error(L);
+}
+
+void api_methods(lua_State *L, const struct api_module *m)
+{
+    if (find(L, m))
+        return;
+    make(L, m);
+    must(find(L, m));
+}
+
+void api_meta(lua_State *L, const struct api_module *m)
+{
+    if (find(L, &m->calls))
+        return;
+    lua_createtable(L, 0, 2);
+    api_methods(L, m);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    keep(L, &m->calls);
+}
+
+int api_on_module(lua_State *L)
+{
+    const struct api_module *m = NULL;
+    if (lua_type(L, 1) == LUA_TSTRING)
+        m = api_module_find(lua_tostring(L, 1));
+    if (!m || m->is_object)
+        return 0;
+    api_methods(L, m);
+    return 1;
+}
+
+/* --- natives -------------------------------------------------------------- */
+
+void api_open(lua_State *L)
+{
+    keep(L, &native_key);
+}
+
+void api_native(lua_State *L, const char *name)
+{
+    must(find(L, &native_key));
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+}
+
+/* The start is on top. */
+static void wrap_wait(lua_State *L, lua_CFunction finish)
+{
+    api_native(L, "waiting");
+    lua_insert(L, -2);
+    lua_pushcfunction(L, finish);
+    lua_call(L, 2, 1);
+}
+
+void api_push_wait(lua_State *L, lua_CFunction start, lua_CFunction finish)
+{
+    lua_pushcfunction(L, start);
+    wrap_wait(L, finish);
+}
+
+void api_waits(lua_State *L, const struct api_module *m, const char *name,
+               lua_CFunction start, lua_CFunction finish)
+{
+    const struct api_call *c = api_find(m, name);
+    must(c && (c->flags & API_WAITS) && !c->fn);
+    lua_pushstring(L, name);
+    push_gated(L, c, start);
+    wrap_wait(L, finish);
+    lua_rawset(L, -3);
 }

@@ -53,33 +53,43 @@ struct api_module {
     const char *doc;
     const struct api_call *calls;
     bool is_object; /* a type, not a global: conv, msg, stream */
+    /* NULL, or: adds what is no C call (waits, values, what is written in Lua)
+     * to the module's table, which is on top of the stack, and leaves that as
+     * it was. May be done again if it raised. */
+    void (*fill)(lua_State *L);
 };
 /* All modules, NULL at the end. */
 extern const struct api_module *const api_modules[];
 
-/* In all of these the stack is that of bind_*(): env, native. */
-/* Makes every module's table of C calls, each behind a gate that raises
- * "kv.set may not be called in on_send (only in ...)": env[name], types
- * in native.methods[name]; native.modules has the modules, native.waits the
- * calls of api_waits. */
-void api_open_all(lua_State *L);
-/* env[m->name] = m's table, for a module that is not in api_modules. */
-void api_open(lua_State *L, const struct api_module *m);
-/* The call of that name (API_LUA | API_WAITS) is: start, wait if it says true,
- * then what finish gives. The gate is before start. */
+/* Modules are made when they are first touched: most scripts use four of them,
+ * and all together are a hundred kilobytes. */
+
+/* The table of natives, which is on top, is remembered for the three below. */
+void api_open(lua_State *L);
+/* native.module(name) -> the table of the module of that name, or nil. */
+int api_on_module(lua_State *L);
+/* For a fill. The call of that name (API_LUA | API_WAITS) in the table on top
+ * is: start, wait if it says true, then what finish gives. The gate is before
+ * start. */
 void api_waits(lua_State *L, const struct api_module *m, const char *name,
                lua_CFunction start, lua_CFunction finish);
-/* Reading a name that a module does not have raises from now on. */
-void api_seal(lua_State *L);
 
-/* These leave one value on top of any stack. The gated function of a call: */
-void api_push(lua_State *L, const struct api_module *m,
-              const struct api_call *c);
+/* These leave one value on top of any stack. native[name]: */
+void api_native(lua_State *L, const char *name);
+/* A call that waits, behind no gate: */
+void api_push_wait(lua_State *L, lua_CFunction start, lua_CFunction finish);
+/* The gated function of a call: it raises "kv.set may not be called in on_send
+ * (only in ...)". */
+void api_push(lua_State *L, const struct api_call *c);
 /* A function that does nothing but raise where that call may not be made (for
  * calls written in Lua, API_LUA). */
 void api_gate(lua_State *L, const struct api_module *m, const char *name);
-/* The one table of m's calls: for __index of objects, to add values to. */
+/* The one table of m's calls, made now if it was not yet. Reading a name that a
+ * module does not have raises; nothing can be added to it. */
 void api_methods(lua_State *L, const struct api_module *m);
+/* The one metatable of m's objects, made likewise: its calls, and nothing to
+ * see of it. */
+void api_meta(lua_State *L, const struct api_module *m);
 
 const struct api_call *api_find(const struct api_module *m, const char *name);
 const struct api_module *api_module_find(const char *name);

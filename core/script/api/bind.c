@@ -6,7 +6,7 @@
  */
 #include "script/api/bind.h"
 #include "base/clock.h"
-#include "script/api/api.h"
+#include "script/api/modules.h"
 #include "script/flow/play.h"
 #include "script/load/load.h"
 #include "script/load/unit.h"
@@ -23,21 +23,39 @@ void bind_module(lua_State *L, int idx, const char *name,
     lua_setfield(L, idx, name);
 }
 
+/* native.require(name) -> a chunk to call, or nil and a sentence. */
+static int on_require(lua_State *L)
+{
+    struct version *v = bind_version(L);
+    struct slice name = bind_slice(L, 1);
+    if (!v->loader)
+        return bind_trouble(L,
+                            "require belongs at the top of the file: it "
+                            "loads nothing new in a handler",
+                            "");
+    return loader_require(v->loader, L, name);
+}
+
 void bind_open(lua_State *L)
 {
     lua_newtable(L);
-    api_open_all(L);
+    api_open(L);
     bind_conv(L);
     bind_msg(L);
-    bind_calls(L);
     bind_time(L);
-    bind_json(L);
-    bind_lookup(L);
-    bind_calendar(L);
     bind_secret(L);
-    bind_adapter(L);
-    bind_assist(L);
-    bind_require(L);
+    lua_pushcfunction(L, on_require);
+    lua_setfield(L, -2, "require");
+    lua_pushcfunction(L, api_on_module);
+    lua_setfield(L, -2, "module");
+}
+
+void bind_globals(lua_State *L)
+{
+    bind_sleep(L);
+    lua_pushliteral(L, "print");
+    api_push(L, api_find(&log_module, "info"));
+    lua_rawset(L, -3);
 }
 
 /* "file:line: " of the innermost place in the author's own text: what waits
@@ -232,23 +250,4 @@ int64_t bind_now(lua_State *L)
     if (play_clock(v->running, &ms))
         return ms;
     return v->worker ? worker_wall(v->worker) : clock_ms();
-}
-
-/* native.require(name) -> a chunk to call, or nil and a sentence. */
-static int on_require(lua_State *L)
-{
-    struct version *v = bind_version(L);
-    struct slice name = bind_slice(L, 1);
-    if (!v->loader)
-        return bind_trouble(L,
-                            "require belongs at the top of the file: it "
-                            "loads nothing new in a handler",
-                            "");
-    return loader_require(v->loader, L, name);
-}
-
-void bind_require(lua_State *L)
-{
-    lua_pushcfunction(L, on_require);
-    lua_setfield(L, -2, "require");
 }

@@ -12,21 +12,18 @@
 #include "script/run/task.h"
 #include <lauxlib.h>
 
-/* Stack: env. Adds all modules and leaves the table of natives (for
- * sandbox_lua.c) on top. */
+/* Stack: env. Adds what every script has and leaves the table of natives (for
+ * sandbox_lua.c) on top; modules come when they are touched (api.h). */
 void bind_open(lua_State *L);
+/* Stack: env; sandbox_lua.c's Lua is there. Adds the names it made possible. */
+void bind_globals(lua_State *L);
 /* Stack: env, native. Each adds its own and leaves the stack as it was. */
 void bind_conv(lua_State *L);
 void bind_msg(lua_State *L);
-void bind_calls(lua_State *L);
 void bind_time(lua_State *L);
-void bind_json(lua_State *L);
-void bind_lookup(lua_State *L);
-void bind_calendar(lua_State *L);
-void bind_adapter(lua_State *L);
-void bind_assist(lua_State *L);
-void bind_require(lua_State *L);
 void bind_secret(lua_State *L);
+/* Stack: env. sleep. */
+void bind_sleep(lua_State *L);
 
 /* Sets field `name` of the table at idx to a table of functions. */
 void bind_module(lua_State *L, int idx, const char *name,

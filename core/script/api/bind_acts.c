@@ -476,10 +476,18 @@ static const struct api_call calls[] = {
         "conv itself shows a flow what was when it began, and what it has "
         "changed since. A step of its own: played again, it gives the same."),
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+static void fill(lua_State *L)
+{
+    conv_fill_messages(L);
+    api_native(L, "is_open_hours");
+    lua_setfield(L, -2, "is_open_hours");
+}
+
 const struct api_module conversation_module = {
     .name = "Conversation",
     .doc = "The conversation a handler is called for. It belongs to its event "
            "and is refused after it. Fields cannot be set; after conv:tag and "
            "its like they show the new value.",
     .calls = calls,
-    .is_object = true};
+    .is_object = true,
+    .fill = fill};

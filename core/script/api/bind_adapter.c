@@ -20,8 +20,6 @@
 #define MESSAGE_BYTES LIMIT_FRAME_BYTES
 #define BODY_BYTES (1024 * 1024)
 
-static const char context_key = 0; /* its address: ctx's functions */
-
 /* --- arguments ------------------------------------------------------------ */
 
 static void set_text(lua_State *L, const char *field, struct slice s)
@@ -142,8 +140,7 @@ static void push_context(lua_State *L, const struct adapter_call *c)
     set_text(L, "type", c->type);
     set_text(L, "name", c->name);
     lua_setfield(L, -2, "channel");
-    lua_pushlightuserdata(L, (void *)&context_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
+    api_methods(L, &context_module);
     for (lua_pushnil(L); lua_next(L, -2);) {
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
@@ -415,11 +412,21 @@ static const struct api_call file_fields[] = {
      "1"},
     {0}};
 const struct api_module file_module = {
-    "File", "A file, as messages and ctx.file give it.", file_fields, true};
+    "File", "A file, as messages and ctx.file give it.", file_fields, true,
+    NULL};
+
+static void fill_context(lua_State *L)
+{
+    const struct api_module *m = &context_module;
+    api_waits(L, m, "deliver", deliver_start, ask_finish);
+    api_waits(L, m, "receipt", receipt_start, ask_finish);
+    api_waits(L, m, "file", file_start, ask_finish);
+    api_waits(L, m, "file_body", file_body_start, file_body_finish);
+}
 
 const struct api_module context_module = {
     "Context", "What a call of an adapter is about; a plain table.",
-    context_calls, true};
+    context_calls, true, fill_context};
 
 static const struct api_call delivery_calls[] = {
     {"dedupe", NULL, COMES_IN, API_FIELD, "string?",
@@ -440,7 +447,7 @@ static const struct api_call delivery_calls[] = {
     {0}};
 const struct api_module delivery_module = {
     "Delivery", "A message from a platform, as ctx.deliver takes it.",
-    delivery_calls, true};
+    delivery_calls, true, NULL};
 
 static const struct api_call webhook_calls[] = {
     {"method", NULL, COMES_IN, API_FIELD, "string", "\"GET\", \"POST\".", "1"},
@@ -456,7 +463,7 @@ static const struct api_call webhook_calls[] = {
     {0}};
 const struct api_module webhook_module = {
     "WebhookRequest", "A platform's call, as receive(req, ctx) gets it.",
-    webhook_calls, true};
+    webhook_calls, true, NULL};
 
 static const struct api_call item_calls[] = {
     {"id", NULL, API_IN(HOOK_DELIVER), API_FIELD, "string",
@@ -481,16 +488,4 @@ static const struct api_call item_calls[] = {
     {0}};
 const struct api_module item_module = {
     "OutgoingItem", "One message on its way out, as send(item, ctx) gets it.",
-    item_calls, true};
-
-void bind_adapter(lua_State *L)
-{
-    api_waits(L, &context_module, "deliver", deliver_start, ask_finish);
-    api_waits(L, &context_module, "receipt", receipt_start, ask_finish);
-    api_waits(L, &context_module, "file", file_start, ask_finish);
-    api_waits(L, &context_module, "file_body", file_body_start,
-              file_body_finish);
-    lua_pushlightuserdata(L, (void *)&context_key);
-    api_methods(L, &context_module);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-}
+    item_calls, true, NULL};

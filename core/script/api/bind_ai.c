@@ -167,13 +167,21 @@ static const struct api_call ai_calls[] = {
      "\"small\" })",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+static void fill_ai(lua_State *L)
+{
+    api_waits(L, &ai_module, "ask", ask_start, finish);
+    api_waits(L, &ai_module, "embed", embed_start, finish);
+    api_waits(L, &ai_module, "forget", forget_start, forget_finish);
+}
+
 const struct api_module ai_module = {
     .name = "ai",
     .doc = "Questions to a language model, answered by the assistants that "
            "are set up (console, or REST assistants): with their limits, "
            "budgets and breakers, and by the next of their chain when one "
            "cannot. `yuelai test` answers with a model of the test's own.",
-    .calls = ai_calls};
+    .calls = ai_calls,
+    .fill = fill_ai};
 
 static const struct api_call kb_calls[] = {
     {"search", NULL, API_HANDLERS, API_LUA | API_WAITS,
@@ -188,16 +196,14 @@ static const struct api_call kb_calls[] = {
      "if found and found[1] then conv:reply(found[1].text) end",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+static void fill_kb(lua_State *L)
+{
+    api_waits(L, &kb_module, "search", search_start, finish);
+}
+
 const struct api_module kb_module = {
     .name = "kb",
     .doc = "The knowledge base: articles are written at /api/v1/articles; "
            "`yuelai test` answers with what the test says (t.kb.says).",
-    .calls = kb_calls};
-
-void bind_ai(lua_State *L)
-{
-    calls_api(L, &ai_module, "ask", ask_start, finish);
-    calls_api(L, &ai_module, "embed", embed_start, finish);
-    calls_api(L, &ai_module, "forget", forget_start, forget_finish);
-    calls_api(L, &kb_module, "search", search_start, finish);
-}
+    .calls = kb_calls,
+    .fill = fill_kb};

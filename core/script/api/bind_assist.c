@@ -14,10 +14,9 @@
 #include "script/api/modules.h"
 #include "script/load/chunk.h"
 #include "script/load/unit.h"
-#include "script/run/lua_source.h"
 #include <string.h>
 
-static const char entry_key = 0, methods_key = 0; /* their addresses */
+static const char entry_key = 0; /* its address: lua/assist.lua */
 
 static void set_text(lua_State *L, const char *field, struct slice s)
 {
@@ -50,10 +49,8 @@ static void push_context(lua_State *L, const struct job *job)
     lua_setfield(L, -2, "assistant");
     if (job->hook != HOOK_ASK)
         return;
-    lua_pushlightuserdata(L, (void *)&methods_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    lua_pushliteral(L, "write");
-    lua_rawget(L, -2);
+    api_methods(L, &assist_context_module);
+    lua_getfield(L, -1, "write");
     lua_setfield(L, -3, "write");
     lua_pop(L, 1);
 }
@@ -70,10 +67,25 @@ int connector_args(struct task *t)
     return 2;
 }
 
-void bind_assist_entry(lua_State *L, enum hook h, int guard)
+/* What lua/assist.lua gives, run for the first who asks. */
+static void push_entries(lua_State *L)
 {
     lua_pushlightuserdata(L, (void *)&entry_key);
     lua_rawget(L, LUA_REGISTRYINDEX);
+    if (!lua_isnil(L, -1))
+        return;
+    lua_pop(L, 1);
+    chunk_push_own(L, "assist", "=assist");
+    api_native(L, "house");
+    lua_call(L, 1, 1);
+    lua_pushlightuserdata(L, (void *)&entry_key);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+void bind_assist_entry(lua_State *L, enum hook h, int guard)
+{
+    push_entries(L);
     lua_getfield(L, -1, hook_name(h));
     lua_remove(L, -2);
     lua_insert(L, -2); /* entry, function */
@@ -156,11 +168,16 @@ static const struct api_call context_calls[] = {
     CALL("handover", "(reason: string)",
          "The provider itself says that a person is wanted."),
     {0}};
+static void fill(lua_State *L)
+{
+    api_waits(L, &assist_context_module, "write", write_start, write_finish);
+}
+
 const struct api_module assist_context_module = {
     "AskContext",
     "What a call of a connector is about, and where its answer goes; a plain "
     "table.",
-    context_calls, true};
+    context_calls, true, fill};
 
 static const struct api_call turn_calls[] = {
     {"id", NULL, IN_ASK, API_FIELD, "string", "The turn's.", "1"},
@@ -188,22 +205,4 @@ static const struct api_call turn_calls[] = {
     {0}};
 const struct api_module turn_module = {
     "Turn", "One question to a model, as ask(turn, ctx) gets it.", turn_calls,
-    true};
-
-void bind_assist(lua_State *L)
-{
-    const struct lua_source *s = lua_sources;
-    int native = lua_gettop(L);
-    api_waits(L, &assist_context_module, "write", write_start, write_finish);
-    while (s->name && strcmp(s->name, "assist") != 0)
-        s++;
-    must(s->name);
-    lua_pushlightuserdata(L, (void *)&entry_key);
-    chunk_push(L, s->text, "=assist");
-    lua_pushvalue(L, native - 1); /* env */
-    lua_call(L, 1, 1);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-    lua_pushlightuserdata(L, (void *)&methods_key);
-    api_methods(L, &assist_context_module);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-}
+    true, NULL};

@@ -19,8 +19,7 @@
 #define BYTES (1024 * 1024)
 #define BOX_MAGIC 0x63616368u
 
-static const char meta_key = 0; /* its address: the caches' metatable */
-static const char sum_key = 0;  /* bytes this file's caches may have */
+static const char sum_key = 0; /* bytes this file's caches may have */
 static const char count_key = 0;
 
 struct box {
@@ -34,6 +33,16 @@ struct box {
 };
 
 /* --- making --------------------------------------------------------------- */
+
+static int on_gc(lua_State *L)
+{
+    struct box *box = lua_touserdata(L, 1);
+    must_be(box, BOX_MAGIC);
+    if (box->kept)
+        caches_drop(box->caches, box->kept, clock_mono_us() / 1000);
+    box->kept = NULL;
+    return 0;
+}
 
 static lua_Number add_up(lua_State *L, const char *key, size_t n)
 {
@@ -120,8 +129,9 @@ static int on_new(lua_State *L)
         bind_raise(L, "cache.new: a script may have %d caches", LIMIT_CACHES);
     box.id = id_new();
     *(struct box *)lua_newuserdata(L, sizeof box) = box;
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
+    api_meta(L, &cache_object_module);
+    lua_pushcfunction(L, on_gc);
+    lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
     return 1;
 }
@@ -133,8 +143,7 @@ static struct box *to_box(lua_State *L)
     struct box *box = lua_touserdata(L, 1);
     bool ok = box && lua_type(L, 1) == LUA_TUSERDATA && lua_getmetatable(L, 1);
     if (ok) {
-        lua_pushlightuserdata(L, (void *)&meta_key);
-        lua_rawget(L, LUA_REGISTRYINDEX);
+        api_meta(L, &cache_object_module);
         ok = lua_rawequal(L, -1, -2);
         lua_pop(L, 2);
     }
@@ -155,16 +164,6 @@ static struct box *open_box(lua_State *L)
     box->kept = caches_take(w->caches, t->version->name, slice_of(box->name),
                             box->entries, box->bytes, clock_mono_us() / 1000);
     return box;
-}
-
-static int on_gc(lua_State *L)
-{
-    struct box *box = lua_touserdata(L, 1);
-    must_be(box, BOX_MAGIC);
-    if (box->kept)
-        caches_drop(box->caches, box->kept, clock_mono_us() / 1000);
-    box->kept = NULL;
-    return 0;
 }
 
 static int on_get(lua_State *L)
@@ -295,22 +294,22 @@ static const struct api_call methods[] = {
            "integer, bytes: integer, evictions: integer }",
            "What it has and how well it does."),
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+/* once is the same as kv's. */
+static void fill(lua_State *L)
+{
+    api_methods(L, &kv_module);
+    lua_pop(L, 1);
+    calls_push(L);
+    calls_native(L, "cache_key", on_key);
+    calls_gates(L, &cache_object_module);
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    calls_run(L, "cache", 1);
+}
+
 const struct api_module cache_object_module = {
     .name = "Cache",
     .doc = "A bounded memory; made by cache.new.",
     .calls = methods,
-    .is_object = true};
-
-void bind_cache(lua_State *L)
-{
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_newtable(L);
-    api_methods(L, &cache_object_module);
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, on_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_rawset(L, LUA_REGISTRYINDEX);
-    calls_native(L, "cache_key", on_key);
-}
+    .is_object = true,
+    .fill = fill};

@@ -24,39 +24,25 @@ struct line { /* a Cron */
     struct zone_ref zone;
     struct cron cron;
 };
-static const char hours_key = 0, cron_key = 0; /* their metatables' */
 
-static void set_meta(lua_State *L, const char *key)
+static void set_meta(lua_State *L, const struct api_module *m)
 {
-    lua_pushlightuserdata(L, (void *)key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
+    api_meta(L, m);
     lua_setmetatable(L, -2);
 }
 
-static void *object(lua_State *L, const char *key, const char *what)
+static void *object(lua_State *L, const struct api_module *m, const char *what)
 {
     void *p = lua_touserdata(L, 1);
     bool is = false;
     if (p && lua_getmetatable(L, 1)) {
-        lua_pushlightuserdata(L, (void *)key);
-        lua_rawget(L, LUA_REGISTRYINDEX);
+        api_meta(L, m);
         is = lua_rawequal(L, -1, -2);
         lua_pop(L, 2);
     }
     if (!is)
         bind_raise(L, "call it with a colon: %s", what);
     return p;
-}
-
-static void make_meta(lua_State *L, const char *key, const struct api_module *m)
-{
-    lua_pushlightuserdata(L, (void *)key);
-    lua_newtable(L);
-    api_methods(L, m);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
 /* --- hours: reading the table --------------------------------------------- */
@@ -179,7 +165,7 @@ int time_business_hours(lua_State *L)
     /* A day made up is worked like a Monday; workdays win over holidays. */
     read_special(L, &c->hours, "holidays", &closed);
     read_special(L, &c->hours, "workdays", &c->hours.week[1]);
-    set_meta(L, &hours_key);
+    set_meta(L, &business_hours_module);
     return 1;
 }
 
@@ -187,7 +173,7 @@ int time_business_hours(lua_State *L)
 
 static struct calendar *calendar(lua_State *L)
 {
-    return object(L, &hours_key, "hours:is_open()");
+    return object(L, &business_hours_module, "hours:is_open()");
 }
 
 /* hours:is_open(at) */
@@ -254,14 +240,14 @@ int time_cron(lua_State *L)
     if (cron_read(text, &c->cron, &e) < 0)
         bind_raise(L, "%s", e.text);
     c->zone = bind_zone(L, 2);
-    set_meta(L, &cron_key);
+    set_meta(L, &cron_module);
     return 1;
 }
 
 /* cron:next(after) */
 static int cron_next_of(lua_State *L)
 {
-    const struct line *c = object(L, &cron_key, "cron:next()");
+    const struct line *c = object(L, &cron_module, "cron:next()");
     int64_t next = cron_next(&c->cron, c->zone, bind_moment(L, 2));
     if (next)
         lua_pushnumber(L, (lua_Number)next);
@@ -441,9 +427,3 @@ const struct api_module cron_module = {.name = "Cron",
                                        .doc = "A cron line; made by time.cron.",
                                        .calls = cron_calls,
                                        .is_object = true};
-
-void bind_calendar(lua_State *L)
-{
-    make_meta(L, &hours_key, &business_hours_module);
-    make_meta(L, &cron_key, &cron_module);
-}

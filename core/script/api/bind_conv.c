@@ -230,10 +230,15 @@ void bind_push_fields(lua_State *L, const struct job *job)
     }
 }
 
-/* conv.field and conv.method; upvalue 1: methods, 2: field numbers. */
+/* conv.field and conv.method; upvalue 1: methods, nil as long as nobody asked
+ * for one; 2: field numbers. */
 static int conv_index(lua_State *L)
 {
     struct task *t = conv_task(L);
+    if (lua_isnil(L, lua_upvalueindex(1))) {
+        api_methods(L, &conversation_module);
+        lua_replace(L, lua_upvalueindex(1));
+    }
     lua_pushvalue(L, 2);
     lua_rawget(L, lua_upvalueindex(1));
     if (!lua_isnil(L, -1))
@@ -272,7 +277,7 @@ void bind_conv(lua_State *L)
     struct version *v = bind_version(L);
     lua_newtable(L);
     v->conv_meta = lua_topointer(L, -1);
-    api_methods(L, &conversation_module);
+    lua_pushnil(L);
     lua_newtable(L);
     for (int f = 0; f < FIELD_COUNT; f++) {
         lua_pushinteger(L, f);

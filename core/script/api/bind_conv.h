@@ -13,6 +13,7 @@ void conv_forget(lua_State *L, const char *field);
 int conv_edit(lua_State *L); /* bind_edit.c */
 int conv_reject(lua_State *L);
 int conv_set_contact(lua_State *L);
+void conv_fill_messages(lua_State *L); /* bind_lookup.c: conv:messages */
 /* The text under a table's field, "" if there is none. Raw. */
 struct slice bind_table_text(lua_State *L, int idx, const char *field);
 bool bind_is_kind(struct slice s); /* "text", "image" ... */

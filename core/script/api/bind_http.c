@@ -158,13 +158,35 @@ static const struct api_call calls[] = {
      "end",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+static void fill(lua_State *L)
+{
+    static const struct {
+        const char *name;
+        lua_CFunction start;
+    } list[] = {{"get", start_get},        {"post", start_post},
+                {"put", start_put},        {"patch", start_patch},
+                {"delete", start_delete},  {"head", start_head},
+                {"request", start_request}};
+    lua_pushlightuserdata(L, (void *)&answer_key);
+    lua_newtable(L);
+    lua_pushcfunction(L, answer_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_rawset(L, LUA_REGISTRYINDEX);
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        api_waits(L, &http_module, list[i].name, list[i].start, http_finish);
+    http_fill_stream(L);
+}
+
 const struct api_module http_module = {
     .name = "http",
     .doc = "Calls to other servers. They wait without holding anyone else up. "
            "Certificates are always checked. A host that fails is left alone "
            "for a while by its circuit breaker; docs/author/http.md tells of "
            "it.",
-    .calls = calls};
+    .calls = calls,
+    .fill = fill};
 
 #define FIELD(name, type, doc)                                                 \
     {                                                                          \
@@ -221,23 +243,3 @@ const struct api_module http_answer_module = {.name = "HttpAnswer",
                                               .doc = "What came back.",
                                               .calls = answer_fields,
                                               .is_object = true};
-
-void bind_http(lua_State *L)
-{
-    static const struct {
-        const char *name;
-        lua_CFunction start;
-    } list[] = {{"get", start_get},        {"post", start_post},
-                {"put", start_put},        {"patch", start_patch},
-                {"delete", start_delete},  {"head", start_head},
-                {"request", start_request}};
-    lua_pushlightuserdata(L, (void *)&answer_key);
-    lua_newtable(L);
-    lua_pushcfunction(L, answer_index);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_rawset(L, LUA_REGISTRYINDEX);
-    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
-        calls_api(L, &http_module, list[i].name, list[i].start, http_finish);
-}

@@ -55,16 +55,15 @@ static const struct api_call calls[] = {
     {"null", NULL, API_ANYWHERE, API_FIELD, "lightuserdata",
      "null, inside a table; it is true in a condition.", "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+static void fill(lua_State *L)
+{
+    value_push_null(L);
+    lua_setfield(L, -2, "null");
+}
+
 const struct api_module json_module = {
     .name = "json",
     .doc = "JSON texts and values, both ways. What came in as a list goes out "
            "as a list.",
-    .calls = calls};
-
-void bind_json(lua_State *L)
-{
-    api_methods(L, &json_module);
-    value_push_null(L);
-    lua_setfield(L, -2, "null");
-    lua_pop(L, 1);
-}
+    .calls = calls,
+    .fill = fill};

@@ -18,7 +18,6 @@
 #define SPACE_BYTES 40
 
 static const char delete_key = 0; /* its address: kv.DELETE */
-static const char meta_key = 0;   /* likewise: the spaces' metatable */
 
 /* --- arguments ------------------------------------------------------------ */
 
@@ -349,8 +348,7 @@ static int kv_named(lua_State *L)
     lua_createtable(L, 0, 1);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, "name");
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
+    api_meta(L, &space_module);
     lua_setmetatable(L, -2);
     return 1;
 }
@@ -432,12 +430,38 @@ static const struct api_call calls[] = {
     {"DELETE", NULL, API_ANYWHERE, API_FIELD, "lightuserdata",
      "What the function of kv.update returns to delete the key.", "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+static void fill(lua_State *L)
+{
+    lua_pushlightuserdata(L, (void *)&delete_key);
+    lua_setfield(L, -2, "DELETE");
+    api_waits(L, &kv_module, "get", kv_get_start, get_finish);
+    api_waits(L, &kv_module, "keys", kv_keys_start, get_finish);
+    calls_push(L);
+    calls_wait(L, "kv_there", there_start, there_finish);
+    calls_wait(L, "kv_swap", swap_start, swap_finish);
+    calls_once(L);
+    calls_gates(L, &kv_module);
+    calls_gates(L, &space_module);
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    api_methods(L, &space_module);
+    calls_run(L, "kv", 2);
+}
+
+/* What is written in Lua comes from fill: spaces are made by kv.space. */
+static void fill_space(lua_State *L)
+{
+    api_waits(L, &space_module, "get", space_get_start, get_finish);
+    api_waits(L, &space_module, "keys", space_keys_start, get_finish);
+}
+
 const struct api_module kv_module = {
     .name = "kv",
     .doc = "What a script remembers for good: values by key, in a space of its "
            "own that lasts over reloads and restarts. A key is UTF-8 text of "
            "at most 200 bytes.",
-    .calls = calls};
+    .calls = calls,
+    .fill = fill};
 
 #define METHOD (API_METHOD)
 static const struct api_call space_calls[] = {
@@ -461,25 +485,5 @@ const struct api_module space_module = {
     .doc = "Values that scripts share; made by kv.space. All of kv's calls, "
            "with a colon.",
     .calls = space_calls,
-    .is_object = true};
-
-void bind_kv(lua_State *L)
-{
-    api_methods(L, &kv_module);
-    lua_pushlightuserdata(L, (void *)&delete_key);
-    lua_setfield(L, -2, "DELETE");
-    lua_pop(L, 1);
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_newtable(L);
-    api_methods(L, &space_module);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_rawset(L, LUA_REGISTRYINDEX);
-    calls_api(L, &kv_module, "get", kv_get_start, get_finish);
-    calls_api(L, &space_module, "get", space_get_start, get_finish);
-    calls_api(L, &kv_module, "keys", kv_keys_start, get_finish);
-    calls_api(L, &space_module, "keys", space_keys_start, get_finish);
-    calls_wait(L, "kv_there", there_start, there_finish);
-    calls_wait(L, "kv_swap", swap_start, swap_finish);
-}
+    .is_object = true,
+    .fill = fill_space};

@@ -207,10 +207,24 @@ static const struct api_call conversation_calls[] = {
      "them (private = true).",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+static void fill_conversations(lua_State *L)
+{
+    const struct api_module *m = &conversations_module;
+    api_waits(L, m, "get", conversations_get, finish);
+    api_waits(L, m, "of", conversations_of, finish);
+    api_waits(L, m, "messages", conversations_messages, finish);
+}
+
 const struct api_module conversations_module = {
     .name = "conversations",
     .doc = "Other conversations than the event's.",
-    .calls = conversation_calls};
+    .calls = conversation_calls,
+    .fill = fill_conversations};
+
+void conv_fill_messages(lua_State *L)
+{
+    api_waits(L, &conversation_module, "messages", conv_messages, finish);
+}
 
 static const struct api_call contact_calls[] = {
     {"get", NULL, API_HANDLERS, API_LUA | API_WAITS,
@@ -226,17 +240,13 @@ static const struct api_call contact_calls[] = {
      "if known and known[1] then return end",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
-const struct api_module contacts_module = {.name = "contacts",
-                                           .doc = "The people who write to us.",
-                                           .calls = contact_calls};
-
-void bind_lookup(lua_State *L)
+static void fill_contacts(lua_State *L)
 {
-    api_waits(L, &conversations_module, "get", conversations_get, finish);
-    api_waits(L, &conversations_module, "of", conversations_of, finish);
-    api_waits(L, &conversations_module, "messages", conversations_messages,
-              finish);
     api_waits(L, &contacts_module, "get", contacts_get, finish);
     api_waits(L, &contacts_module, "find", contacts_find, finish);
-    api_waits(L, &conversation_module, "messages", conv_messages, finish);
 }
+
+const struct api_module contacts_module = {.name = "contacts",
+                                           .doc = "The people who write to us.",
+                                           .calls = contact_calls,
+                                           .fill = fill_contacts};

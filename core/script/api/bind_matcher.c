@@ -12,8 +12,6 @@
 
 #define HITS 10000
 
-static const char meta_key = 0; /* its address: the objects' metatable */
-
 /* --- words ---------------------------------------------------------------- */
 
 static struct slice word_at(lua_State *L, int idx, int i)
@@ -60,28 +58,11 @@ struct matcher *bind_matcher_of(lua_State *L, int idx, struct arena *a)
 
 /* --- the object ----------------------------------------------------------- */
 
-static void push_meta(lua_State *L)
-{
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    if (!lua_isnil(L, -1))
-        return;
-    lua_pop(L, 1);
-    lua_newtable(L);
-    api_methods(L, &matcher_module);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-}
-
 const struct matcher *bind_matcher_at(lua_State *L, int idx)
 {
     if (lua_type(L, idx) != LUA_TUSERDATA || !lua_getmetatable(L, idx))
         return NULL;
-    push_meta(L);
+    api_meta(L, &matcher_module);
     bool is = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
     return is ? lua_touserdata(L, idx) : NULL;
@@ -113,7 +94,7 @@ int bind_matcher_new(lua_State *L)
         lua_rawseti(L, -2, (int)i);
     }
     lua_setfenv(L, object);
-    push_meta(L);
+    api_meta(L, &matcher_module);
     lua_setmetatable(L, object);
     bind_arena(L); /* the tree's scaffold may be large */
     return 1;

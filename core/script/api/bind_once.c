@@ -169,7 +169,7 @@ static int once_fail(lua_State *L)
     return 0;
 }
 
-void bind_once(lua_State *L)
+void calls_once(lua_State *L)
 {
     calls_wait(L, "once_ask", ask_start, ask_finish);
     calls_wait(L, "once_give", give_start, give_finish);

@@ -318,11 +318,18 @@ static const struct api_call imap_calls[] = {
      "mail.uid, seen = true }",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+static void fill_imap(lua_State *L)
+{
+    api_waits(L, &imap_module, "look", look_start, look_finish);
+    api_waits(L, &imap_module, "mark", mark_start, mark_finish);
+}
+
 const struct api_module imap_module = {
     .name = "imap",
     .doc = "Mailboxes. They wait without holding anyone else up; certificates "
            "are always checked; a mailbox stays open between two looks.",
-    .calls = imap_calls};
+    .calls = imap_calls,
+    .fill = fill_imap};
 
 static const struct api_call smtp_calls[] = {
     {"send", NULL, API_HANDLERS, WAITS,
@@ -345,8 +352,16 @@ static const struct api_call smtp_calls[] = {
      "password = password }",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
-const struct api_module smtp_module = {
-    .name = "smtp", .doc = "Mails go out.", .calls = smtp_calls};
+static void fill_smtp(lua_State *L)
+{
+    api_waits(L, &smtp_module, "send", send_start, send_finish);
+    api_waits(L, &smtp_module, "check", check_start, send_finish);
+}
+
+const struct api_module smtp_module = {.name = "smtp",
+                                       .doc = "Mails go out.",
+                                       .calls = smtp_calls,
+                                       .fill = fill_smtp};
 
 #define FIELD(name, type, doc)                                                 \
     {                                                                          \
@@ -444,11 +459,3 @@ const struct api_module smtp_answer_module = {.name = "SmtpAnswer",
                                               .doc = "What smtp.send gives.",
                                               .calls = said_fields,
                                               .is_object = true};
-
-void bind_post(lua_State *L)
-{
-    calls_api(L, &imap_module, "look", look_start, look_finish);
-    calls_api(L, &imap_module, "mark", mark_start, mark_finish);
-    calls_api(L, &smtp_module, "send", send_start, send_finish);
-    calls_api(L, &smtp_module, "check", check_start, send_finish);
-}

@@ -26,8 +26,6 @@
 
 #define STREAMS_MOST 10 /* open at once in a handler */
 
-static const char meta_key = 0; /* its address: the streams' metatable */
-
 struct stream {
     struct task_end end; /* must be first */
     uint64_t number;     /* the roof's */
@@ -160,8 +158,7 @@ static int open_finish(lua_State *L)
     lua_setfield(L, -2, "ok");
     http_push_headers(L, h->answer_headers);
     lua_setfield(L, -2, "headers");
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
+    api_meta(L, &stream_module);
     lua_setmetatable(L, -2);
     return 1;
 }
@@ -350,12 +347,32 @@ static const struct api_call calls[] = {
            "Ends it before its time. Happens by itself when the handler ends."
            "\n\nstream:close()"),
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+void http_fill_stream(lua_State *L)
+{
+    api_waits(L, &http_module, "stream", open_start, open_finish);
+}
+
+static void fill(lua_State *L)
+{
+    calls_push(L);
+    calls_wait(L, "stream_more", more_start, more_finish);
+    calls_native(L, "stream_all", take_all);
+    calls_native(L, "stream_line", take_line);
+    calls_native(L, "stream_event", take_event);
+    calls_native(L, "stream_last", take_last);
+    calls_gates(L, &stream_module);
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    calls_run(L, "stream", 1);
+}
+
 const struct api_module stream_module = {
     .name = "Stream",
     .doc = "An answer that is read bit by bit; made by http.stream. It belongs "
            "to the handler that opened it.",
     .calls = calls,
-    .is_object = true};
+    .is_object = true,
+    .fill = fill};
 
 static const struct api_call event_fields[] = {
     FIELD("event", "string", "Its name; \"message\" if it has none."),
@@ -366,20 +383,3 @@ const struct api_module sse_event_module = {.name = "SseEvent",
                                             .doc = "One server-sent event.",
                                             .calls = event_fields,
                                             .is_object = true};
-
-void bind_stream(lua_State *L)
-{
-    lua_pushlightuserdata(L, (void *)&meta_key);
-    lua_newtable(L);
-    api_methods(L, &stream_module);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_rawset(L, LUA_REGISTRYINDEX);
-    calls_api(L, &http_module, "stream", open_start, open_finish);
-    calls_wait(L, "stream_more", more_start, more_finish);
-    calls_native(L, "stream_all", take_all);
-    calls_native(L, "stream_line", take_line);
-    calls_native(L, "stream_event", take_event);
-    calls_native(L, "stream_last", take_last);
-}

@@ -314,12 +314,18 @@ static const struct api_call calls[] = {
      "(duration: Duration): boolean|nil, string?, string?",
      "Waits, at most \"30s\"; the same as sleep.", "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
+static void fill(lua_State *L)
+{
+    api_waits(L, &time_module, "sleep", sleep_start, sleep_finish);
+}
+
 const struct api_module time_module = {
     .name = "time",
     .doc = "Clock and calendar. A time is in ms since 1970; a zone is "
            "\"Europe/Berlin\", \"UTC\" or \"+08:00\", and without one the "
            "machine's.",
-    .calls = calls};
+    .calls = calls,
+    .fill = fill};
 
 void bind_time(lua_State *L)
 {
@@ -332,6 +338,9 @@ void bind_time(lua_State *L)
     lua_newtable(L);
     lua_rawset(L, LUA_REGISTRYINDEX);
     bind_module(L, lua_gettop(L) - 1, "os", os);
-    api_waits(L, &time_module, "sleep", sleep_start, sleep_finish);
+}
+
+void bind_sleep(lua_State *L)
+{
     api_waits(L, &globals_module, "sleep", sleep_start, sleep_finish);
 }

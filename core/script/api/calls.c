@@ -1,14 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* calls.c - see calls.h.
  *
- * Happy path: once a state, the natives are made and lua/calls.lua puts the
- * calls that are written in Lua beside the others. Failure modes: none but a
- * machine without memory, which ends the program.
+ * Happy path: the first touch of http's streams, kv or caches makes the natives
+ * and runs the Lua that is written over them. Failure modes: the handler is
+ * killed meanwhile: api.c does it all again.
  */
 #include "script/api/calls.h"
 #include "script/load/chunk.h"
-#include "script/run/lua_source.h"
 #include <string.h>
+
+static const char calls_key = 0; /* its address: the table */
+
+void calls_push(lua_State *L)
+{
+    lua_pushlightuserdata(L, (void *)&calls_key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    if (!lua_isnil(L, -1))
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_setfield(L, -2, "gate");
+    lua_pushlightuserdata(L, (void *)&calls_key);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+}
 
 void calls_native(lua_State *L, const char *name, lua_CFunction fn)
 {
@@ -19,40 +35,13 @@ void calls_native(lua_State *L, const char *name, lua_CFunction fn)
 void calls_wait(lua_State *L, const char *name, lua_CFunction start,
                 lua_CFunction finish)
 {
-    int calls = lua_gettop(L);
-    lua_getfield(L, calls - 1, "waits");
-    lua_createtable(L, 4, 0);
-    lua_pushvalue(L, calls);
-    lua_rawseti(L, -2, 1);
-    lua_pushstring(L, name);
-    lua_rawseti(L, -2, 2);
-    lua_pushcfunction(L, start);
-    lua_rawseti(L, -2, 3);
-    lua_pushcfunction(L, finish);
-    lua_rawseti(L, -2, 4);
-    lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
-    lua_pop(L, 1);
+    api_push_wait(L, start, finish);
+    lua_setfield(L, -2, name);
 }
 
-void calls_api(lua_State *L, const struct api_module *m, const char *name,
-               lua_CFunction start, lua_CFunction finish)
+void calls_gates(lua_State *L, const struct api_module *m)
 {
-    int calls = lua_gettop(L);
-    lua_pushvalue(L, calls - 2);
-    lua_pushvalue(L, calls - 1);
-    api_waits(L, m, name, start, finish);
-    lua_settop(L, calls);
-}
-
-/* calls.gate["kv.update"] raises where that call may not be made;
- * calls.methods["kv"] is the module's table. */
-static void add_module(lua_State *L, const struct api_module *m)
-{
-    int calls = lua_gettop(L);
-    lua_getfield(L, calls, "methods");
-    api_methods(L, m);
-    lua_setfield(L, -2, m->name);
-    lua_getfield(L, calls, "gate");
+    lua_getfield(L, -1, "gate");
     for (const struct api_call *c = m->calls; c->name; c++) {
         if (!(c->flags & API_LUA))
             continue;
@@ -60,42 +49,19 @@ static void add_module(lua_State *L, const struct api_module *m)
         api_gate(L, m, c->name);
         lua_rawset(L, -3);
     }
-    lua_settop(L, calls);
-}
-
-static void run_source(lua_State *L, const char *name)
-{
-    const struct lua_source *s = lua_sources;
-    while (s->name && strcmp(s->name, name) != 0)
-        s++;
-    must(s->name);
-    chunk_push(L, s->text, "=calls");
-    lua_pushvalue(L, -4); /* env */
-    lua_pushvalue(L, -3); /* calls */
-    lua_call(L, 2, 0);
-}
-
-void bind_calls(lua_State *L)
-{
-    static const struct api_module *const modules[] = {
-        &http_module, &stream_module, &imap_module,  &smtp_module,
-        &kv_module,   &space_module,  &cache_module, &cache_object_module};
-    lua_newtable(L);
-    lua_newtable(L);
-    lua_setfield(L, -2, "methods");
-    lua_newtable(L);
-    lua_setfield(L, -2, "gate");
-    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++)
-        add_module(L, modules[i]);
-    bind_http(L);
-    bind_stream(L);
-    bind_post(L);
-    bind_kv(L);
-    bind_once(L);
-    bind_cache(L);
-    bind_ai(L);
-    run_source(L, "calls");
     lua_pop(L, 1);
+}
+
+void calls_run(lua_State *L, const char *name, int n)
+{
+    int at = lua_gettop(L) - n + 1;
+    chunk_push_own(L, name, "=calls");
+    lua_insert(L, at);
+    api_native(L, "house");
+    lua_insert(L, at + 1);
+    calls_push(L);
+    lua_insert(L, at + 2);
+    lua_call(L, n + 2, 0);
 }
 
 int calls_waiting(lua_State *L, struct task *t)

@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* calls.h - what the calls to the outside share (http, kv, cache, ai, kb).
  *
- * What waits needs a Lua frame of its own (sandbox_lua.c), and what runs the
- * author's function needs Lua too: those are written in lua/calls.lua over a
- * private table of natives, `calls`.
+ * What runs the author's function must be Lua (sandbox_lua.c): it is written in
+ * lua/stream.lua, kv.lua, cache.lua over a private table of natives, `calls`,
+ * which a module's fill completes.
  */
 #pragma once
 #include "script/api/api.h"
 #include "script/api/bind.h"
 #include "script/api/modules.h"
 
-/* --- each adds its own, called by bind_calls; stack: env, native, calls --- */
-void bind_http(lua_State *L);
-void bind_stream(lua_State *L);
-void bind_post(lua_State *L);
-void bind_kv(lua_State *L);
-void bind_once(lua_State *L);
-void bind_cache(lua_State *L);
-void bind_ai(lua_State *L);
-
+/* Pushes that table. */
+void calls_push(lua_State *L);
+/* --- these add to it, on top of the stack --- */
 /* calls[name] waits: start says true if there is something to wait for, else
  * false and the results; finish gives them. No gate. */
 void calls_wait(lua_State *L, const char *name, lua_CFunction start,
                 lua_CFunction finish);
 void calls_native(lua_State *L, const char *name, lua_CFunction fn);
-/* api_waits, for the stack as it is here. */
-void calls_api(lua_State *L, const struct api_module *m, const char *name,
-               lua_CFunction start, lua_CFunction finish);
+/* calls.gate["kv.update"] raises where that call may not be made, for each of
+ * m's that is written in Lua. */
+void calls_gates(lua_State *L, const struct api_module *m);
+void calls_once(lua_State *L); /* bind_once.c */
+/* Runs lua/NAME.lua with the house's names, that table, and the n values on
+ * top, which go. */
+void calls_run(lua_State *L, const char *name, int n);
 
+void http_fill_stream(lua_State *L); /* bind_stream.c: http.stream */
 /* For a start: true, or false and nil, code, detail. */
 int calls_waiting(lua_State *L, struct task *t);
 /* 100, "64KB", "2MB" -> bytes, 1 to most; raises for anything else. */

@@ -419,11 +419,11 @@ static const struct api_call calls[] = {
 
 const struct api_module secret_module = {
     "secret", "Keys and passwords that scripts may use and nobody may see.",
-    calls, false};
+    calls, false, NULL};
 
 static const struct api_call no_calls[] = {
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
 
 const struct api_module secret_object_module = {
     "Secret", "A text that cannot be read, only used; made by secret.get.",
-    no_calls, true};
+    no_calls, true, NULL};

@@ -11,7 +11,7 @@
 #include "script/flow/flowcall.h"
 #include "script/load/chunk.h"
 #include "script/load/unit.h"
-#include "script/run/lua_source.h"
+#include "script/run/sandbox.h"
 #include "script/run/worker.h"
 #include <stdio.h>
 #include <string.h>
@@ -170,24 +170,13 @@ static const struct api_call calls[] = {
     {"attempt", flowcall_attempt, IN_FLOW, 0, "(): integer",
      "1, and one more for each time in a row the run has failed.", "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};
-const struct api_module flow_module = {
-    .name = "flow",
-    .doc = "Conversations in several steps, written as straight code in "
-           "scripts/flows. They survive restart, reload and upgrade: see "
-           "flows.md.",
-    .calls = calls};
-
-/* Stack: env, native. */
-static void run_source(lua_State *L, const char *name)
+/* Stack: what the file is given, n of it. */
+static void run_source(lua_State *L, const char *name, int n)
 {
-    const struct lua_source *s = lua_sources;
-    while (s->name && strcmp(s->name, name) != 0)
-        s++;
-    must(s->name);
-    chunk_push(L, s->text, "=flow");
-    lua_pushvalue(L, -3);
-    lua_pushvalue(L, -3);
-    lua_call(L, 2, 0);
+    int at = lua_gettop(L) - n + 1;
+    chunk_push_own(L, name, "=flow");
+    lua_insert(L, at);
+    lua_call(L, n, 0);
 }
 
 /* Upvalue: the call's name. In any other script than a flow. */
@@ -200,7 +189,6 @@ static int elsewhere(lua_State *L)
 /* The Lua half costs time and memory, and only flows can use it. */
 static void add_refusals(lua_State *L)
 {
-    api_methods(L, &flow_module);
     for (const struct api_call *c = calls; c->name; c++) {
         if (!(c->flags & API_LUA))
             continue;
@@ -208,21 +196,47 @@ static void add_refusals(lua_State *L)
         lua_pushcclosure(L, elsewhere, 1);
         lua_setfield(L, -2, c->name);
     }
-    lua_pop(L, 1);
 }
 
-void bind_flow_open(lua_State *L)
+static bool is_flow(lua_State *L)
 {
-    if (!slice_starts(bind_version(L)->name, "flows/")) {
+    return slice_starts(bind_version(L)->name, "flows/");
+}
+
+static void fill(lua_State *L)
+{
+    static const char *const files[] = {"flow", "saga", "states"};
+    if (!is_flow(L)) {
         add_refusals(L);
         return;
     }
+    int flow = lua_gettop(L);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        sandbox_push(L);
+        api_native(L, "self");
+        lua_pushvalue(L, flow);
+        run_source(L, files[i], 3);
+    }
+}
+
+const struct api_module flow_module = {
+    .name = "flow",
+    .doc = "Conversations in several steps, written as straight code in "
+           "scripts/flows. They survive restart, reload and upgrade: see "
+           "flows.md.",
+    .calls = calls,
+    .fill = fill};
+
+/* A flow's module is made here, before any of the author's code has run. */
+void bind_flow_open(lua_State *L)
+{
+    if (!is_flow(L))
+        return;
     lua_getfield(L, -1, "await");
     flowcall_keep_await(L);
     flowcall_natives(L);
     flowcall_step_natives(L);
-    run_source(L, "flow");
-    run_source(L, "saga");
-    run_source(L, "states");
-    run_source(L, "flow_env");
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    run_source(L, "flow_env", 2);
 }

@@ -3,7 +3,7 @@
 #pragma once
 #include "script/api/bind.h"
 
-/* Stack: env, native; the calls that wait are made. Adds natives, runs
+/* Stack: env, native; sandbox_lua.c's Lua is there. In a flow adds natives, runs
  * lua/flow.lua and its like. */
 void bind_flow_open(lua_State *L);
 /* Raises if this is a flow outside of a step: what differs from run to run

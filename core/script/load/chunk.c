@@ -8,8 +8,10 @@
 #include "script/load/chunk.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "script/run/lua_source.h"
 #include <lauxlib.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #define CHUNKS 64
 #define CODE_BYTES (1024 * 1024)
@@ -65,4 +67,13 @@ void chunk_push(lua_State *L, const char *text, const char *name)
     buf_init(code, CODE_BYTES);
     must(lua_dump(L, write, code) == 0);
     keep(text, code);
+}
+
+void chunk_push_own(lua_State *L, const char *name, const char *called)
+{
+    const struct lua_source *s = lua_sources;
+    while (s->name && strcmp(s->name, name) != 0)
+        s++;
+    must(s->name);
+    chunk_push(L, s->text, called);
 }

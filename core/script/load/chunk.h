@@ -10,6 +10,9 @@
 #pragma once
 #include <lua.h>
 
+/* Pushes core/script/lua/NAME.lua; name must be one of them. "=calls": what it
+ * is called in an error's place. */
+void chunk_push_own(lua_State *L, const char *name, const char *called);
 /* Leaves the chunk on the stack. text: static, the same address every time;
  * name: "=flow". Not in the name of a script: raises nothing, must work. */
 void chunk_push(lua_State *L, const char *text, const char *name);

@@ -2,8 +2,7 @@
 -- flow.lua - the Lua half of flow.*: what calls the author's functions, and
 -- what is made of other waits: ask, choose, step. (Sagas and machines of states
 -- have files of their own; flow_env.lua is for files below scripts/flows only.)
-local env, native = ...
-local flow = native.modules.flow
+local env, native, flow = ...
 local byte, char = env.string.byte, env.string.char
 local error, next, pcall, rawget, type = env.error, env.next, env.pcall, env.rawget, env.type
 local ipairs, tostring = env.ipairs, env.tostring

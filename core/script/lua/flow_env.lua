@@ -3,7 +3,7 @@
 -- names of the waits, and what must give the same whenever a flow is played
 -- again. Inside flow.step everything is as in any script.
 local env, native = ...
-local flow = native.modules.flow
+local flow = native.module "flow"
 local next, type, tostring, sort = env.next, env.type, env.tostring, env.table.sort
 local error, rawget = env.error, env.rawget
 
@@ -15,7 +15,7 @@ function env.sleep(duration)
   if native.flow_runs() then return flow.sleep(duration) end
   return short_sleep(duration)
 end
-native.modules.time.sleep = env.sleep
+env.rawset(native.module "time", "sleep", env.sleep)
 
 local random = env.math.random
 function env.math.random(...)

@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- saga.lua - flow.saga: steps that are undone, the last one first, when a later
 -- one fails for good. What people see of it is written before each step.
-local env, native = ...
-local flow = native.modules.flow
+local env, native, flow = ...
 local error, ipairs, next, type = env.error, env.ipairs, env.next, env.type
 local UNDO_TRIES = 20
 

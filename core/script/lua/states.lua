@@ -2,8 +2,7 @@
 -- states.lua - flow.states: a flow declared as a machine of states. Everything
 -- that can be wrong with it is said while the file is loaded. Entering a state
 -- begins the log anew, so that such a flow may go round for years.
-local env, native = ...
-local flow = native.modules.flow
+local env, native, flow = ...
 local error, next, pairs, type, tostring = env.error, env.next, env.pairs, env.type, env.tostring
 local concat, sort = env.table.concat, env.table.sort
 

@@ -10,7 +10,6 @@
 #include "script/run/sandbox.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "script/api/api.h"
 #include "script/api/bind.h"
 #include "script/api/strlib.h"
 #include "script/api/value.h"
@@ -145,6 +144,9 @@ void sandbox_open(lua_State *L)
 {
     seed_random(L);
     lua_newtable(L); /* the environment */
+    lua_pushlightuserdata(L, (void *)&env_key);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, LUA_REGISTRYINDEX);
     copy(L, LUA_GLOBALSINDEX, base_names);
     lend(L, "coroutine", coroutine_names);
     lend(L, "math", NULL);
@@ -160,12 +162,9 @@ void sandbox_open(lua_State *L)
     string_meta(L);
     lua_pop(L, 1);
     value_open(L);
-    bind_open(L); /* modules, into the environment */
+    bind_open(L);
     sandbox_lua_open(L);
-    api_seal(L);
-    lua_pushlightuserdata(L, (void *)&env_key);
-    lua_insert(L, -2);
-    lua_rawset(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 1);
     forget_globals(L);
 }
 

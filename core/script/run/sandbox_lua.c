@@ -5,6 +5,7 @@
  * frame of its own: it starts the work in C, yields AWAIT up to the scheduler
  * through however many coroutines of the script's, and asks C for the answer.
  * Here, too, lives what runs a script's callback: in C no hook could stop it.
+ * A module's name is unknown until it is asked for the first time.
  */
 #include "script/run/sandbox_lua.h"
 #include "base/err.h"
@@ -14,14 +15,18 @@
 #include <string.h>
 
 static const char strict_source[] =
-    "local setmetatable, error, tostring = ...\n"
-    "return function(env)\n"
+    "local setmetatable, error, tostring, rawset = ...\n"
+    "return function(env, module)\n"
     "  return setmetatable(env, {\n"
     "    __metatable = false,\n"
     "    __index = function(_, name)\n"
+    "      local found = module and module(name)\n"
+    "      if found then rawset(env, name, found) return found end\n"
     "      error('unknown name: ' .. tostring(name), 2)\n"
     "    end,\n"
-    "    __newindex = function(_, name)\n"
+    "    __newindex = function(_, name, value)\n"
+    "      if module and module(name) then return rawset(env, name, value) "
+    "end\n"
     "      error('assignment to an undeclared name: ' .. tostring(name)\n"
     "        .. ' (is a local missing?)', 2)\n"
     "    end,\n"
@@ -30,6 +35,14 @@ static const char strict_source[] =
 
 static const char source[] =
     "local env, native, strict = ...\n"
+    /* What the house's own Lua works with that comes later (api.h): the script
+     * may have put others in these places by then. */
+    "local str, math, concat = env.string, env.math, env.table.concat\n"
+    "native.house = { error = env.error, next = env.next, pcall = env.pcall,\n"
+    "  tonumber = env.tonumber, tostring = env.tostring, type = env.type,\n"
+    "  math = { huge = math.huge }, table = { concat = concat },\n"
+    "  string = { byte = str.byte, find = str.find, sub = str.sub } }\n"
+    "native.self = native\n"
     "local AWAIT = {}\n"
     "native.await = AWAIT\n"
     "local co = env.coroutine\n"
@@ -48,7 +61,7 @@ static const char source[] =
     "local function waiting(start, finish)\n"
     "  return function(...) return go_on(finish, start(...)) end\n"
     "end\n"
-    "for _, w in next, native.waits do w[1][w[2]] = waiting(w[3], w[4]) end\n"
+    "native.waiting = waiting\n"
 
     /* A message is completed before all its fields are looked at. */
     "local complete, getmetatable = native.complete, getmetatable\n"
@@ -124,10 +137,11 @@ static const char source[] =
     "end\n"
 
     /* Modules: ours by name, the author's below scripts/lib. */
-    "local loaded, loading = {}, {}\n"
-    "for name, module in next, native.modules do loaded[name] = module end\n"
+    "local loaded, loading, module_of = {}, {}, native.module\n"
     "function env.require(name)\n"
-    "  if loaded[name] ~= nil then return loaded[name] end\n"
+    "  local known = loaded[name]\n"
+    "  if known == nil then known = module_of(name) end\n"
+    "  if known ~= nil then return known end\n"
     "  if loading[name] then\n"
     "    error('require goes round in a circle at ' .. name, 2)\n"
     "  end\n"
@@ -140,7 +154,7 @@ static const char source[] =
     "  loaded[name] = got\n"
     "  return got\n"
     "end\n"
-    "function native.methods.Conversation.is_open_hours(_, at)\n"
+    "function native.is_open_hours(_, at)\n"
     "  local hours = loaded['lib.hours']\n"
     "  if not hours then\n"
     "    error('is_open_hours asks scripts/lib/hours.lua: say require '\n"
@@ -148,9 +162,8 @@ static const char source[] =
     "  end\n"
     "  return hours:is_open(at)\n"
     "end\n"
-    "env.print = env.log.info\n"
     "env._VERSION = 'Lua 5.1'\n"
-    "strict(env)\n";
+    "strict(env, module_of)\n";
 
 static void push_strict(lua_State *L)
 {
@@ -158,7 +171,8 @@ static void push_strict(lua_State *L)
     lua_getglobal(L, "setmetatable");
     lua_getglobal(L, "error");
     lua_getglobal(L, "tostring");
-    lua_call(L, 3, 1);
+    lua_getglobal(L, "rawset");
+    lua_call(L, 4, 1);
 }
 
 void sandbox_lua_strict(lua_State *L)
@@ -176,6 +190,9 @@ void sandbox_lua_open(lua_State *L)
     lua_pushvalue(L, -3);
     push_strict(L);
     lua_call(L, 3, 0);
+    lua_pushvalue(L, -2);
+    bind_globals(L);
+    lua_pop(L, 1);
     bind_flow_open(L);
     lua_pop(L, 1);
 }

@@ -3,6 +3,7 @@
  * is called; what is written from them holds together. */
 #include "script/api/api.h"
 #include "script/api/bind.h"
+#include "script/api/modules.h"
 #include "script/api/reference.h"
 #include "script/load/unit.h"
 #include "script/run/sandbox.h"
@@ -132,8 +133,7 @@ static void push_call(const struct api_module *m, const struct api_call *c)
 {
     sandbox_push(state);
     if (strcmp(m->name, "globals") != 0) {
-        lua_pushstring(state, m->name);
-        lua_rawget(state, -2);
+        lua_getfield(state, -1, m->name); /* made by being asked for */
         lua_remove(state, -2);
     }
     if (lua_istable(state, -1)) {
@@ -196,6 +196,116 @@ TEST("what is there, the tables name")
         lua_pop(state, 1);
     }
     close_state(&v);
+}
+
+/* --- made when touched ---------------------------------------------------- */
+
+#define SMALL_BYTES (80 * 1024) /* all modules made are 100 KB more */
+
+static bool is_made(const struct api_module *m)
+{
+    lua_pushlightuserdata(state, (void *)m);
+    lua_rawget(state, LUA_REGISTRYINDEX);
+    bool is = !lua_isnil(state, -1);
+    lua_pop(state, 1);
+    return is;
+}
+
+/* lua_pcall's status of that text in the sandbox; one value on top. */
+static int run_text(const char *text)
+{
+    CHECK_EQ_INT(luaL_loadstring(state, text), 0);
+    sandbox_push(state);
+    lua_setfenv(state, -2);
+    return lua_pcall(state, 0, 1, 0);
+}
+
+static void is_true(const char *text)
+{
+    test_note("%s", text);
+    int status = run_text(text);
+    if (status != 0)
+        FAIL("%s", lua_tostring(state, -1));
+    CHECK(lua_toboolean(state, -1));
+    lua_pop(state, 1);
+}
+
+TEST("a module is made when it is first touched, and no other")
+{
+    struct version v;
+    open_state(&v);
+    for (const struct api_module *const *m = api_modules; *m; m++) {
+        test_note("%s", (*m)->name);
+        CHECK(!is_made(*m));
+    }
+    CHECK(v.budget.used < SMALL_BYTES);
+    is_true("return http.get ~= nil");
+    CHECK(is_made(&http_module));
+    CHECK(!is_made(&kv_module));
+    is_true("return require 'http' == http and require('kv') == kv");
+    CHECK(is_made(&kv_module));
+    is_true("return not pcall(function() return htpp end)");
+    close_state(&v);
+}
+
+TEST("a global may have a module's name, touched or not; require finds it")
+{
+    struct version v;
+    open_state(&v);
+    is_true("http = 5 return http == 5 and type(require 'http') == 'table' "
+            "and http == 5");
+    is_true("local was = kv kv = 6 return kv == 6 and require 'kv' == was");
+    is_true("return not pcall(function() htpp = 5 end)");
+    close_state(&v);
+}
+
+TEST("a module made within a script's limits of memory is whole")
+{
+    struct version v;
+    open_state(&v);
+    v.budget.max = v.budget.used + 4096;
+    v.budget.enforced = true;
+    is_true("return type(kv.once) == 'function'");
+    CHECK(v.budget.enforced);
+    CHECK_EQ_INT(v.budget.fails, 0);
+    v.budget.enforced = false;
+    close_state(&v);
+}
+
+TEST("what the house writes in Lua does not use what a script put in its place")
+{
+    struct version v;
+    open_state(&v);
+    is_true("local mine = function() taken() end "
+            "error, next, pcall, type, tostring = mine, mine, mine, mine, mine "
+            "math.huge = nil string.find = mine table.concat = mine "
+            "return kv.once and cache.new and http.stream and true");
+    each_call(is_there);
+    close_state(&v);
+}
+
+static void on_kill(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    luaL_error(L, "killed");
+}
+
+TEST("a module whose handler was killed while it was made is made anew")
+{
+    struct version v;
+    int killed = 0;
+    for (int n = 1, status = 1; status != 0; n++) {
+        open_state(&v);
+        lua_sethook(state, on_kill, LUA_MASKCOUNT, n);
+        status = run_text("return kv.once");
+        lua_sethook(state, NULL, 0, 0);
+        lua_pop(state, 1);
+        killed += status != 0 && !is_made(&kv_module);
+        is_true("return kv.once ~= nil");
+        each_call(is_there);
+        close_state(&v);
+    }
+    CHECK(killed > 10);
 }
 
 /* --- gates ---------------------------------------------------------------- */

@@ -1,61 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
--- calls.lua - the calls to the outside that run the author's function, or wait
--- several times. `calls` has the natives that bind_*.c make; those that wait
--- are put there later (sandbox_lua.c), so they are looked up when called.
-local env, calls = ...
+-- kv.lua - the calls of kv and its spaces that run the author's function, or
+-- wait several times. `calls` has the natives of bind_kv.c and bind_once.c.
+local env, calls, kv, space = ...
 local error, pcall, type = env.error, env.pcall, env.type
-local gate, methods = calls.gate, calls.methods
+local gate = calls.gate
 local TRIES = 10
 
 -- Raises where the call of that name may not be made, and for what is no
 -- function, before anything is asked.
-local function check(name, fn)
+function calls.check(name, fn)
   gate[name]()
   if type(fn) ~= "function" then error(name .. ": a function is needed", 3) end
 end
-
--- Streams -------------------------------------------------------------------
-
-local stream = methods.Stream
-
--- Nothing is left: false, and why if it broke.
-local function each(take, self)
-  return function()
-    while true do
-      local got = take(self)
-      if got ~= nil then return got end
-      if not calls.stream_more(self) then return take(self) end
-    end
-  end
-end
-
-function stream.sse(self, options)
-  gate["Stream.sse"]()
-  local next_event = each(calls.stream_event, self)
-  if not options or not options.last then return next_event end
-  return function()
-    local got = next_event()
-    if got == nil then got = calls.stream_last(self) end
-    return got
-  end
-end
-
-function stream.lines(self)
-  gate["Stream.lines"]()
-  return each(calls.stream_line, self)
-end
-
-function stream.read(self)
-  gate["Stream.read"]()
-  local got = calls.stream_all(self)
-  if got == nil and calls.stream_more(self) then got = calls.stream_all(self) end
-  if got == nil then return nil, stream.failed(self) end
-  return got
-end
-
--- kv ------------------------------------------------------------------------
-
-local kv, space = methods.kv, methods.Space
 
 -- change(old) gives what to keep, nil to leave it, kv.DELETE; and true if the
 -- end it has is kept whatever ttl says.
@@ -77,7 +33,7 @@ local function swap(name, where, key, change, ttl, tries)
 end
 
 local function update(name, where, key, change, ttl)
-  check(name, change)
+  calls.check(name, change)
   return swap(name, where, key, function(old) return (change(old)) end, ttl, TRIES)
 end
 
@@ -120,7 +76,7 @@ local function made(where, key, ttl, ok, value, ...)
   return value
 end
 
-local function once(where, key, ttl, make)
+function calls.once(where, key, ttl, make)
   local how, value, detail = calls.once_ask(where, key, ttl)
   if how == nil then return nil, value, detail end
   if how == "kept" then return value end
@@ -128,9 +84,9 @@ local function once(where, key, ttl, make)
 end
 
 local function kv_once(name, where, key, ttl, make)
-  check(name, make)
+  calls.check(name, make)
   if ttl == nil then error(name .. ": a ttl is needed", 3) end
-  return once(where, key, ttl, make)
+  return calls.once(where, key, ttl, make)
 end
 
 for name, fn in env.next, { update = update, incr = incr, add = add, once = kv_once } do
@@ -140,20 +96,4 @@ for name, fn in env.next, { update = update, incr = incr, add = add, once = kv_o
     if type(self) ~= "table" then error("call the methods of a space with a colon", 2) end
     return fn(shared, self, ...)
   end
-end
-
--- Caches --------------------------------------------------------------------
-
-local cache = methods.Cache
-
--- One makes it, for all who ask this script meanwhile; what is shared that way
--- has a JSON form, like everything in a cache.
-function cache.once(self, key, make)
-  check("Cache.once", make)
-  local value = cache.get(self, key)
-  if value ~= nil then return value end
-  local got, code, detail = once(false, calls.cache_key(self, key), nil, make)
-  if got == nil then return nil, code, detail end
-  cache.set(self, key, got)
-  return got
 end
