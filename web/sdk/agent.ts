@@ -7,7 +7,7 @@ import { Session, type SessionState } from './session.ts';
 import { Streams, TypingBoard } from './streams.ts';
 import type { Store } from './storage.ts';
 import type { SocketLike } from './transport.ts';
-import type { Ack, AgentStatus, EventFrame, FileInfo, SendBody, Welcome } from './types.ts';
+import type { Ack, AgentStatus, DeltaFrame, EventFrame, FileInfo, SendBody, Welcome } from './types.ts';
 
 interface Events {
   state: SessionState;
@@ -17,7 +17,12 @@ interface Events {
   presence: { agent: string; status: AgentStatus };
   outbox: void;
   fleeting: void;
+  /** A piece of what this agent asked a model for. */
+  draft: DeltaFrame;
 }
+
+/** Streams of this name are for the agent alone (POST …/copilot). */
+export const OWN_STREAM = 'copilot.';
 
 export interface AgentOptions {
   url: string;
@@ -59,6 +64,7 @@ export class AgentClient extends Emitter<Events> {
     this.session.on('ack', (a) => void this.outbox.onAck(a));
     this.session.on('error', (e) => void this.outbox.onError(e));
     this.session.on('delta', (d) => {
+      if (d.stream.indexOf(OWN_STREAM) === 0) return this.emit('draft', d);
       this.streams.apply(d);
       this.emit('fleeting', undefined);
     });

@@ -42,6 +42,8 @@ export const plug = 'M9 3v5m6-5v5M6 8h12v3a6 6 0 0 1-12 0zm6 9v4';
 export const undo = 'M9 14 4.5 9.5 9 5m-4.5 4.5H14a5.5 5.5 0 0 1 0 11h-3';
 export const why = 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM9.6 9.4a2.5 2.5 0 1 1 3.6 2.3c-.8.4-1.2.9-1.2 1.8m0 3v.1';
 export const plus = 'M12 5v14M5 12h14';
+export const spark = 'M11 4.5 12.7 9 17 10.7 12.7 12.4 11 17l-1.7-4.6L5 10.7 9.3 9zM18.5 15l.8 2.2 2.2.8-2.2.8-.8 2.2-.8-2.2-2.2-.8 2.2-.8z';
+export const stop = 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM9.5 9.5h5v5h-5z';
 export const shop = 'M4 9 5.5 4h13L20 9M4 9v11h16V9M4 9h16M9 20v-6h6v6';
 
 export function Icon({ d, size = 20, label }: { d: string; size?: number; label?: string }) {

@@ -58,6 +58,18 @@ function act(f, res, me, c, action, body) {
   json(res, 200, c);
 }
 
+/** What a model writes for one agent: pieces to their sockets, the whole as the answer. */
+async function copilot(f, res, me, c, body) {
+  if (['rewrite', 'translate'].includes(body.task) && !body.text) return bad(res, 422, 'unprocessable', 'text is missing');
+  if (!f.assistants.some((a) => a.enabled)) return bad(res, 503, 'unavailable', 'there is no such assistant');
+  f.orders.push(['copilot', body.task, body.wish, body.text, body.assistant].filter(Boolean).join(' '));
+  const { pieces, wait, error } = f.copilot(body);
+  pieces?.forEach((text, index) => f.live(me.id).forEach((s) => f.send(s, { type: 'delta', conversation: c.id, stream: body.stream, index, text })));
+  await wait;
+  if (error) return bad(res, 503, 'unavailable', error);
+  json(res, 200, { text: pieces.join(''), assistant: body.assistant ?? f.assistants[0].name, usage: {} });
+}
+
 async function readBody(req) {
   let s = '';
   for await (const part of req) s += part;
@@ -106,5 +118,6 @@ export async function rest(f, req, res) {
   if (!c) return bad(res, 404, 'not_found', 'no such conversation');
   if (!action) return json(res, 200, c);
   if (action === 'messages' && req.method === 'GET') return messages(f, res, id, q);
+  if (action === 'copilot') return copilot(f, res, me, c, body);
   act(f, res, me, c, action, body);
 }

@@ -47,6 +47,7 @@ export class Fake {
     this.types = [WEB];
     this.connectors = [OPENAI];
     this.assistants = [];
+    this.copilot = () => ({ pieces: ['您好，', '今天发货。'] }); // what it writes, when, or why not
   }
 
   addAgent(email, name, role) {

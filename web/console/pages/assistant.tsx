@@ -13,9 +13,10 @@ import { count, Do, Facts, Head, Link, percent, said, Skeleton } from '../parts/
 import { DeleteCard, SettingsForm, StateOf, toggle, TypePicker, useCheck, type Section } from '../parts/settings.tsx';
 import * as app from '../stores/app.ts';
 import * as assistants from '../stores/assistants.ts';
+import { troubleText } from '../stores/copilot.ts';
 import { may, One } from '../stores/paged.ts';
 import { explain, toast, toastError } from '../stores/toast.ts';
-import { BreakerChip, connectorTitle, troubleText } from './assistants.tsx';
+import { BreakerChip, connectorTitle } from './assistants.tsx';
 
 const KIND = { words: 'assistants', path: '/assistants' };
 const BACK = () => ({ to: '/assistants', label: t('assistants.title') });

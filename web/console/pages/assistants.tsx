@@ -11,6 +11,7 @@ import { path } from '../../shared/router.ts';
 import { count, Head, Link, said, Skeleton, Stale } from '../parts/house.tsx';
 import { StateOf } from '../parts/settings.tsx';
 import * as assistants from '../stores/assistants.ts';
+import { troubleText } from '../stores/copilot.ts';
 import { may, watch } from '../stores/paged.ts';
 import { explain } from '../stores/toast.ts';
 import { AssistantPage, NewAssistant } from './assistant.tsx';
@@ -29,15 +30,6 @@ export function BreakerChip({ a }: { a: AssistantRow }) {
       {t('assistants.breaker.' + a.breaker)}
     </span>
   );
-}
-
-/** "unauthorized: HTTP 401" with what that means in front. */
-export function troubleText(text: string): string {
-  const [, name, rest] = /^([a-z_]+)(?:: ?(.*))?$/s.exec(text) ?? [];
-  const key = 'assistants.class.' + name;
-  const known = name ? t(key) : key;
-  if (!name || known === key) return text;
-  return rest ? t('assistants.classWith', { what: known, detail: rest }) : known;
 }
 
 function Item({ a }: { a: AssistantRow }) {

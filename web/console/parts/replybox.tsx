@@ -10,10 +10,12 @@ import { Tabs } from '../../shared/kit/bits.tsx';
 import { Icon } from '../../shared/icons.tsx';
 import * as I from '../../shared/icons.tsx';
 import * as app from '../stores/app.ts';
+import * as copilot from '../stores/copilot.ts';
 import * as inbox from '../stores/inbox.ts';
 import * as thread from '../stores/thread.ts';
 import { roomOf, type Room } from '../stores/window.ts';
 import { now } from './clock.ts';
+import { Copilot } from './copilot.tsx';
 
 type Mode = 'reply' | 'note';
 export const mode = signal<Mode>('reply');
@@ -123,6 +125,7 @@ export function ReplyBox({ c }: { c: Conversation }) {
         return false;
       }
     }
+    if (copilot.job.value?.state !== 'asked') copilot.cancel();
     thread.send(text, note);
     return true;
   };
@@ -146,12 +149,14 @@ export function ReplyBox({ c }: { c: Conversation }) {
     } else if (e.key === 'Escape') {
       e.preventDefault();
       e.stopPropagation();
-      field.current?.blur();
+      if (copilot.job.value?.state === 'asked') copilot.cancel();
+      else field.current?.blur();
     }
   };
   const enter = modSends ? t('composer.hintMod') : t('composer.hint');
   return (
     <div class={'reply' + (note ? ' is-note' : '')}>
+      <div class="reply-top">
       <Tabs
         class="reply-tabs"
         label={t('composer.mode')}
@@ -162,6 +167,8 @@ export function ReplyBox({ c }: { c: Conversation }) {
           { key: 'note', label: t('composer.note') },
         ]}
       />
+      {(note || (!closed && room?.open !== false)) && <Copilot c={c} mode={mode.value} field={field} focus={focusReply} />}
+      </div>
       {room?.open && <RoomLeft room={room} />}
       {room && !room.open ? (
         <RoomClosed room={room} />

@@ -51,7 +51,7 @@ function fit(el: HTMLTextAreaElement, max: number): void {
 }
 
 /** As if the user had typed it: keeps the undo history where possible. */
-function insertAtCaret(el: HTMLTextAreaElement, text: string): void {
+export function insertText(el: HTMLTextAreaElement, text: string): void {
   if (!document.execCommand || !document.execCommand('insertText', false, text)) {
     el.setRangeText(text, el.selectionStart, el.selectionEnd, 'end');
     el.dispatchEvent(new Event('input', { bubbles: true }));
@@ -95,7 +95,7 @@ export function Composer(p: ComposerProps) {
       send();
     } else if (wish === 'newline') {
       e.preventDefault();
-      insertAtCaret(el(), '\n');
+      insertText(el(), '\n');
     } else p.onKey?.(e);
   };
   const onInput = () => {

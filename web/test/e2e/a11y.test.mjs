@@ -126,6 +126,14 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
     for (const s of await p.locator('.fold summary').all()) await s.click();
     await axe(p, 'assistant, unfolded');
     await see('/assistants/new', '.type', 'a new assistant');
+    await see('/c/' + c.id, '.copilot', 'thread with the co-pilot');
+    f.copilot = () => ({ pieces: ['好'], error: 'unauthorized: HTTP 401', wait: new Promise((ok) => (f.go = ok)) });
+    await p.locator('.copilot .btn').first().click();
+    await p.locator('.copilot-said p').waitFor();
+    await axe(p, 'the co-pilot writes');
+    f.go();
+    await p.locator('.copilot-strip.bad').waitFor();
+    await axe(p, 'the co-pilot failed');
     await see('/c/' + c.id, '.why', 'thread with why');
     await p.locator('.why').first().click({ force: true });
     await p.locator('.why-line .refused').waitFor();
