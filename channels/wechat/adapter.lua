@@ -1,16 +1,23 @@
 -- WeChat official account: pushes in (plain, compatible or safe mode, XML or
 -- JSON), customer service messages out.
 --
--- A push is answered "success" as soon as its message is on disk; answers go
--- out by custom/send. A file is a mark with its link until files can be
--- fetched (README). Events a rule may want are texts: [关注], [扫码] x, [菜单] x.
-local log, shared = require "log", require "lib.channels"
+-- A push is answered "success" as soon as its message is on disk; a file is
+-- fetched for two seconds meanwhile, then by poll(). Answers go out by
+-- custom/send. Events a rule may want are texts: [关注], [扫码] x, [菜单] x.
+local log, shared, media = require "log", require "lib.channels", require "lib.media"
 local api, message_of = require "channels.wechat.api", require "channels.wechat.messages"
 local settings = require "channels.wechat.settings"
 
 local words = shared.words
 
 local TEXT_BYTES = 2048
+-- What custom/send shows; images over 2 MB are refused by some of WeChat's pages.
+local FILES = {
+  image = media.rule(10, "image/jpeg", "image/png", "image/gif"),
+  audio = media.rule(2, "audio/amr", "audio/mpeg"),
+  video = media.rule(10, "video/mp4"),
+}
+local NAMES = { image = "image", audio = "voice", video = "video" }
 
 ---@type Channel
 local M = {
@@ -20,7 +27,8 @@ local M = {
     "From the account's basic configuration; begins with wx"),
   check = settings.check,
   capabilities = {
-    text = TEXT_BYTES, text_unit = "bytes", kinds = { "text", "card", "location" }, buttons = 10,
+    text = TEXT_BYTES, text_unit = "bytes", kinds = { "text", "image", "audio", "video", "card" }, buttons = 10,
+    image = "10MB", audio = "2MB", video = "10MB",
     reply_window = { time = "48h", count = 5 }, rate = 50, at_once = 8,
   },
 }
@@ -44,9 +52,14 @@ function M.receive(req, ctx)
     return 403, "it is for another account"
   end
   local m = message_of(x)
-  if m and not shared.hand_over(ctx, m) then return 503, "" end -- pushed again
+  if not m then return 200, "success" end
+  local taken
+  if m.media then taken = media.take(ctx, m, api.fetch) else taken = shared.hand_over(ctx, m) end
+  if not taken then return 503, "" end -- pushed again
   return 200, "success"
 end
+
+function M.poll(ctx) return media.late(ctx, api.fetch) end
 
 -- --- out -------------------------------------------------------------------
 
@@ -76,13 +89,22 @@ local function card_messages(card)
   return { { msgtype = "msgmenu", msgmenu = { head_content = head, list = menu, tail_content = "" } } }
 end
 
--- What WeChat is sent for an item; nil if it cannot show that.
+local function file_message(item)
+  local name = NAMES[item.kind]
+  return { msgtype = name, [name] = {}, of_file = true }
+end
+
+-- What WeChat is sent for an item; nil if it cannot show that, and why.
 local function messages_of(item)
+  if item.file then return media.list(item, FILES, file_message, texts) end
   if item.kind == "card" then return card_messages(item.card) end
   local text = shared.words_of(item)
   return text and texts(text)
 end
 
-function M.send(item, ctx) return api.send(item, messages_of(item), ctx.config) end
+function M.send(item, ctx)
+  local list, trouble = messages_of(item)
+  return trouble or api.send(item, list, ctx.config)
+end
 
 return M

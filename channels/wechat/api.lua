@@ -1,7 +1,7 @@
 -- Calls of WeChat's API, for official accounts and mini programs: one token for
--- all that wait; what error codes mean.
+-- all that wait; files both ways; what error codes mean.
 local http, json, secret = require "http", require "json", require "secret"
-local shared = require "lib.channels"
+local shared, media = require "lib.channels", require "lib.media"
 
 local API = "https://api.weixin.qq.com"
 
@@ -10,6 +10,7 @@ local M = {}
 local STALE = { [40001] = true, [40014] = true, [42001] = true }
 local RETRY = { [-1] = 5, [40001] = 60, [40014] = 60, [42001] = 60, [45009] = 600, [45011] = 60, [45047] = 600 }
 local FAILED = {
+  [40004] = "unsupported", [40005] = "unsupported", [40006] = "unsupported", [45001] = "unsupported",
   [40003] = "no_recipient", [43004] = "no_recipient", [50005] = "no_recipient",
   [43019] = "refused", [48002] = "refused", [87014] = "content_refused",
   [45015] = "window_closed",
@@ -19,6 +20,10 @@ local WORDS = {
   [-1] = "微信系统繁忙 / WeChat is busy",
   [40001] = "AppSecret 不对 / the AppSecret is wrong",
   [40003] = "openid 不属于此账号，或用户未关注 / the openid is not of this account, or no follower of it",
+  [40004] = "微信不收这种媒体 / WeChat does not take this kind of media",
+  [40005] = "微信不收这种文件 / WeChat does not take this type of file",
+  [40006] = "文件太大 / the file is too large",
+  [40007] = "媒体已过期（只存三天） / the media is over: WeChat keeps it for three days",
   [40013] = "AppID 不对 / the AppID is wrong",
   [40125] = "AppSecret 不对 / the AppSecret is wrong",
   [40164] = "服务器的 IP 不在账号的 IP 白名单里 / this server's IP is not in the account's allow-list",
@@ -27,6 +32,7 @@ local WORDS = {
   [43019] = "用户在黑名单里 / the user is on the blacklist",
   [44002] = "内容为空 / the body is empty",
   [44004] = "内容为空 / the text is empty",
+  [45001] = "文件太大 / the file is too large",
   [45002] = "内容太长 / the text is too long",
   [45009] = "今日接口调用次数用完 / today's quota of calls is used up",
   [45011] = "调用太频繁 / too many calls a minute",
@@ -61,8 +67,9 @@ function M.fetch_token(config)
 end
 
 -- Calls with the token, once more with a fresh one if WeChat says it is stale.
-local function call(config, path, body, timeout)
-  local key, text = "token:" .. config.appid, json.encode(body)
+-- work(token) gives an answer, or nil and why nobody answered.
+local function with_token(config, work)
+  local key = "token:" .. config.appid
   for try = 1, 2 do
     local token, refusal, why = shared.token(key, function()
       local got, nobody = M.fetch_token(config)
@@ -73,17 +80,85 @@ local function call(config, path, body, timeout)
       if refusal then refusal.of_token = true end
       return refusal, why
     end
-    local answer, trouble = post(config, path, { query = { access_token = secret.hide(token) }, body = text,
-      headers = { ["content-type"] = "application/json" }, timeout = timeout })
+    local answer, trouble = work(secret.hide(token))
     if not answer then return nil, trouble end
     if try == 2 or not STALE[answer.errcode] then return answer end
     shared.forget(key, token)
   end
 end
 
--- Sends a customer service message; nil when it went well, else what send() answers.
-function M.say(config, message, timeout)
-  local answer, why = call(config, "/cgi-bin/message/custom/send", message, timeout)
+local function call(config, path, body, timeout)
+  local text = json.encode(body)
+  return with_token(config, function(token)
+    return post(config, path, { query = { access_token = token }, body = text,
+      headers = { ["content-type"] = "application/json" }, timeout = timeout })
+  end)
+end
+
+-- --- files -----------------------------------------------------------------
+
+-- What one picture's link in a push may name: the body of a plain push is not
+-- signed, and nobody shall make us fetch from elsewhere.
+local function is_theirs(url, config)
+  if not shared.given(url) then return false end
+  local base = shared.given(config.api) and shared.base(config) .. "/"
+  return url:find "^https?://[%w%-%.]+%.qpic%.cn/" ~= nil or base and url:sub(1, #base) == base or false
+end
+
+-- What an answer without a file means for who waits for one.
+local function no_file(answer, why)
+  if not answer then return nil, "unavailable", why end
+  return nil, RETRY[answer.errcode] and "unavailable" or "not_found", M.sentence(answer)
+end
+
+local function by_id(ctx, m, timeout)
+  local config, file, code, why = ctx.config, nil, nil, nil
+  local answer, nobody = with_token(config, function(token)
+    file, code, why = ctx.file { url = shared.base(config, API) .. "/cgi-bin/media/get", or_json = true,
+      query = { access_token = token, media_id = m.id }, mime = m.mime, timeout = timeout }
+    if file then return { errcode = 0 } end
+    if code ~= "answer" then return nil, why end
+    why.errcode = why.errcode or 0
+    return why
+  end)
+  if file then return file end
+  if answer and shared.given(answer.video_url) then
+    return ctx.file { url = answer.video_url, mime = m.mime, timeout = timeout }
+  end
+  if code and code ~= "answer" then return nil, code, why end
+  return no_file(answer, nobody)
+end
+
+-- For media.take: m is { id, url, mime } of a push.
+function M.fetch(ctx, m, timeout)
+  if is_theirs(m.url, ctx.config) then
+    local file, code, why = ctx.file { url = m.url, timeout = timeout }
+    if file or not m.id or not ctx.config.secret or shared.LATER[code] then return file, code, why end
+  end
+  if not shared.given(m.id) or not ctx.config.secret then return nil, "not_found", "there is no AppSecret" end
+  return by_id(ctx, m, timeout)
+end
+
+local KEPT = "70h" -- WeChat keeps it for three days
+
+local function key_of(config, item, kind) return ("%s:%s:%s"):format(config.appid, kind, item.file.id) end
+
+-- The media_id of an item's file, or nil and what is in the way.
+local function media_id(config, item, kind)
+  return media.id_of(key_of(config, item, kind), KEPT, function()
+    local answer, why = with_token(config, function(token)
+      return post(config, "/cgi-bin/media/upload", { query = { access_token = token, type = kind },
+        multipart = { { name = "media", file = item.file } }, timeout = "25s" })
+    end)
+    if answer and answer.errcode == 0 and answer.media_id then return answer.media_id end
+    return nil, M.trouble_of(answer, why)
+  end)
+end
+
+-- --- messages --------------------------------------------------------------
+
+-- What send() answers for this; nil when it went well.
+function M.trouble_of(answer, why)
   if not answer then return { retry = 5, why = why } end
   local code = answer.errcode
   if answer.of_token and code ~= -1 and code ~= 45009 and code ~= 45011 then
@@ -94,13 +169,39 @@ function M.say(config, message, timeout)
   return { failed = FAILED[code] or "refused", why = M.sentence(answer) }
 end
 
+-- Sends a customer service message; nil when it went well, else what send() answers.
+function M.say(config, message, timeout)
+  local answer, why = call(config, "/cgi-bin/message/custom/send", message, timeout)
+  return M.trouble_of(answer, why), answer and answer.errcode
+end
+
+-- A message whose media_id is of the item's file; uploaded again if WeChat does
+-- not know it any more.
+local function say_file(config, item, message)
+  local kind = message.msgtype
+  for _ = 1, 2 do
+    local id, trouble = media_id(config, item, kind)
+    if not id then return trouble end
+    local code
+    message[kind].media_id = id
+    trouble, code = M.say(config, message)
+    if code ~= 40007 then return trouble end
+    media.forget(key_of(config, item, kind))
+  end
+  return { retry = 60, why = M.sentence { errcode = 40007 } }
+end
+
 -- Sends an item as these messages, one after the other.
 function M.send(item, list, config)
   if not list then return shared.no_files(item) end
   if not config.secret then return { failed = "config", why = "没有填写 AppSecret / there is no AppSecret" } end
   return shared.send_all(item, list, function(message)
     message.touser = item.to
-    return M.say(config, message)
+    if message.of_file then
+      message.of_file = nil
+      return say_file(config, item, message)
+    end
+    return (M.say(config, message))
   end)
 end
 

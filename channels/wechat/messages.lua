@@ -1,5 +1,8 @@
 -- What a push means: a message for the house, or nothing.
-local words = require("lib.channels").words
+local shared = require "lib.channels"
+local given, words = shared.given, shared.words
+
+local VOICES = { amr = "audio/amr", mp3 = "audio/mpeg" }
 
 local function scene(key) return type(key) == "string" and key:gsub("^qrscene_", "") or nil end
 
@@ -8,14 +11,30 @@ local events = {
   SCAN = function(x) return words("[扫码]", scene(x.EventKey)) end,
   CLICK = function(x) return words("[菜单]", x.EventKey) end,
 }
+for _, name in ipairs { "scancode_push", "scancode_waitmsg" } do
+  events[name] = function(x)
+    return words("[菜单]", x.EventKey, type(x.ScanCodeInfo) == "table" and x.ScanCodeInfo.ScanResult or nil)
+  end
+end
 
--- Files: PicUrl and MediaId are where a download would begin.
+local function number(value) return type(value) == "number" and ("%.0f"):format(value) or value end
+
+-- A message that bears a file: what api.fetch needs of it.
+local function bearing(kind, x, more)
+  more = more or {}
+  return { kind = kind, media = { id = number(x.MediaId), url = x.PicUrl, mime = more.mime }, text = more.text,
+    link = given(x.PicUrl) and x.PicUrl or nil }
+end
+
 local kinds = {
   text = function(x) return { kind = "text", text = x.Content } end,
-  image = function(x) return { kind = "text", text = words("[图片]", x.PicUrl) } end,
-  voice = function(x) return { kind = "text", text = words("[语音]", x.Recognition) } end,
-  video = function() return { kind = "text", text = "[视频]" } end,
-  shortvideo = function() return { kind = "text", text = "[视频]" } end,
+  image = function(x) return bearing("image", x) end,
+  voice = function(x)
+    local format = given(x.Format) and x.Format:lower() or "amr"
+    return bearing("audio", x, { mime = VOICES[format], text = given(x.Recognition) and x.Recognition or nil })
+  end,
+  video = function(x) return bearing("video", x) end,
+  shortvideo = function(x) return bearing("video", x) end,
   link = function(x) return { kind = "text", text = words("[链接]", x.Title, x.Description, x.Url) } end,
   location = function(x)
     local lat, lng = tonumber(x.Location_X), tonumber(x.Location_Y)
@@ -30,8 +49,7 @@ local kinds = {
 
 -- Events have no MsgId; FromUserName is added by whoever looks for repeats.
 local function dedupe_of(x)
-  if type(x.MsgId) == "number" then return ("%.0f"):format(x.MsgId) end -- tostring would round it
-  if x.MsgId then return tostring(x.MsgId) end
+  if x.MsgId then return tostring(number(x.MsgId)) end -- tostring would round it
   return table.concat({ "e", tostring(x.FromUserName), tostring(x.CreateTime), tostring(x.Event),
     tostring(x.EventKey or "") }, ":")
 end

@@ -133,11 +133,6 @@ describe("channel wechat, out", { only = "none" }, function()
       assert.equal("[位置] 外滩 (31.200000,121.500000)", sent(1).json.text.content)
     end)
 
-    it("as files are not there yet, and say so", function()
-      item.kind, item.file = "image", "f_1"
-      assert.equal("unsupported", adapter.send(item, ctx).failed)
-    end)
-
     it("are dead at once while the settings are wrong", function()
       ctx.config.secret = nil
       assert.equal("config", adapter.send(item, ctx).failed)

@@ -48,8 +48,9 @@
 #define LIMIT_TASKS 10000                      /* suspended, per unit */
 #define LIMIT_HTTP_BODY (1024 * 1024) /* answer to a script's http call */
 #define LIMIT_HTTP_BODY_MOST (8 * 1024 * 1024) /* both ways, when asked for */
-#define LIMIT_HTTP_HEADERS 50                  /* of a script's http call */
-#define LIMIT_POST_BYTES (4 * 1024 * 1024)     /* of a mail that is read */
+#define LIMIT_HTTP_WORD_BYTES (64 * 1024)  /* of a platform that has no file */
+#define LIMIT_HTTP_HEADERS 50              /* of a script's http call */
+#define LIMIT_POST_BYTES (4 * 1024 * 1024) /* of a mail that is read */
 #define LIMIT_POST_BYTES_MOST (8 * 1024 * 1024)
 #define LIMIT_POST_SEND_BYTES (16 * 1024 * 1024) /* a mail that is sent */
 #define LIMIT_POST_TO 100                        /* addresses of one */

@@ -92,7 +92,9 @@ enum ask_kind {
     ASK_IMAP,        /* post: a mailbox is read */
     ASK_SMTP,        /* post: a mail is sent */
     ASK_FILE, /* number = channel; http, or data = the bytes (not JSON); name,
-                 was = its type -> data = {"id","name","mime",...} */
+                 was = its type -> data = {"id","name","mime",...}; data =
+                 "json" beside http: a word in JSON is taken, too -> was =
+                 "answer", data = that */
     ASK_FILE_BODY, /* number = id of a file -> data: its bytes, at most
                       LIMIT_HTTP_BODY_MOST */
     ASK_TEST       /* name = step, data: of a *_test.lua, to its runner */

@@ -26,12 +26,12 @@ function Context.deliver(message) end
 function Context.receipt(receipt) end
 
 ---Waits.
----Takes a platform's media into the house's files: from a url (with everything an HttpCall has; it streams to disk, past the script's memory), or from bytes. nil, code, detail: nobody there, "not_found", "too_large", "unsupported" (not a type the house takes, or not what it says it is).
+---Takes a platform's media into the house's files: from a url (with everything an HttpCall has; it streams to disk, past the script's memory), or from bytes. Without a name the one of Content-Disposition counts, then the url's. nil, code, detail: nobody there, "not_found", "too_large", "unsupported" (not a type the house takes, or not what it says it is). With or_json a platform that has no file may say why in JSON (whatever the status; without Content-Disposition): nil, "answer", the table.
 ---
 ---local photo, code = ctx.file{ url = x.PicUrl, name = "photo.jpg" }
 ---if photo then ctx.deliver{ from = id, kind = "image", file = photo } end
----@param from { url?: string, headers?: table, body?: string, name?: string, mime?: string, max_bytes?: integer|string, timeout?: Duration }
----@return File|nil, string?, string?
+---@param from { url?: string, headers?: table, body?: string, name?: string, mime?: string, max_bytes?: integer|string, timeout?: Duration, or_json?: boolean }
+---@return File|nil, string?, string|table|nil
 function Context.file(from) end
 
 ---Waits.

@@ -85,6 +85,9 @@ void tidy_beat(struct server *s);
 
 /* --- scripts.c: take the ask --- */
 void file_ask(struct server *s, struct script_ask *ask);
+/* Is what was answered a platform's word, and no file? No success, or text and
+ * JSON without a file's name (Content-Disposition). */
+bool file_is_word(int status, struct slice headers);
 void file_body_ask(struct server *s, struct script_ask *ask);
 /* Files of a request, opened one after the other; the fds are the receiver's
  * unless result is an error (then none is open). */

@@ -34,8 +34,7 @@ static int broken(struct multipart *m, int code, const char *why)
 
 /* --- header values -------------------------------------------------------- */
 
-/* name=value or name="value" in a header's parameters; .at NULL: none. */
-static struct slice parameter(struct slice head, const char *name)
+struct slice multipart_parameter(struct slice head, const char *name)
 {
     size_t n = strlen(name);
     bool quoted = false;
@@ -92,8 +91,8 @@ static int begin_part(struct multipart *m)
         size_t n = nl ? (size_t)(nl - rest.at) : rest.len;
         struct slice line = slice_trim((struct slice){rest.at, n});
         if (header_is(line, "content-disposition", &value)) {
-            p.name = parameter(value, "name");
-            p.filename = parameter(value, "filename");
+            p.name = multipart_parameter(value, "name");
+            p.filename = multipart_parameter(value, "filename");
             p.has_filename = p.filename.at != NULL;
         } else if (header_is(line, "content-type", &value)) {
             p.type = value;
@@ -229,7 +228,7 @@ int multipart_init(struct multipart *m, struct slice type,
 {
     static const char kind[] = "multipart/form-data";
     const size_t n = sizeof kind - 1;
-    struct slice edge = parameter(type, "boundary");
+    struct slice edge = multipart_parameter(type, "boundary");
     *m = (struct multipart){.calls = *calls, .arg = arg};
     if (type.len < n || !slice_is_nocase((struct slice){type.at, n}, kind) ||
         edge.len == 0 || edge.len > MULTIPART_EDGE ||

@@ -43,3 +43,5 @@ void multipart_fini(struct multipart *m);
 /* ERR_BAD_REQUEST / ERR_TOOBIG, from then on always; m->why says it. */
 int multipart_feed(struct multipart *m, struct slice piece);
 bool multipart_is_whole(const struct multipart *m);
+/* name=value or name="value" in a header's parameters; .at NULL: none. */
+struct slice multipart_parameter(struct slice head, const char *name);

@@ -9,7 +9,9 @@
  */
 #include "app/asks.h"
 #include "app/files/files.h"
+#include "app/files/multipart.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/limits.h"
 #include <stdio.h>
 #include <unistd.h>
@@ -22,7 +24,10 @@ struct fetch {
     struct keep keep;
     int64_t most;
     bool has_more, ended;
-    struct err err; /* why it was given up */
+    bool or_json; /* then JSON without a file's name is the platform's word */
+    bool word;    /* the platform speaks, instead of sending a file */
+    struct buf said; /* what it says */
+    struct err err;  /* why it was given up */
 };
 
 static void refuse(struct fetch *f, const struct err *e)
@@ -32,6 +37,7 @@ static void refuse(struct fetch *f, const struct err *e)
     if (f->upload)
         upload_drop(f->upload);
     f->upload = NULL;
+    buf_fini(&f->said);
     asks_refuse(f->s, ask, copy.code, copy.text);
 }
 
@@ -49,23 +55,9 @@ static void on_kept(struct keep *k)
     struct jsonw w = jsonw_on(&out);
     file_put_json(&w, &k->file);
     ask->data = slice_dup(ask->arena, buf_slice(&out));
+    ask->was = SLICE("");
     buf_fini(&out);
     asks_answer(f->s, ask);
-}
-
-/* "a.jpg" of what the platform says, or of the url. */
-static struct slice name_of(const struct fetch *f)
-{
-    struct slice url = f->ask->http ? f->ask->http->url : SLICE("");
-    if (f->ask->name.len || !url.len)
-        return f->ask->name;
-    const char *end = memchr(url.at, '?', url.len);
-    size_t n = end ? (size_t)(end - url.at) : url.len;
-    const char *slash = memrchr(url.at, '/', n);
-    struct slice last =
-        slash ? (struct slice){slash + 1, n - (size_t)(slash + 1 - url.at)}
-              : SLICE("");
-    return last.len && memchr(last.at, '.', last.len) ? last : SLICE("");
 }
 
 static struct slice header_of(struct slice lines, const char *name)
@@ -81,6 +73,51 @@ static struct slice header_of(struct slice lines, const char *name)
         lines.len -= len;
     }
     return SLICE("");
+}
+
+/* "a b" of "a%20b"; what is no escape stays. */
+static struct slice unescaped(struct arena *a, struct slice s)
+{
+    char *out = arena_text(a, s.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.at[i];
+        if (c == '%' && i + 2 < s.len &&
+            hex_decode((struct slice){s.at + i + 1, 2}, &c, 1))
+            i += 2;
+        out[n++] = (char)c;
+    }
+    return (struct slice){out, n};
+}
+
+/* "a.jpg" of a Content-Disposition; "" without one. */
+static struct slice disposed_name(const struct fetch *f)
+{
+    struct slice of = header_of(f->call.answer_headers, "content-disposition");
+    struct slice name = multipart_parameter(of, "filename*");
+    if (slice_starts(name, "UTF-8''") || slice_starts(name, "utf-8''"))
+        name = (struct slice){name.at + 7, name.len - 7};
+    else
+        name = multipart_parameter(of, "filename");
+    return name.len ? unescaped(f->ask->arena, name) : SLICE("");
+}
+
+/* "a.jpg" of what the script or the platform says, or of the url. */
+static struct slice name_of(const struct fetch *f)
+{
+    struct slice url = f->ask->http ? f->ask->http->url : SLICE("");
+    if (f->ask->name.len || !url.len)
+        return f->ask->name;
+    struct slice said = disposed_name(f);
+    if (said.len)
+        return said;
+    const char *end = memchr(url.at, '?', url.len);
+    size_t n = end ? (size_t)(end - url.at) : url.len;
+    const char *slash = memrchr(url.at, '/', n);
+    struct slice last =
+        slash ? (struct slice){slash + 1, n - (size_t)(slash + 1 - url.at)}
+              : SLICE("");
+    return last.len && memchr(last.at, '.', last.len) ? last : SLICE("");
 }
 
 static void keep(struct fetch *f)
@@ -100,6 +137,33 @@ static void keep(struct fetch *f)
 }
 
 /* --- from a url ----------------------------------------------------------- */
+
+bool file_is_word(int status, struct slice headers)
+{
+    struct slice type = header_of(headers, "content-type");
+    if (status < 200 || status > 299)
+        return true;
+    return !header_of(headers, "content-disposition").len &&
+           (slice_starts(type, "application/json") ||
+            slice_starts(type, "text/"));
+}
+
+/* True if that was an answer in JSON: it goes to the script. */
+static bool answer_word(struct fetch *f)
+{
+    struct script_ask *ask = f->ask;
+    struct json *j;
+    if (buf_add_slice(&f->said, f->call.answer) ||
+        json_parse(ask->arena, buf_slice(&f->said), NULL, &j) < 0 ||
+        !json_is(j, JSON_OBJECT))
+        return false;
+    upload_drop(f->upload);
+    ask->data = slice_dup(ask->arena, buf_slice(&f->said));
+    ask->was = SLICE("answer");
+    buf_fini(&f->said);
+    asks_answer(f->s, ask);
+    return true;
+}
 
 static void give_up(struct fetch *f, int code, const char *why)
 {
@@ -122,6 +186,11 @@ static void take_more(struct fetch *f)
         upload_waiting(f->upload) > FILES_PIECES_BYTES)
         return;
     f->has_more = false;
+    if (f->word) {
+        if (buf_add_slice(&f->said, httpc_read(f->s->net, &f->call)))
+            give_up(f, ERR_UNAVAILABLE, "the answer is no file, and long");
+        return;
+    }
     upload_write(f->upload, httpc_read(f->s->net, &f->call));
     if (upload_bytes(f->upload) > f->most)
         too_long(f);
@@ -145,6 +214,9 @@ static void on_head(struct httpc_call *c)
     int64_t length;
     char why[64];
     snprintf(why, sizeof why, "the answer was %d", c->status);
+    f->word = f->or_json && file_is_word(c->status, c->answer_headers);
+    if (f->word)
+        return;
     if (c->status < 200 || c->status > 299)
         give_up(f, c->status == 404 ? ERR_NOT_FOUND : ERR_UNAVAILABLE, why);
     else if (slice_to_i64(header_of(c->answer_headers, "content-length"),
@@ -169,8 +241,13 @@ static void on_done(struct httpc_call *c)
         e = c->err;
         e.code = c->result;
     }
-    if (!e.code && (c->status < 200 || c->status > 299))
-        err_set(&e, ERR_UNAVAILABLE, "the answer was %d", c->status);
+    /* A short answer is here before its head was told. */
+    f->word = f->or_json && file_is_word(c->status, c->answer_headers);
+    if (!e.code && f->word && answer_word(f))
+        return;
+    if (!e.code && (f->word || c->status < 200 || c->status > 299))
+        err_set(&e, c->status == 404 ? ERR_NOT_FOUND : ERR_UNAVAILABLE,
+                "the answer was %d, and no file", c->status);
     if (!e.code) {
         upload_write(f->upload, c->answer);
         if (upload_bytes(f->upload) > f->most)
@@ -201,6 +278,8 @@ void file_ask(struct server *s, struct script_ask *ask)
     if (h && h->body_max && (int64_t)h->body_max < f->most)
         f->most = (int64_t)h->body_max;
     f->upload = upload_new(s->filing, on_moved, f);
+    f->or_json = h && slice_is(ask->data, "json");
+    buf_init(&f->said, LIMIT_HTTP_WORD_BYTES);
     if (!h) {
         f->ended = true;
         upload_write(f->upload, ask->data);

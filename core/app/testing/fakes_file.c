@@ -6,6 +6,7 @@
  * status that is no success is told as the house tells it; bytes of a file
  * that was never brought are its id in pointed brackets.
  */
+#include "app/files/files.h"
 #include "app/testing/fakes.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -35,6 +36,15 @@ void fake_file_keep(struct fakes *f, struct script_ask *ask)
     struct slice body = ask->http ? ask->http->answer : ask->data;
     if (ask->result)
         return;
+    struct json *j;
+    if (ask->http && slice_is(ask->data, "json") &&
+        file_is_word(ask->http->status, ask->http->answer_headers) &&
+        json_parse(ask->arena, body, NULL, &j) >= 0 &&
+        json_is(j, JSON_OBJECT)) {
+        ask->was = SLICE("answer");
+        ask->data = slice_dup(ask->arena, body);
+        return;
+    }
     if (ask->http && (ask->http->status < 200 || ask->http->status > 299)) {
         ask->result =
             err_set(&ask->err,
@@ -56,6 +66,7 @@ void fake_file_keep(struct fakes *f, struct script_ask *ask)
     struct jsonw w = jsonw_on(&out);
     file_put_json(&w, &row);
     ask->data = slice_dup(ask->arena, buf_slice(&out));
+    ask->was = SLICE("");
     buf_fini(&out);
 }
 

@@ -376,13 +376,16 @@ static const struct api_call context_calls[] = {
      "1"},
     {"file", NULL, COMES_IN, API_LUA | API_WAITS,
      "(from: { url?: string, headers?: table, body?: string, name?: string, "
-     "mime?: string, max_bytes?: integer|string, timeout?: Duration }): "
-     "File|nil, string?, string?",
+     "mime?: string, max_bytes?: integer|string, timeout?: Duration, "
+     "or_json?: boolean }): File|nil, string?, string|table|nil",
      "Takes a platform's media into the house's files: from a url (with "
      "everything an HttpCall has; it streams to disk, past the script's "
-     "memory), or from bytes. nil, code, detail: nobody there, \"not_found\", "
+     "memory), or from bytes. Without a name the one of Content-Disposition "
+     "counts, then the url's. nil, code, detail: nobody there, \"not_found\", "
      "\"too_large\", \"unsupported\" (not a type the house takes, or not what "
-     "it says it is).\n\n"
+     "it says it is). With or_json a platform that has no file may say why in "
+     "JSON (whatever the status; without Content-Disposition): nil, "
+     "\"answer\", the table.\n\n"
      "local photo, code = ctx.file{ url = x.PicUrl, name = \"photo.jpg\" }\n"
      "if photo then ctx.deliver{ from = id, kind = \"image\", file = photo } "
      "end",
@@ -420,7 +423,7 @@ static void fill_context(lua_State *L)
     const struct api_module *m = &context_module;
     api_waits(L, m, "deliver", deliver_start, ask_finish);
     api_waits(L, m, "receipt", receipt_start, ask_finish);
-    api_waits(L, m, "file", file_start, ask_finish);
+    api_waits(L, m, "file", file_start, file_finish);
     api_waits(L, m, "file_body", file_body_start, file_body_finish);
 }
 

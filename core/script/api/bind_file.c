@@ -27,11 +27,11 @@ static struct slice own_text(lua_State *L, struct script_ask *ask,
 /* The table at 1 becomes one that is only a request. */
 static void only_request(lua_State *L)
 {
-    static const char *const ours[] = {"name", "mime", "max_bytes"};
+    static const char *const ours[] = {"name", "mime", "max_bytes", "or_json"};
     lua_newtable(L);
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         bool skip = false;
-        for (int i = 0; i < 3 && lua_type(L, -2) == LUA_TSTRING; i++)
+        for (int i = 0; i < 4 && lua_type(L, -2) == LUA_TSTRING; i++)
             skip |= strcmp(lua_tostring(L, -2), ours[i]) == 0;
         if (skip)
             continue;
@@ -60,6 +60,10 @@ int file_start(lua_State *L)
     }
     if (option_push(L, 1, "url")) {
         lua_pop(L, 1);
+        if (option_push(L, 1, "or_json")) {
+            ask->data = lua_toboolean(L, -1) ? SLICE("json") : SLICE("");
+            lua_pop(L, 1);
+        }
         only_request(L);
         ask->http = arena_one(ask->arena, struct http_call);
         http_read_request(L, ask);
@@ -71,6 +75,22 @@ int file_start(lua_State *L)
         bind_raise(L, "ctx.file: say url, or body with 1 byte to 8 MB");
     ask->data = slice_dup(ask->arena, body);
     return calls_waiting(L, t);
+}
+
+int file_finish(lua_State *L)
+{
+    struct task *t = bind_task(L, "ctx.file");
+    const struct script_ask *ask = t->answer;
+    int got = bind_wait_result(L, t);
+    if (got < 0 || !ask)
+        return bind_trouble_of(L, got, ask ? ask->err.text : "");
+    bool word = slice_is(ask->was, "answer");
+    if (word) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "answer");
+    }
+    value_push_text(L, ask->arena, ask->data, NULL);
+    return word ? 3 : 1;
 }
 
 /* "fi_..." or { id = "fi_..." } at idx; 0: neither. */

@@ -37,6 +37,7 @@ int64_t calls_size(lua_State *L, int idx, int64_t most, const char *what);
 void http_read_request(lua_State *L, struct script_ask *ask);
 /* bind_file.c */
 int file_start(lua_State *L);
+int file_finish(lua_State *L);
 int file_body_start(lua_State *L);
 int file_body_finish(lua_State *L);
 uint64_t file_id_at(lua_State *L, int idx); /* "fi_" text, { id = }; 0 */

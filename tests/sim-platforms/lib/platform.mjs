@@ -25,6 +25,7 @@ export const FAULTS = {
   lose_answers: 0, // so many calls do their work, but are cut off unanswered
   repeat: 0, // each callback comes so many times more
   reorder: 0, // so many callbacks are held back and come the other way round
+  media: 0, // so many downloads of files fail
   forge: 0, // so many callbacks are signed with another key
 };
 

@@ -2,6 +2,7 @@
 // Feishu / Lark, from its side: events sealed with the Encrypt Key and signed, or
 // plain with the Verification Token; a tenant token; uuid as idempotency key.
 import { lark_seal, sha256 } from '../lib/crypto.mjs';
+import { as_file } from '../lib/media.mjs';
 import { Platform, hex, json, multipart, parse } from '../lib/platform.mjs';
 
 const said = (code, msg, data, status) => json({ code, msg, ...(data ? { data } : {}) }, status ?? (code ? 400 : 200));
@@ -65,7 +66,7 @@ class Feishu extends Platform {
   #download(c) {
     const m = this.media.get(c.part[1]);
     if (!m || !['image', 'file'].includes(c.query.type)) return said(234003, 'File not in msg.');
-    return { status: 200, headers: { 'content-type': m.type, 'content-disposition': `attachment; filename="${m.name}"` }, body: m.data };
+    return as_file(m);
   }
 
   // --- events -------------------------------------------------------------------

@@ -6,7 +6,7 @@ import { WeChat, err } from './wechat.mjs';
 
 class WeApp extends WeChat {
   constructor(given) {
-    super({ format: 'json', appid: 'wx5e1f00d0000000b2', original_id: 'gh_ba9876543210', ...given }, 'weapp', { kinds: ['text', 'image', 'link', 'miniprogrampage'] });
+    super({ format: 'json', appid: 'wx5e1f00d0000000b2', original_id: 'gh_ba9876543210', ...given }, 'weapp', { kinds: ['text', 'image', 'link', 'miniprogrampage'], uploads: ['image'] });
     this.codes = new Map();
     this.on_call('GET', '/sns/jscode2session', (c) => this.#login(c));
   }

@@ -4,20 +4,25 @@
 // and 5 for each word of the customer; tokens that end; media for three days.
 // weapp.mjs is the same house with other rules.
 import { from_xml, open, seal, sorted_sha1, to_xml } from '../lib/crypto.mjs';
+import { as_file, misfit, png } from '../lib/media.mjs';
 import { Platform, hex, json, multipart, parse } from '../lib/platform.mjs';
 
 const HOUR = 3600_000;
 const DAY = 24 * HOUR;
 export const ERRORS = {
-  '-1': 'system error', 40001: 'invalid credential, access_token is invalid or not latest', 40003: 'invalid openid', 40004: 'invalid media type', 40007: 'invalid media_id',
+  '-1': 'system error', 40001: 'invalid credential, access_token is invalid or not latest', 40003: 'invalid openid', 40004: 'invalid media type', 40005: 'invalid file type', 40007: 'invalid media_id',
   40008: 'invalid message type', 40013: 'invalid appid', 40014: 'invalid access_token', 40125: 'invalid appsecret', 41001: 'access_token missing', 42001: 'access_token expired',
-  44002: 'empty post data', 44004: 'empty content', 45002: 'content size out of limit', 45009: 'reach max api daily quota limit', 45011: 'api minute-quota reach limit',
+  44002: 'empty post data', 44004: 'empty content', 45001: 'media size out of limit', 45002: 'content size out of limit', 45009: 'reach max api daily quota limit', 45011: 'api minute-quota reach limit',
   45015: 'response out of time limit or subscription is canceled', 45047: 'out of response count limit', 45072: 'invalid command', 45081: 'already in the typing state',
   47001: 'data format error', 48001: 'api unauthorized', 87014: 'risky content',
 };
 export const err = (code, more = '') => json({ errcode: code, errmsg: `${ERRORS[code] ?? 'error'} rid: ${hex(4)}${more}` });
 const OK = { errcode: 0, errmsg: 'ok' };
 
+/** What media/upload takes of each type: MB, and what is in it. */
+const UPLOADS = {
+  image: [10, 'image/png', 'image/jpeg', 'image/gif'], voice: [2, 'audio/amr', 'audio/mpeg'], video: [10, 'video/mp4'], thumb: [64 / 1024, 'image/jpeg'],
+};
 /** Bytes and the object of each kind of message that may be sent. */
 const KINDS = {
   text: (o) => (typeof o.content !== 'string' || !o.content ? 44004 : Buffer.byteLength(o.content) > 2048 ? 45002 : 0),
@@ -35,7 +40,7 @@ export class WeChat extends Platform {
       appid: 'wx5e1f00d0000000a1', secret: hex(16), token: hex(8), encoding_aes_key: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
       original_id: 'gh_0123456789ab', mode: 'plain', format: 'xml', token_life_s: 7200, per_message: 5, customer: 'oANNA0000000000000000000001',
     });
-    this.rules = { kinds: ['text', 'image', 'voice', 'video', 'news', 'mpnews', 'mpnewsarticle', 'wxcard', 'music', 'msgmenu', 'miniprogrampage'], ...rules };
+    this.rules = { kinds: ['text', 'image', 'voice', 'video', 'news', 'mpnews', 'mpnewsarticle', 'wxcard', 'music', 'msgmenu', 'miniprogrampage'], uploads: ['image', 'voice', 'video', 'thumb'], ...rules };
     this.on_call('GET', '/cgi-bin/token', (c) => this.#classic(c));
     this.on_call('POST', '/cgi-bin/stable_token', (c) => this.#stable(c));
     this.on_call('POST', '/cgi-bin/message/custom/send', (c) => this.#send(c));
@@ -130,7 +135,7 @@ export class WeChat extends Platform {
     if (b.msgtype === 'msgmenu') return [o.head_content, ...o.list.map((x) => `[${x.content}]`), o.tail_content].filter(Boolean).join('\n');
     if (b.msgtype === 'news') return o.articles.map((a) => `${a.title} ${a.url}`).join('\n');
     if (b.msgtype === 'link') return `${o.title} ${o.url}`;
-    return `[${b.msgtype}] ${o.media_id ?? o.title ?? ''}`;
+    return `[${b.msgtype}] ${this.media.get(o.media_id)?.name ?? o.title ?? ''}`;
   }
   #typing(c) {
     const no = this.signed(c);
@@ -153,12 +158,16 @@ export class WeChat extends Platform {
   #upload(c) {
     const no = this.signed(c);
     if (no) return no;
-    const limits = { image: 10 << 20, voice: 2 << 20, video: 10 << 20, thumb: 64 << 10, file: 20 << 20 };
-    const limit = limits[c.query.type];
+    const rule = this.rules.uploads.includes(c.query.type) && UPLOADS[c.query.type];
     const file = multipart(c);
-    if (!limit) return err(40004);
-    if (!file?.data || file.field !== 'media') return json({ errcode: 41005, errmsg: 'media data missing' });
-    if (file.data.length > limit) return json({ errcode: 45001, errmsg: 'media size out of limit' });
+    const no_file = !file?.data || file.field !== 'media' || !file.name;
+    const wrong = rule && !no_file && misfit(file.data, rule);
+    const refused = !rule ? err(40004) : no_file ? json({ errcode: 41005, errmsg: 'media data missing' }) : wrong ? err(wrong === 'size' ? 45001 : 40005) : null;
+    if (refused) {
+      this.refuse(parse(refused.body).errmsg, `${c.query.type} ${file?.name} ${file?.data?.length}`);
+      return refused;
+    }
+    this.count.uploads = (this.count.uploads ?? 0) + 1;
     const id = this.keep_file(file.name, file.type, file.data);
     return json({ type: c.query.type, media_id: id, created_at: this.now_s() });
   }
@@ -166,12 +175,13 @@ export class WeChat extends Platform {
     const no = this.signed(c);
     if (no) return no;
     const m = this.alive(c.query.media_id);
+    if (this.faults.media > 0 && this.faults.media--) return err(-1);
     if (!m) return err(40007);
     if (m.type.startsWith('video/')) return json({ video_url: `${this.url}/pic/${m.id}` });
-    return { status: 200, headers: { 'content-type': m.type, 'content-disposition': `attachment; filename="${m.name}"` }, body: m.data };
+    return as_file(m);
   }
   #picture(id) {
-    const m = this.media.get(id);
+    const m = this.faults.media > 0 && this.faults.media-- ? undefined : this.alive(id);
     return m ? { status: 200, headers: { 'content-type': m.type }, body: m.data } : { status: 404, known: true };
   }
 
@@ -185,10 +195,11 @@ export class WeChat extends Platform {
   }
   fields_of(m, user) {
     const id = BigInt(23456789012345678n) + BigInt(this.serial());
-    const media = () => this.keep_file(m.name ?? 'file.bin', m.mime ?? 'image/png', m.data ?? Buffer.from('89504e470d0a1a0a', 'hex'));
+    const media = () => this.keep_file(m.name ?? 'file.bin', m.mime ?? 'image/png', m.data ?? png());
+    const lost = m.gone && (() => hex(16)); // a file that is over
     switch (m.type) {
       case 'text': return { MsgType: 'text', Content: m.text, MsgId: id };
-      case 'image': { const file = media(); return { MsgType: 'image', PicUrl: `${this.url}/pic/${file}`, MediaId: file, MsgId: id }; }
+      case 'image': { const file = lost ? lost() : media(); return { MsgType: 'image', PicUrl: m.link ?? `${this.url}/pic/${file}`, MediaId: file, MsgId: id }; }
       case 'voice': return { MsgType: 'voice', MediaId: media(), Format: 'amr', ...(m.text ? { Recognition: m.text } : {}), MsgId: id };
       case 'video': return { MsgType: 'video', MediaId: media(), ThumbMediaId: media(), MsgId: id };
       case 'location': return { MsgType: 'location', Location_X: m.lat, Location_Y: m.lng, Scale: 15, Label: m.label ?? '', MsgId: id };

@@ -3,6 +3,7 @@
 // only "there is news", sync_msg by a cursor, session states, send_msg with
 // msgid as its idempotency key, 48 h and 5 for each word of the customer.
 import { open as unseal, seal, sorted_sha1, to_xml } from '../lib/crypto.mjs';
+import { as_file } from '../lib/media.mjs';
 import { Platform, hex, json, multipart, parse } from '../lib/platform.mjs';
 
 const HOUR = 3600_000;
@@ -178,7 +179,7 @@ class WeCom extends Platform {
   }
   #download(c) {
     const m = this.#alive(c.query.media_id);
-    return m ? { status: 200, headers: { 'content-type': m.type, 'content-disposition': `attachment; filename="${m.name}"` }, body: m.data } : err(40007);
+    return m ? as_file(m) : err(40007);
   }
 
   // --- what customers do --------------------------------------------------------

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { control } from '../lib/control.mjs';
+import { png } from '../lib/media.mjs';
 import { platforms, start } from '../lib/load.mjs';
 import { player } from '../lib/play.mjs';
 
@@ -87,7 +88,7 @@ test('wechat: who, what, when and how much', async () => {
   assert.equal(s.shown.at(-1).text, '\\u60a8', 'escapes are shown as they are written');
   assert.deepEqual(s.texts('oA').slice(0, 5), ['n0', 'n1', 'n2', 'n3', 'n4']);
   const up = new FormData();
-  up.append('media', new Blob([Buffer.alloc(100)], { type: 'image/png' }), 'a.png');
+  up.append('media', new Blob([png()], { type: 'image/png' }), 'a.png');
   const media = await fetch(`${s.url}/cgi-bin/media/upload?access_token=${token}&type=image`, { method: 'POST', body: up }).then((r) => r.json());
   assert.equal(await send({ touser: 'oA', msgtype: 'image', image: { media_id: media.media_id } }), 0);
   assert.equal((await fetch(`${s.url}/cgi-bin/media/get?access_token=${token}&media_id=${media.media_id}`)).headers.get('content-type'), 'image/png');
