@@ -36,7 +36,7 @@ local M = {
       help = { zh = "更换密钥期间，旧签名仍然有效", en = "Still good while the secret is being changed" },
     },
   },
-  capabilities = { text = 16384, kinds = { "text", "location", "card" },
+  capabilities = { text = 16384, kinds = { "text", "location", "card" }, buttons = 10,
     receipts = { "delivered", "read", "failed" }, rate = 50 },
 }
 

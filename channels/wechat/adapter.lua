@@ -98,8 +98,7 @@ end
 local function messages_of(item)
   if item.file then return media.list(item, FILES, file_message, texts) end
   if item.kind == "card" then return card_messages(item.card) end
-  local text = shared.words_of(item)
-  return text and texts(text)
+  return texts(item.text)
 end
 
 function M.send(item, ctx)
