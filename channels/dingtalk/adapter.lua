@@ -222,7 +222,7 @@ local function by_robot(config, user, conversation, piece)
 end
 
 function M.send(item, ctx)
-  local text = item.text
+  local text = item.kind == "text" and item.text
   if not text then return shared.no_files(item) end
   if not ctx.config.app_secret then return { failed = "config", why = NO_SECRET } end
   local user, conversation = item.to:match "^(.-)@(.+)$"

@@ -210,7 +210,7 @@ local function pieces(text, most)
 end
 
 function M.send(item, ctx)
-  local text, limit = item.text, tonumber(ctx.config.text_limit) or TEXT_CHARS
+  local text, limit = item.kind == "text" and item.text, tonumber(ctx.config.text_limit) or TEXT_CHARS
   if not text then return shared.no_files(item) end
   if not ctx.config.refresh_token then
     return { failed = "config", why = "没有填写 Refresh Token，只能接收 / without a refresh token nothing can be sent" }

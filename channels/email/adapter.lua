@@ -189,7 +189,7 @@ end
 -- --- out -------------------------------------------------------------------
 
 function M.send(item, ctx)
-  local text, attachments = item.text, nil
+  local text, attachments = item.kind == "text" and item.text, nil
   if item.file then
     local missing
     attachments, missing = write.attached(item, ctx)

@@ -221,7 +221,7 @@ end
 
 -- `uuid` makes a repeated one harmless for an hour.
 function M.send(item, ctx)
-  local text = item.text
+  local text = item.kind == "text" and item.text
   if not text then return shared.no_files(item) end
   if not ctx.config.app_secret then return { failed = "config", why = "没有填写 App Secret / there is no app secret" } end
   local user, chat = item.to:match "^(.-)@(.+)$"

@@ -164,7 +164,7 @@ end
 
 local function message_of(item)
   if item.kind == "card" then return card_of(item.card) end
-  local text = item.text
+  local text = item.kind == "text" and item.text
   return text and { text = escaped(text) }
 end
 

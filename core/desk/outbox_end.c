@@ -183,8 +183,7 @@ static void note_plain(struct desk *d, const struct out_conv *q,
     if (!job || !job->call->shown.len) {
         return;
     }
-    struct outcome o = outcome_of(d, NULL, job);
-    o.tx = tx;
+    struct outcome o = {.d = d, .job = job, .tx = tx};
     trace_put(&o, NULL);
     if (job->call->choices.len) {
         keep_choices(q, job->call->choices, now_ms(d), tx);
