@@ -89,8 +89,8 @@ local function card_messages(card)
   return { { msgtype = "msgmenu", msgmenu = { head_content = head, list = menu, tail_content = "" } } }
 end
 
-local function file_message(item)
-  local name = NAMES[item.kind]
+local function file_message(_, kind)
+  local name = NAMES[kind]
   return { msgtype = name, [name] = {}, of_file = true }
 end
 

@@ -23,6 +23,20 @@ async function upload(s, path, field, data, { name = 'a.png', headers = {}, fiel
   const res = await fetch(s.url + path, { method: 'POST', body: form, headers });
   return { status: res.status, ...(await res.json()) };
 }
+test('wecom: files by size, by what is in them, for three days', async () => {
+  const s = await sim('wecom');
+  const token = s.issue(1e6);
+  const up = (type, data, t = token) => upload(s, `/cgi-bin/media/upload?access_token=${t}&type=${type}`, 'media', data).then((a) => a.errcode || a.media_id);
+  assert.deepEqual([await up('image', png(), ''), await up('image', png(), 'x'), await up('thumb', png()), await up('image', pdf()), await up('voice', mp4()), await up('file', Buffer.alloc(5)), await up('file', Buffer.alloc((20 << 20) + 1))], [41001, 40014, 40004, 40005, 40005, 40006, 40006]);
+  for (const [type, data] of [['image', png()], ['voice', amr()], ['video', mp4()], ['file', pdf()]]) {
+    const id = await up(type, data);
+    assert.deepEqual((await get(s, `/cgi-bin/media/get?access_token=${token}&media_id=${id}`)).data, data, type);
+  }
+  const id = await up('image', png());
+  s.advance(3 * 24 * 3600_000);
+  assert.equal(parse_code(await get(s, `/cgi-bin/media/get?access_token=${token}&media_id=${id}`)), 40007);
+});
+
 const parse_code = (a) => JSON.parse(a.data.toString()).errcode;
 const get = (s, path, headers = {}) => fetch(s.url + path, { headers }).then(async (r) => ({ status: r.status, name: r.headers.get('content-disposition'), data: Buffer.from(await r.arrayBuffer()) }));
 
