@@ -43,6 +43,13 @@ export interface Message {
   stream?: string;
   status?: 'delivered' | 'read';
   recalled?: boolean;
+  /** The system's, for agents: why a bot gave the conversation away. */
+  handover?: string;
+  /** The system's, for agents: what was said before they took it. */
+  summary?: boolean;
+  /** A script changed the words: what was really said, and in which language. */
+  original?: string;
+  language?: string;
   /** On its way to a platform; agents are told. */
   delivery?: { status: 'waiting' | 'sent' | 'delivered' | 'read' | 'failed'; outbox: string; reason?: string; code?: string };
   options?: { text: string; value?: string }[];

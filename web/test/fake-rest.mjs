@@ -50,7 +50,13 @@ function act(f, res, me, c, action, body) {
     f.assign(c, f.agents.get(body.agent));
   } else if (action === 'transfer') {
     if (body.note) f.store({ role: 'agent', id: me.id, name: me.name }, c, { kind: 'text', text: body.note, private: true });
-    f.assign(c, body.queue ? null : f.agents.get(body.agent));
+    if (body.assistant) f.giveBot(c, body.assistant);
+    else f.assign(c, body.queue ? null : f.agents.get(body.agent));
+  } else if (action === 'stop') {
+    f.orders.push('stop ' + c.id);
+    if (!f.answering) return bad(res, 409, 'conflict', 'nothing is being answered');
+    f.answering();
+    return json(res, 200, { stopped: true });
   } else if (action === 'messages') {
     const { type: _, ...ack } = f.store({ role: 'agent', id: me.id, name: me.name }, c, body);
     return json(res, 201, ack);

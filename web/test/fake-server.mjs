@@ -210,6 +210,11 @@ export class Fake {
     this.event('conversation.assigned', c.id, c);
   }
 
+  giveBot(c, assistant) {
+    Object.assign(c, { assignee: null, state: 'bot', assistant });
+    this.event('conversation.assigned', c.id, c);
+  }
+
   assignWaiting(a) {
     if (a.status === 'online' && !this.o.keepQueue) for (const c of this.convs.values()) if (c.state === 'queued') this.assign(c, a);
   }
@@ -220,7 +225,7 @@ export class Fake {
     const known = f.ref && this.refs.get(key);
     if (known) return { ...known, duplicate: true };
     const list = this.messages.get(conv.id);
-    const m = { id: newId('m'), seq: ++conv.last_seq, kind: f.kind, text: f.text, file: f.file, sender: who, ref: f.ref, at: Date.now(), private: f.private, stream: f.stream };
+    const m = { ...f.more, id: newId('m'), seq: ++conv.last_seq, kind: f.kind, text: f.text, file: f.file, sender: who, ref: f.ref, at: Date.now(), private: f.private, stream: f.stream };
     list.push(m);
     conv.updated_at = m.at;
     if (!m.private) conv.preview = m.text;
@@ -313,10 +318,15 @@ export class Fake {
     return this.store(who, conv, { kind, text: o.text, file: info, ref: newId('r') });
   }
 
+  /** A piece of a bot's answer. */
+  delta(conv, stream, index, text) {
+    for (const s of this.sockets) if (s.who && (s.role === 'agent' || s.who.id === conv.contact)) this.send(s, { type: 'delta', conversation: conv.id, stream, index, text });
+  }
+
   answer(conv, text, o = {}) {
     const a = o.by ?? [...this.agents.values()][1];
     const who = o.bot ? { role: 'bot', id: 'bot1', name: '小悦' } : { role: 'agent', id: a.id, name: a.name };
-    return this.store(who, conv, { kind: 'text', text, ref: newId('r'), private: o.private, stream: o.stream });
+    return this.store(o.who ?? who, conv, { kind: 'text', text, ref: newId('r'), private: o.private, stream: o.stream, more: o.more });
   }
 }
 

@@ -17,6 +17,7 @@ import * as inbox from '../stores/inbox.ts';
 import * as thread from '../stores/thread.ts';
 import { explain, toastError } from '../stores/toast.ts';
 import { asked, openWhy, Why } from './why.ts';
+import { BotBar, HandBack, Original, systemRow } from './bot.tsx';
 import { now } from './clock.ts';
 import { detailsOpen } from './details.tsx';
 import { editAgain, ReplyBox } from './replybox.tsx';
@@ -30,7 +31,7 @@ function Header({ c }: { c: Conversation }) {
   const since = inbox.waitingSince(c);
   const mine = c.assignee === app.me.value?.id;
   const wait = since ? t('list.waiting', { span: span(now.value - since) }) : '';
-  const who = c.assignee ? (mine ? t('thread.mine') : t('thread.by', { name: app.agentName(c.assignee) })) : '';
+  const who = c.state === 'bot' ? (c.assistant ?? '') : c.assignee ? (mine ? t('thread.mine') : t('thread.by', { name: app.agentName(c.assignee) })) : '';
   const channel = app.channelName(c.channel, c.channel_type);
   return (
     <header class="thread-head">
@@ -53,11 +54,12 @@ function Header({ c }: { c: Conversation }) {
         </button>
       ) : (
         <>
-          {!mine && (
+          {!mine && c.state !== 'bot' && (
             <button class="btn primary" onClick={() => void thread.takeIt()}>
               {t('thread.take')}
             </button>
           )}
+          <HandBack c={c} />
           <button class="btn opt" onClick={() => (transferOpen.value = true)}>
             <Icon d={I.transfer} size={18} />
             <span>{t('thread.transfer')}</span>
@@ -89,13 +91,15 @@ function rowsOf(c: Conversation): Row[] {
     messages: l.items,
     more: l.more,
     outbox: app.client?.outbox.of(c.id) ?? [],
-    streams: app.client?.streams.of(c.id),
+    streams: app.client?.streams.of(c.id).slice(-1),
     isMine: (m) => m.sender.role === 'agent' && m.sender.id === me.id,
     self: { role: 'agent', id: me.id, name: me.name },
     readUpTo: Math.max(l.readBy.visitor ?? 0, c.visitor_read ?? 0),
     deliveredUpTo: l.deliveredTo.visitor ?? 0,
     unreadAfter: thread.unreadAfter.value,
   });
+  const last = rows[rows.length - 1];
+  if (last?.type === 'msg' && last.streaming) last.m.sender.name = c.assistant;
   return tickRows(c.id, rows);
 }
 
@@ -106,6 +110,7 @@ function After({ c, row }: { c: Conversation; row: BubbleRow }) {
   const mayAsk = app.me.value?.role !== 'agent';
   return (
     <>
+      <Original row={row} />
       {d && (
         <div class="msg-failed">
           <span>{t('delivery.failed', { why: d.reason || t('fail.other') })}</span>
@@ -174,7 +179,7 @@ function Log({ c }: { c: Conversation }) {
         rows={rows}
         keyOf={(r) => r.key}
         estimate={estimate}
-        render={(r) => <RowView row={r} actions={actions} face visitor={inbox.nameOf(c)} after={(b) => <After c={c} row={b} />} />}
+        render={(r) => (r.type === 'pill' && systemRow(r.m)) || <RowView row={r} actions={actions} face visitor={inbox.nameOf(c)} after={(b) => <After c={c} row={b} />} />}
         label={t('thread.log')}
         end
         api={logApi}
@@ -231,6 +236,7 @@ export function Thread() {
       <Header c={c} />
       <Log key={c.id} c={c} />
       <Typers c={c} />
+      <BotBar c={c} />
       <ReplyBox c={c} />
       <div class="sr" aria-live="polite">
         {thread.spoken.value}

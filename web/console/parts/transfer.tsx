@@ -7,12 +7,14 @@ import { t } from '../../shared/i18n.ts';
 import { Avatar } from '../../shared/kit/avatar.tsx';
 import { Dialog } from '../../shared/kit/dialog.tsx';
 import * as app from '../stores/app.ts';
+import { bots } from '../stores/copilot.ts';
 import * as thread from '../stores/thread.ts';
 import type { AgentStatus } from '../../sdk/types.ts';
 
 export const transferOpen = signal(false);
 const ORDER: AgentStatus[] = ['online', 'busy', 'away', 'offline'];
 const QUEUE = 'queue';
+const BOT = 'bot ';
 
 export function Transfer() {
   const pick = useSignal('');
@@ -25,7 +27,8 @@ export function Transfer() {
   const submit = async () => {
     if (!pick.value || busy.value) return;
     busy.value = true;
-    const to = pick.value === QUEUE ? { queue: true as const } : { agent: pick.value };
+    const bot = pick.value.startsWith(BOT) ? pick.value.slice(BOT.length) : '';
+    const to = pick.value === QUEUE ? { queue: true as const } : bot ? { assistant: bot } : { agent: pick.value };
     const done = await thread.transfer({ ...to, note: note.value.trim() || undefined });
     busy.value = false;
     if (done) close();
@@ -61,6 +64,18 @@ export function Transfer() {
             </span>
             <span class="cut grow">{t('transfer.queue')}</span>
           </>,
+        )}
+        {bots.value.map((name) =>
+          option(
+            BOT + name,
+            <>
+              <span class="pick-icon">
+                <Icon d={I.bot} size={18} />
+              </span>
+              <span class="cut grow">{name}</span>
+              <span class="pick-status">{t('role.bot')}</span>
+            </>,
+          ),
         )}
         {people.map((a) =>
           option(

@@ -52,6 +52,15 @@ export function troubleText(text: string): string {
   return rest ? t('assistants.classWith', { what: known, detail: rest }) : known;
 }
 
+/** The reasons that the house and its guard give, in words of this language. */
+export function reasonText(reason: string): string {
+  const key = 'handover.' + reason.replace(/ \(.*\)$/s, '').replace(/[^a-z_]+/gi, '_').toLowerCase();
+  const known = t(key);
+  if (known === key) return troubleText(reason);
+  const detail = / \((.*)\)$/s.exec(reason)?.[1];
+  return detail ? t('assistants.classWith', { what: known, detail }) : known;
+}
+
 function why(e: unknown): string {
   if (!(e instanceof RestError) || e.code === 'offline') return explain(e);
   const said = troubleText(e.message);

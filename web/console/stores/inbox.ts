@@ -268,6 +268,7 @@ function onEvent(e: EventFrame): void {
     const before = convs.get(id);
     const c = e.data as Conversation;
     const after = put({ ...c, id });
+    if (after.state !== 'bot') thread.dropStreams(id);
     if (after.assignee === app.me.value?.id && before?.assignee !== after.assignee) onNews(id, null);
     else if (after.state === 'queued' && before?.state !== 'queued') onNews(id, null);
     thread.bump();

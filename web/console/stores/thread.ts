@@ -2,6 +2,8 @@
 // The open conversation: its timeline, its unsent items, what was unread
 // when it was opened, and what the agent can do to it.
 import { computed, signal } from '@preact/signals';
+import { RestError } from '../../sdk/rest.ts';
+import type { Stream } from '../../sdk/streams.ts';
 import { Timeline } from '../../sdk/sync.ts';
 import type { Contact, Message, Page, StatusData } from '../../sdk/types.ts';
 import { Reading } from '../../shared/presence/reading.ts';
@@ -154,6 +156,7 @@ export function onMessage(id: string, m: Message): void {
   if (isMine(m)) settleOwn([m]);
   app.client?.typing.clear(id, m.sender);
   app.client?.streams.end(m.stream);
+  if (m.sender.role === 'visitor') dropStreams(id);
   const l = lines.get(id);
   if (!l || !l.loaded) return;
   if (l.apply(m) === 'gap') void fill(id);
@@ -161,6 +164,41 @@ export function onMessage(id: string, m: Message): void {
     if (!isMine(m)) spoken.value = (m.sender.name ?? '') + ': ' + (m.text ?? m.file?.name ?? '');
     bump();
   }
+}
+
+/** A piece of a bot's answer that is still being written. */
+export function streamOf(id: string): Stream | undefined {
+  return app.client?.streams.of(id).pop(); // one turn at a time: the newest
+}
+
+/** Nothing comes of it any more: the visitor wrote on, or somebody took it. */
+export function dropStreams(id: string): void {
+  for (const s of app.client?.streams.of(id) ?? []) app.client!.streams.end(s.id);
+}
+
+/** Does its bot owe an answer, or give one? */
+export function answering(id: string): boolean {
+  if (streamOf(id)) return true;
+  const items = line(id).items;
+  for (let i = items.length - 1; i >= 0; i--) {
+    const m = items[i]!;
+    if (!m.private && m.sender.role !== 'system') return m.sender.role === 'visitor';
+  }
+  return false;
+}
+
+export async function stopBot(id: string): Promise<void> {
+  try {
+    await app.rest.post(`/conversations/${id}/stop`);
+  } catch (e) {
+    if (!(e instanceof RestError && e.status === 409)) throw e;
+    toast(t('bot.nothing'));
+  }
+}
+
+export async function handBack(assistant: string): Promise<void> {
+  const id = openId.value;
+  if (id && (await act(`/conversations/${id}/transfer`, { assistant }, id, { assignee: null, state: 'bot', assistant }))) toast(t('bot.backDone', { name: assistant }));
 }
 
 export function onUpdate(id: string, m: Message): void {
@@ -200,7 +238,7 @@ export async function takeIt(): Promise<void> {
   if (id && mine) await act(`/conversations/${id}/assign`, { agent: mine }, id, { assignee: mine, state: 'open' });
 }
 
-export async function transfer(body: { agent?: string; queue?: true; note?: string }): Promise<boolean> {
+export async function transfer(body: { agent?: string; queue?: true; assistant?: string; note?: string }): Promise<boolean> {
   const id = openId.value;
   if (!id) return false;
   const done = await act(`/conversations/${id}/transfer`, body, id, {});

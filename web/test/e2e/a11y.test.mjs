@@ -134,6 +134,14 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
     f.go();
     await p.locator('.copilot-strip.bad').waitFor();
     await axe(p, 'the co-pilot failed');
+    f.giveBot(c, 'presale');
+    f.answer(c, 'x', { who: { role: 'visitor', id: c.contact, name: 'Anna' }, more: { original: 'y', language: 'en' } });
+    f.answer(c, 'asked', { who: { role: 'system', id: '' }, private: true, more: { handover: 'asked' } });
+    await p.locator('.bot-bar').waitFor();
+    f.delta(c, 'tn_1', 0, '您好');
+    await p.locator('.left-behind').waitFor();
+    await axe(p, 'a bot answers');
+    f.assign(c, null);
     await see('/c/' + c.id, '.why', 'thread with why');
     await p.locator('.why').first().click({ force: true });
     await p.locator('.why-line .refused').waitFor();

@@ -6,8 +6,10 @@ import { test } from 'node:test';
 import en from '../../locales/console.en.json';
 import zh from '../../locales/console.zh-CN.json';
 import * as a from '../../console/stores/assistants.ts';
+import { reasonText, troubleText } from '../../console/stores/copilot.ts';
 import { changes, draftOf } from '../../console/stores/settings.ts';
 import type { AssistantRow } from '../../sdk/house.ts';
+import { initWords } from '../../shared/i18n.ts';
 
 const row = (more: Partial<AssistantRow> = {}): AssistantRow => ({
   id: 'as_1', name: 'presale', type: 'openai', config: {}, enabled: true, state: 'active', created_at: 1, updated_at: 1,
@@ -65,6 +67,16 @@ test('a rule names it in quotation marks, not as a part of a word', () => {
   assert.ok(a.names('conv:assign { ai = "presale" }', 'presale'));
   assert.ok(a.names("{ ai = 'presale' }", 'presale'));
   assert.ok(!a.names('-- presale is off; "presale2"', 'presale'));
+});
+
+test('a reason of the house is said in words, whatever stands behind it stays', () => {
+  initWords({ 'zh-CN': zh, en }, 'zh-CN');
+  assert.equal(reasonText('asked'), '客户要找人工');
+  assert.equal(reasonText('the assistant cannot be reached (HTTP 503)'), '连不上机器人（HTTP 503）');
+  assert.equal(reasonText("the assistant's budget is used up"), '机器人的预算用完了');
+  assert.equal(reasonText('low confidence'), 'low confidence', 'a provider may say what it likes');
+  assert.equal(troubleText('timeout: no word'), '服务商超时（no word）');
+  assert.equal(troubleText('no colon here'), 'no colon here');
 });
 
 test('a name is one word', () => {
