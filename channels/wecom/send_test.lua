@@ -97,8 +97,10 @@ describe("channel wecom, out", { only = "none" }, function()
       assert.equal("ob_3", calls_of("send_msg")[4].json.msgid)
     end)
 
-    it("without an account or a secret are dead", function()
-      item.to = "wmB"
+    it("as files are not there yet; without an account or a secret they are dead", function()
+      item.kind = "image"
+      assert.equal("unsupported", adapter.send(item, ctx).failed)
+      item.kind, item.to = "text", "wmB"
       assert.equal("no_recipient", adapter.send(item, ctx).failed)
       item.to, ctx.config.secret = "wmB@wkA", nil
       assert.equal("config", adapter.send(item, ctx).failed)
