@@ -1,7 +1,7 @@
--- Files a refund. It moves money, so only an agent's co-pilot may have it called, and
--- not without a person's word (confirm = true): until the house can ask for that, a
--- model that wants it is told to offer a hand-over. The amount is bounded here and again
--- by the shop, and the key makes a repeated call harmless.
+-- Files a refund. It moves money, so it never runs without an agent's word: the model's
+-- call waits (GET /api/v1/confirmations), the visitor is told so, and what the agent saw
+-- is what runs, once. The amount is bounded here and again by the shop; ctx.key is the
+-- same when the house runs it again after a crash, and makes that harmless.
 --
 -- Set up: scripts/lib/shop.lua.
 local shop = require "lib.shop"
@@ -10,7 +10,7 @@ local MOST = 200 -- of the shop's currency; more is a matter for people
 
 return {
   api = 1,
-  description = "Files a refund for an order of the visitor. The visitor is asked first.",
+  description = "Files a refund for an order of the visitor. A colleague has to approve it.",
   parameters = {
     type = "object",
     properties = {
@@ -20,8 +20,9 @@ return {
     },
     required = { "no", "amount", "reason" },
   },
-  permission = "agent",
-  confirm = true,
+  permission = "bot",
+  confirm = { by = "agent", zh = "为订单 {no} 退款 {amount} 元，原因：{reason}",
+    en = "Pay back {amount} for order {no}: {reason}" },
   run = function(args, ctx)
     local no = type(args.no) == "string" and args.no:match "^%s*([%w%-]+)%s*$"
     local amount = type(args.amount) == "number" and args.amount or nil
@@ -34,7 +35,8 @@ return {
     local contact = type(ctx.contact) == "table" and ctx.contact or {}
     local res, _, why = http.post { shop.url .. "/orders/" .. url.encode(no) .. "/refunds",
       timeout = "10s", auth = { bearer = key },
-      headers = { ["idempotency-key"] = crypto.sha256(("refund:%s:%.2f:%s"):format(no, amount, tostring(contact.id))) },
+      headers = { ["idempotency-key"] = ctx.key
+        or crypto.sha256(("refund:%s:%.2f:%s"):format(no, amount, tostring(contact.id))) },
       json = { amount = amount, reason = text.sub(tostring(args.reason or ""), 1, 200), customer = contact.id } }
     if not res then return nil, "unavailable", why end
     if res.status == 409 then return { state = "already filed" } end

@@ -45,10 +45,8 @@ end)
 describe("refund", function()
   local REFUND = "POST " .. SHOP .. "/orders/4711/refunds"
   local function run(args) return t.load "ai/tools/refund".run(args, ctx) end
-  it("wants a person's word; the same request is filed once", function()
-    local tool = t.load "ai/tools/refund"
-    assert.is_true(tool.confirm)
-    assert.equal("agent", tool.permission)
+  it("wants an agent's word; the same request is filed once", function()
+    assert.equal("agent", t.load "ai/tools/refund".confirm.by)
     t.http.on(REFUND, { json = { id = "r1" } })
     for _ = 1, 2 do
       assert.same({ state = "filed", refund = "r1", amount = 20 }, run { no = "4711", amount = 20, reason = "坏了" })
@@ -56,6 +54,11 @@ describe("refund", function()
     local calls = t.http.calls()
     assert.equal(calls[1].headers["idempotency-key"], calls[2].headers["idempotency-key"])
     assert.same({ amount = 20, reason = "坏了", customer = "ct_1" }, calls[1].json)
+  end)
+  it("passes on the key of what was approved", function()
+    t.http.on(REFUND, { json = { id = "r1" } })
+    t.load "ai/tools/refund".run({ no = "4711", amount = 1, reason = "x" }, { contact = ctx.contact, key = "cf_1" })
+    assert.equal("cf_1", t.http.calls()[1].headers["idempotency-key"])
   end)
   it("is bounded", function()
     for _, amount in ipairs { 0, -1, 201, 1e9, 0 / 0, "20" } do

@@ -97,6 +97,11 @@ static void visit_turn(void *arg, const struct turn *t)
     desk_restore_turn(((struct server *)arg)->desk, t);
 }
 
+static void visit_confirm(void *arg, const struct confirm *f)
+{
+    desk_restore_confirm(((struct server *)arg)->desk, f);
+}
+
 static int visit_all(struct server *s, struct err *e)
 {
     const struct store_visit v = {.arg = s,
@@ -111,6 +116,7 @@ static int visit_all(struct server *s, struct err *e)
                                   .outbox = visit_outbox,
                                   .assistant = visit_assistant,
                                   .turn = visit_turn,
+                                  .confirm = visit_confirm,
                                   .version = versions_visit};
     return store_visit(s->store, &v, e);
 }

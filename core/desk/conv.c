@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "desk/confirms.h"
 #include "desk/outbox.h"
 #include "desk/turns.h"
 
@@ -130,6 +131,7 @@ void conv_free(struct desk *d, struct conv *c)
     timer_stop(d->wheel, &c->screen_timer);
     flows_detach(c);
     turns_drop(d, c);
+    confirms_drop(c);
     text_free(&c->parts);
     jobs_drop(d, c);
     list_remove(&c->dirty_link);
@@ -268,6 +270,7 @@ void conv_commit(struct desk *d, struct tx *tx)
     s->conv->under_way++;
     outbox_put(d, s->conv, tx);
     turns_put(s->conv, s, tx);
+    confirms_put(s->conv, s, tx);
     d->conf.ports.commit(d->conf.ports.arg, tx);
 }
 
@@ -547,12 +550,16 @@ static void step_failed(struct desk *d, struct conv *c, struct step *s,
         turns_unwritten(d, s->end);
         s->end = NULL;
     }
+    decision_end(s->decision, tx->result);
+    s->decision = NULL;
 }
 
 static void step_finished(struct desk *d, struct conv *c, struct step *s)
 {
     turn_end_free(s->end);
     s->end = NULL;
+    decision_end(s->decision, 0);
+    s->decision = NULL;
     if (s->act) {
         act_finish(s->act, c);
     }
@@ -578,6 +585,8 @@ static void row_stored(struct desk *d, const struct step *s,
         flow_stored(d, p->flow);
     } else if (p->kind == PUT_TURN) {
         turns_stored(d, p->turn);
+    } else if (p->kind == PUT_CONFIRM) {
+        confirms_stored(d, p->confirm);
     } else if (p->kind == PUT_OUTBOX) {
         outbox_stored(d, p->outbox);
     } else if (p->kind == PUT_CONTACT && !s->creates) {

@@ -126,6 +126,8 @@ struct turn_end {
     struct slice hops;     /* JSON array, for the trace */
     struct kv *kv;         /* remembered with it */
     size_t kv_count;
+    struct confirm *asks; /* body asks for this word; NULL = none */
+    uint64_t told;        /* the confirmation that the model knows of now */
 };
 struct turn_end *turn_end_new(uint64_t turn);
 void turn_end_free(struct turn_end *e);
@@ -140,6 +142,17 @@ bool desk_draft(struct desk *d, uint64_t agent, uint64_t conv,
                 struct slice stream, uint32_t index, struct slice text);
 /* Bytes that wait for the slowest of its visitor's sockets. */
 int64_t desk_turn_backlog(const struct desk *d, uint64_t turn);
+/* What waits for a person's word in this conversation, or what came of it and
+ * no model was told yet; borrowed, NULL = nothing. */
+const struct confirm *desk_confirm(const struct desk *d, uint64_t conv);
+/* Decides it (PENDING -> APPROVED DENIED EXPIRED CANCELLED), or tells what the
+ * tool gave (APPROVED -> DONE); by: the agent, who makes a turn owed. 0: done
+ * comes exactly once, never from inside. ERR_CONFLICT, here or there: decided
+ * already, or another one holds the conversation. Copies. */
+int desk_decide(struct desk *d, uint64_t conv, uint64_t confirm,
+                enum confirm_state to, uint64_t by, struct slice result,
+                void (*done)(void *arg, int result), void *arg);
+void desk_restore_confirm(struct desk *d, const struct confirm *f); /* copies */
 /* The stop button; false: nothing is being answered. */
 bool desk_stop_turn(struct desk *d, uint64_t conv);
 /* The adapters have changed: what waited for one may go. */

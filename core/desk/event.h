@@ -85,6 +85,7 @@ enum put_kind {
     PUT_ASSISTANT,
     DEL_ASSISTANT,
     PUT_TURN,
+    PUT_CONFIRM,
     PUT_ARTICLE,
     DEL_ARTICLE,
     KV_SWAP /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
@@ -124,6 +125,7 @@ struct put {
         struct file *file;
         struct assistant *assistant;
         struct turn *turn;
+        struct confirm *confirm;
         struct article *article;
     };
 };

@@ -131,6 +131,7 @@ struct conv {
     struct slice parts; /* own: effects of the running job that are committed */
     struct list flows;  /* of struct flow_live */
     struct turn_live *turn; /* the bot owes an answer; NULL = it does not */
+    struct confirm_live *confirm; /* waits for a word; NULL = nothing does */
     struct act *screens, *screens_last; /* sends that hooks look at first */
     struct job *screening;              /* of the first; only its address */
     struct timer screen_timer;
@@ -180,8 +181,9 @@ struct step {
     struct job *job;      /* whose effects these are; may be NULL */
     struct job *part;     /* likewise, of a job that goes on; answered then */
     struct turn_end *end; /* of a bot's turn; owned */
-    uint32_t depth;       /* of the jobs that follow from it */
-    bool changes;         /* next becomes the record; ends the lane's turn */
+    struct decision *decision; /* of a confirmation; owned */
+    uint32_t depth;            /* of the jobs that follow from it */
+    bool changes; /* next becomes the record; ends the lane's turn */
     bool creates;
     bool grants;          /* the default places what its job is too slow for */
     uint64_t reserved;    /* agent with one reserved, 0 = none */

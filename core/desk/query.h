@@ -41,6 +41,8 @@ enum query_kind {
                           some file has */
     QUERY_TURNS,       /* conv, state (turn_state, -1 = any), limit, offset ->
                             json items, total */
+    QUERY_CONFIRMS,    /* conv (0 = any), state (confirm_state, -1 = any),
+                            limit, offset -> json items, total */
     QUERY_ARTICLE,     /* id -> article */
     QUERY_ARTICLES,    /* state (1 published, 0 draft), identity = lang, text,
                             limit, offset -> json items, total */

@@ -22,6 +22,7 @@
 #define ID_UPLOAD "up"
 #define ID_ASSISTANT "as"
 #define ID_TURN "tu"
+#define ID_CONFIRM "cf"
 #define ID_ARTICLE "ar"
 
 enum role { ROLE_SYSTEM, ROLE_VISITOR, ROLE_AGENT, ROLE_BOT };

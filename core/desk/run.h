@@ -84,6 +84,35 @@ struct turn {
     struct slice note;   /* JSON object: who was asked, usage, prompt, tools */
 };
 
+/* A tool that a model wants run and that needs a person's word first. Under
+ * its conversation's fence (I13): another holder, and it is cancelled. What was
+ * decided is decided once; the tool runs with the row's id as its key. told:
+ * an answer of the model that knows of it is on disk, or nobody waits for one
+ * any more. */
+enum confirm_state {
+    CONFIRM_PENDING,
+    CONFIRM_APPROVED, /* the tool is to run, or runs */
+    CONFIRM_DENIED,
+    CONFIRM_EXPIRED,
+    CONFIRM_CANCELLED,
+    CONFIRM_DONE /* it ran: result */
+};
+const char *confirm_state_name(enum confirm_state s);
+struct confirm {
+    uint64_t id, conv, turn; /* the turn that asked */
+    uint32_t fence;
+    enum confirm_state state;
+    bool agent; /* an agent's word is wanted, not the visitor's */
+    bool told;
+    uint64_t decided_by;     /* the agent, 0 = the visitor or the house */
+    struct slice assistant;  /* its name */
+    struct slice tool, call; /* call: JSON {"id","name","arguments"} */
+    struct slice hash;       /* hex, of tool and call */
+    struct slice question;   /* what will be done, in words */
+    struct slice result;     /* what the tool gave; else why not */
+    int64_t created_at, expires_at, updated_at;
+};
+
 /* Why things went as they did: one row a job of the scripts. */
 struct event;
 struct trace {

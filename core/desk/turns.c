@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/meter.h"
+#include "desk/confirms.h"
 #include "desk/outcome.h"
 
 #define AGAIN_MS 1000
@@ -254,6 +255,15 @@ void turns_owe(struct desk *d, const struct conv *c, struct tx *tx,
     tx_put(tx, PUT_TURN)->turn = row;
 }
 
+void turns_anew(struct desk *d, struct conv *c, struct tx *tx,
+                const struct conversation *next)
+{
+    if (c->turn && !has_row(tx, c->turn->id)) {
+        put_row(tx, c->turn, c, TURN_CANCELLED, SLICE("asked anew"), SLICE(""));
+    }
+    turns_owe(d, c, tx, next, 0);
+}
+
 void turns_plan(struct outcome *o)
 {
     const struct job *job = o->job;
@@ -385,6 +395,7 @@ static void give_begin(struct desk *d, struct conv *c, void *what)
         put_answer(&o, l, e);
     }
     put_kept(o.tx, e);
+    confirms_end(&o, e);
     put_row(o.tx, l, c, e->state, e->reason, e->note);
     if (e->handover.len) {
         meter_add(&m_handed, 1);

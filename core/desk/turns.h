@@ -22,6 +22,9 @@ void turns_plan(struct outcome *o);
 /* An answer is owed under next's fence; pos: of the message, 0 = of none. */
 void turns_owe(struct desk *d, const struct conv *c, struct tx *tx,
                const struct conversation *next, uint64_t pos);
+/* The same, and what is owed now is not any more. */
+void turns_anew(struct desk *d, struct conv *c, struct tx *tx,
+                const struct conversation *next);
 /* The holder changes with this tx: so ends the turn, in the same one. */
 void turns_put(struct conv *c, const struct step *s, struct tx *tx);
 void turns_stored(struct desk *d, const struct turn *row); /* committed */

@@ -61,6 +61,13 @@ const char *conv_state_name(enum conv_state s)
     return conv_states[s];
 }
 
+const char *confirm_state_name(enum confirm_state s)
+{
+    static const char *const names[] = {"pending", "approved",  "denied",
+                                        "expired", "cancelled", "done"};
+    return (size_t)s < sizeof names / sizeof names[0] ? names[s] : "?";
+}
+
 const char *turn_state_name(enum turn_state s)
 {
     must((size_t)s < COUNT(turn_states));

@@ -47,7 +47,7 @@ int64_t db_bytes(const struct db *db);   /* of the file, by its own count */
  * stmt_open; each name is looked up there once, so the order of appearance in
  * the SQL does not matter. Rows are read by column number. Text and blobs put
  * must stay unchanged until stmt_reset; those got live until the next step. */
-#define STMT_PARAMS 16
+#define STMT_PARAMS 20
 struct stmt {
     struct sqlite3_stmt *h; /* NULL = not open */
     struct db *db;

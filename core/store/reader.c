@@ -99,6 +99,7 @@ static const struct question {
     [QUERY_FILE] = {"file", find_file},
     [QUERY_FILE_HASHES] = {"file_hashes", find_known_hashes},
     [QUERY_TURNS] = {"turns", list_turns},
+    [QUERY_CONFIRMS] = {"confirmations", list_confirms},
     [QUERY_ARTICLE] = {"article", find_article},
     [QUERY_ARTICLES] = {"articles", list_articles},
     [QUERY_KB] = {"kb", search_passages},

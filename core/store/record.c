@@ -499,5 +499,8 @@ int record_purge(struct record_writer *w, int64_t now_ms)
     int turns = record_purge_turns(w, now_ms);
     if (turns < 0)
         return turns;
-    return answers || kvs || scripts || outbox || files || turns;
+    int confirms = record_purge_confirms(w, now_ms);
+    if (confirms < 0)
+        return confirms;
+    return answers || kvs || scripts || outbox || files || turns || confirms;
 }

@@ -45,7 +45,8 @@ void record_turn(struct stmt *s, struct arena *a, struct turn *out)
 
 bool record_is_assist(enum put_kind kind)
 {
-    return kind == PUT_ASSISTANT || kind == DEL_ASSISTANT || kind == PUT_TURN;
+    return kind == PUT_ASSISTANT || kind == DEL_ASSISTANT || kind == PUT_TURN ||
+           kind == PUT_CONFIRM;
 }
 
 static int put_assistant(struct record_writer *w, const struct assistant *a)
@@ -128,6 +129,7 @@ int record_put_assist(struct record_writer *w, const struct put *p,
                       struct err *e)
 {
     int r = p->kind == PUT_TURN        ? put_turn(w, p->turn)
+            : p->kind == PUT_CONFIRM   ? record_put_confirm(w, p->confirm)
             : p->kind == PUT_ASSISTANT ? put_assistant(w, p->assistant)
                                        : del_assistant(w, p->id);
     if (r == ERR_CONFLICT)

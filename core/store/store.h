@@ -59,7 +59,8 @@ struct store_visit {
     void (*cut)(void *arg, const struct dead *l);  /* data has "cut" */
     void (*outbox)(void *arg, const struct outbox *o); /* waiting, by id */
     void (*assistant)(void *arg, const struct assistant *a);
-    void (*turn)(void *arg, const struct turn *t); /* pending, by id */
+    void (*turn)(void *arg, const struct turn *t);       /* pending, by id */
+    void (*confirm)(void *arg, const struct confirm *f); /* not told, by id */
     void (*version)(void *arg,
                     const struct script_version *v); /* not VERSION_OLD */
 };

@@ -71,6 +71,13 @@ static void see_assistant(struct visit *x, struct stmt *s)
     x->v->assistant(x->v->arg, &a);
 }
 
+static void see_confirm(struct visit *x, struct stmt *s)
+{
+    struct confirm f;
+    record_confirm(s, NULL, &f);
+    x->v->confirm(x->v->arg, &f);
+}
+
 static void see_turn(struct visit *x, struct stmt *s)
 {
     struct turn t;
@@ -243,6 +250,11 @@ int store_visit(struct store *s, const struct store_visit *v, struct err *e)
                  "SELECT " TURN_COLUMNS " FROM turn WHERE state = 0 "
                  "ORDER BY id",
                  see_turn);
+    if (r == 0 && v->confirm)
+        r = each(&x,
+                 "SELECT " CONFIRM_COLUMNS " FROM confirm WHERE told = 0 "
+                 "ORDER BY id",
+                 see_confirm);
     if (r == 0 && v->version) /* 3 is VERSION_OLD */
         r = each(&x,
                  "SELECT " VERSION_COLUMNS " FROM version WHERE state <> 3 "

@@ -10,6 +10,6 @@
 ---@field description string What the model is told of it.
 ---@field parameters table A JSON schema of its arguments.
 ---@field permission? "bot"|"agent" Who may have it called: a bot by itself, or only an agent's co-pilot. "bot" if not given.
----@field confirm? boolean It needs a person's word: until that can be asked for, no model may call it; it is told to offer a hand-over.
+---@field confirm? boolean|"visitor"|"agent"|table Whose word it needs before it runs; true is the visitor's. As a table: { by = "agent", zh =, en = }, with the question in words, {no} standing for the argument of that name.
 ---@field limits? Limits Its own limits.
 ---@field run fun(args: table, ctx: table): any, string?, string? A table or a text for the model, or nil, code, detail.

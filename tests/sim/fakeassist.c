@@ -67,20 +67,97 @@ static struct slice body_of(struct arena *a, unsigned long long id)
     return slice_dup(a, (struct slice){text, (size_t)n});
 }
 
+static void on_decided(void *world, int result)
+{
+    (void)world;
+    (void)result;
+}
+
+static bool decide(struct world *w, const struct confirm *f,
+                   enum confirm_state to, uint64_t by)
+{
+    world_say(w, "confirmation %llu: %s", (unsigned long long)f->id,
+              confirm_state_name(to));
+    return desk_decide(w->desk, f->conv, f->id, to, by, SLICE("{}"), on_decided,
+                       w) == 0;
+}
+
+/* An agent says a word to any that is there; too late as often as not. */
+static void some_word(struct world *w)
+{
+    size_t n = w->store.confirms.count;
+    if (n == 0 || !world_chance(w, 50))
+        return;
+    const struct confirm *f = w->store.confirms.at[world_below(w, (uint32_t)n)];
+    uint32_t to = 1 + world_below(w, CONFIRM_DONE);
+    if (f->agent)
+        decide(w, f, (enum confirm_state)to, to < CONFIRM_EXPIRED ? 1 : 0);
+}
+
+/* What the roof does before a model is asked; true: the turn goes on later. */
+static bool hear(struct world *w, uint64_t turn, uint64_t *told)
+{
+    const struct turn *row = fakestore_turn(w, turn);
+    const struct confirm *f = row ? desk_confirm(w->desk, row->conv) : NULL;
+    if (!f || (f->state == CONFIRM_PENDING && f->agent))
+        return false;
+    if (f->state == CONFIRM_PENDING)
+        return decide(w, f,
+                      world_chance(w, 600)
+                          ? CONFIRM_APPROVED
+                          : (enum confirm_state)(1 + world_below(w, 4)),
+                      0);
+    if (f->state == CONFIRM_APPROVED) /* the tool has run */
+        return decide(w, f, CONFIRM_DONE, 0);
+    *told = f->id;
+    return false;
+}
+
+static struct confirm *wish(struct world *w, struct arena *a, uint64_t turn)
+{
+    const struct turn *row = fakestore_turn(w, turn);
+    const struct confirm *was = row ? desk_confirm(w->desk, row->conv) : NULL;
+    if (!row || (was && was->state == CONFIRM_PENDING) || !world_chance(w, 700))
+        return NULL;
+    struct confirm *f = arena_one(a, struct confirm);
+    *f = (struct confirm){.id = ++w->next_id,
+                          .conv = row->conv,
+                          .turn = turn,
+                          .agent = world_chance(w, 500),
+                          .assistant = SLICE("polly"),
+                          .tool = SLICE("refund"),
+                          .call = SLICE("{}"),
+                          .hash = SLICE("h"),
+                          .question = SLICE("really?"),
+                          .result = SLICE(""),
+                          .created_at = w->now,
+                          .expires_at = w->now + 500 + world_below(w, 4000)};
+    return f;
+}
+
 bool fakeassist_step(struct world *w)
 {
     struct fakeassist *s = &w->assist;
+    uint64_t told = 0;
+    some_word(w);
     if (s->count == 0)
         return false;
     size_t i = world_below(w, (uint32_t)s->count);
     if (s->turns[i].due > w->now && !w->calm)
         return false;
     unsigned long long id = s->turns[i].turn;
+    if (!s->turns[i].unwanted && hear(w, id, &told)) {
+        return true;
+    }
     forget(w, &s->turns[i]);
     struct turn_end *e = turn_end_new(id);
     uint32_t how = world_below(w, 10);
     if (how < 8)
         e->body = body_of(e->arena, id);
+    if (how < 8)
+        e->told = told;
+    if (how < 7)
+        e->asks = wish(w, e->arena, id);
     if (how == 8) {
         e->state = TURN_FAILED;
         e->reason = SLICE("unavailable");

@@ -53,9 +53,10 @@ static void rows_fini(struct row_list *l)
 void fakestore_fini(struct world *w)
 {
     struct fakestore *s = &w->store;
-    struct row_list *all[] = {
-        &s->journal, &s->tx_of,    &s->convs,  &s->contacts, &s->agents,
-        &s->teams,   &s->channels, &s->alarms, &s->flows,    &s->turns};
+    struct row_list *all[] = {&s->journal,  &s->tx_of,   &s->convs,
+                              &s->contacts, &s->agents,  &s->teams,
+                              &s->channels, &s->alarms,  &s->flows,
+                              &s->turns,    &s->confirms};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         rows_fini(all[i]);
     map_fini(s->refs);

@@ -39,7 +39,7 @@ struct fakestore {
     struct row_list journal; /* of struct event; index = pos - 1 */
     struct row_list tx_of;   /* number of the transaction of each event */
     struct row_list convs, contacts, agents, teams, channels, alarms, flows,
-        turns;
+        turns, confirms;
     struct map *refs;
     struct mail_list waiting, batch, answers, queries;
     uint64_t txs;       /* committed */
@@ -70,6 +70,7 @@ uint64_t fakestore_pos(const struct world *w);
 struct conv_row *fakestore_conv(struct world *w, uint64_t id);
 struct flow *fakestore_flow(struct world *w, uint64_t id);
 struct turn *fakestore_turn(struct world *w, uint64_t id);
+struct confirm *fakestore_confirm(struct world *w, uint64_t id);
 struct contact *fakestore_contact(struct world *w, uint64_t id);
 struct agent *fakestore_agent(struct world *w, uint64_t id);
 /* Where the conversation was after the event at pos; NULL = not yet there. */

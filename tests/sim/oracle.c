@@ -230,8 +230,33 @@ static void check_turn(struct world *w, const struct tx *tx,
     w->did.answers += answers;
 }
 
+/* A tool's word is given once, by nobody after another one took over. */
+static void check_confirm(struct world *w, const struct confirm *now)
+{
+    const struct confirm *was = fakestore_confirm(w, now->id);
+    struct conv_row *row = fakestore_conv(w, now->conv);
+    bool holds = row && row->c.state == CONV_BOT && row->c.fence == now->fence;
+    bool same = was && was->state == now->state;
+    bool may = !was ? now->state == CONFIRM_PENDING && holds
+               : was->state == CONFIRM_PENDING
+                   ? now->state == CONFIRM_CANCELLED ||
+                         (holds && now->state != CONFIRM_DONE)
+               : was->state == CONFIRM_APPROVED
+                   ? same || (now->state == CONFIRM_DONE && holds)
+                   : same;
+    if (!may || (was && was->told))
+        world_fail(w, "I13: confirmation %llu goes from %s%s to %s%s",
+                   (ull)now->id, was ? confirm_state_name(was->state) : "none",
+                   was && was->told ? " (told)" : "",
+                   confirm_state_name(now->state), holds ? "" : ", not held");
+    w->did.approved += !same && now->state == CONFIRM_APPROVED;
+}
+
 void oracle_before_write(struct world *w, const struct tx *tx)
 {
+    for (const struct put *p = tx->puts; p; p = p->next)
+        if (p->kind == PUT_CONFIRM)
+            check_confirm(w, p->confirm);
     const struct turn *end = turn_end_in(tx);
     if (end)
         check_turn(w, tx, end);

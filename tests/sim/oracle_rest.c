@@ -80,6 +80,21 @@ static void check_handled(struct world *w, const struct conversation *row)
 }
 
 /* Nobody is left without the answer that was promised. */
+/* What nobody can answer any more is over. */
+static void check_confirms(struct world *w)
+{
+    for (size_t i = 0; i < w->store.confirms.count; i++) {
+        const struct confirm *f = w->store.confirms.at[i];
+        const struct conv_row *row = fakestore_conv(w, f->conv);
+        if (f->state == CONFIRM_PENDING)
+            world_fail(w, "confirmation %llu is left pending",
+                       (unsigned long long)f->id);
+        if (!f->told && row && row->c.fence != f->fence)
+            world_fail(w, "confirmation %llu of an old fence is left open",
+                       (unsigned long long)f->id);
+    }
+}
+
 static void check_turns(struct world *w)
 {
     for (size_t i = 0; i < w->store.turns.count; i++) {
@@ -93,6 +108,7 @@ static void check_turns(struct world *w)
 static void check_conversations(struct world *w)
 {
     check_turns(w);
+    check_confirms(w);
     for (size_t i = 0; i < w->store.convs.count; i++) {
         struct conv_row *r = w->store.convs.at[i];
         struct agent *a = fakestore_agent(w, r->c.assignee);

@@ -154,6 +154,19 @@ static void put_turn(struct world *w, const struct turn *t)
     set(&w->store.turns, r->id, r);
 }
 
+static void put_confirm(struct world *w, const struct confirm *f)
+{
+    struct confirm *r = arena_one(w->store.mem, struct confirm);
+    *r = *f;
+    own(w, &r->assistant);
+    own(w, &r->tool);
+    own(w, &r->call);
+    own(w, &r->hash);
+    own(w, &r->question);
+    own(w, &r->result);
+    set(&w->store.confirms, r->id, r);
+}
+
 void rows_put(struct world *w, const struct put *p)
 {
     switch (p->kind) {
@@ -177,6 +190,9 @@ void rows_put(struct world *w, const struct put *p)
         break;
     case PUT_TURN:
         put_turn(w, p->turn);
+        break;
+    case PUT_CONFIRM:
+        put_confirm(w, p->confirm);
         break;
     case PUT_KV:
     case DEL_KV:
@@ -266,6 +282,12 @@ void rows_note_holdings(struct world *w, const struct tx *tx)
             r->first = h;
         r->last = h;
     }
+}
+
+struct confirm *fakestore_confirm(struct world *w, uint64_t id)
+{
+    void **at = find(&w->store.confirms, id);
+    return at ? *at : NULL;
 }
 
 struct turn *fakestore_turn(struct world *w, uint64_t id)

@@ -195,6 +195,11 @@ static void restore_rows(struct world *w)
         if (t->state == TURN_PENDING)
             desk_restore_turn(w->desk, t);
     }
+    for (size_t i = 0; i < s->confirms.count; i++) {
+        struct confirm *f = s->confirms.at[i];
+        if (!f->told)
+            desk_restore_confirm(w->desk, f);
+    }
 }
 
 static void start_desk(struct world *w)

@@ -66,7 +66,7 @@ struct world {
     struct {
         uint32_t crashes, messages, acks, duplicates, jobs, events, backlog,
             recovered, restarted, takeovers, failed_batches, acts, turns,
-            answers;
+            approved, answers;
     } did;
     bool failed;
     char why[1024];

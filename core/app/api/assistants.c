@@ -16,9 +16,9 @@
 
 #define SETTINGS_BYTES (32 * 1024)
 
-static const char *const settings_names[] = {"fallback", "prompt", "limits",
-                                             "timeout",  "price",  "cache",
-                                             "tools",    "guard",  NULL};
+static const char *const settings_names[] = {
+    "fallback", "prompt", "limits",  "timeout", "price", "cache",
+    "tools",    "guard",  "confirm", "summary", NULL};
 
 static struct kind_values values_of(struct call *c, const struct assistant *a)
 {
@@ -217,7 +217,8 @@ static bool settle_settings(struct call *c, struct assistant *a)
     wrong = assist_wrong(now);
     if (wrong) {
         reply_fail(c, ERR_UNPROCESSABLE, wrong,
-                   "%s must be an amount, or a duration such as \"15s\"",
+                   "%s must be an amount, a duration such as \"15s\" (a "
+                   "timeout: 5m at most), or \"visitor\" or \"agent\"",
                    wrong);
     }
     return wrong == NULL;
@@ -396,9 +397,17 @@ static void forget_tag(struct call *c)
          .type = FIELD_TEXTS,                                                  \
          .most = 32,                                                           \
          .help = "names of files in ai/tools"},                                \
+        {.name = "guard",                                                      \
+         .type = FIELD_BOOL,                                                   \
+         .help = "ai/guard.lua looks at what goes out and comes in"},          \
+        {.name = "confirm",                                                    \
+         .type = FIELD_OBJECT,                                                 \
+         .help =                                                               \
+             "tool: \"visitor\" or \"agent\", whose word it needs before it "  \
+             "runs; stricter than the tool says, never less"},                 \
     {                                                                          \
-        .name = "guard", .type = FIELD_BOOL,                                   \
-        .help = "ai/guard.lua looks at what goes out and comes in"             \
+        .name = "summary", .type = FIELD_BOOL,                                 \
+        .help = "a note for who takes over; true if not given"                 \
     }
 
 static const struct field assistant_in[] = {

@@ -37,7 +37,7 @@ extern const struct shape shape_agent, shape_login, shape_channel,
     shape_team, shape_token, shape_script, shape_event, shape_flow, shape_dead,
     shape_outbox, shape_check, shape_eval, shape_trace, shape_audit,
     shape_assistant, shape_assistant_type, shape_turn, shape_article,
-    shape_passage;
+    shape_passage, shape_confirm;
 
 /* --- routes --- */
 enum access {
@@ -73,5 +73,6 @@ extern const struct route routes_login[], routes_me[], routes_agents[],
     routes_contacts[], routes_teams[], routes_tokens[], routes_scripts[],
     routes_changes[], routes_openapi[], routes_flows[], routes_deads[],
     routes_outbox[], routes_console[], routes_traces[], routes_audit[],
-    routes_files[], routes_assistants[], routes_turns[], routes_articles[];
+    routes_files[], routes_assistants[], routes_turns[], routes_articles[],
+    routes_confirms[];
 extern const struct route *const all_routes[]; /* NULL at the end */

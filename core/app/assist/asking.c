@@ -367,7 +367,10 @@ void asking_known(struct asking *k)
 {
     k->early = false;
     k->has_context = true;
-    if (answers_find(k)) {
+    if (k->hears) {
+        k->hears = false;
+        confirm_heard(k);
+    } else if (answers_find(k)) {
         k->done(k, true);
     } else {
         asking_go(k);
@@ -377,7 +380,8 @@ void asking_known(struct asking *k)
 void asking_start(struct asking *k)
 {
     struct desk_of_bot *b = bot_of(k->as, k->chain[0]);
-    k->early = k->kind == ASKING_TURN && b && b->bot->cache_ms > 0;
+    k->early =
+        k->hears || (k->kind == ASKING_TURN && b && b->bot->cache_ms > 0);
     arm(k, ASKING_NEW, 0);
 }
 

@@ -77,11 +77,9 @@ static int64_t ms_of(const struct json *j, const char *name, int64_t otherwise)
     return text.len && duration_of(text, &ms) && ms > 0 ? ms : otherwise;
 }
 
-static const char *const durations[][2] = {{"timeout", "connect"},
-                                           {"timeout", "first"},
-                                           {"timeout", "total"},
-                                           {"limits", "patience"},
-                                           {"cache", "ttl"}};
+static const char *const durations[][2] = {
+    {"timeout", "connect"}, {"timeout", "first"},  {"timeout", "total"},
+    {"limits", "patience"}, {"limits", "confirm"}, {"cache", "ttl"}};
 static const char *const amounts[][2] = {{"limits", "at_once"},
                                          {"limits", "rate"},
                                          {"limits", "turn_tokens"},
@@ -99,9 +97,21 @@ const char *assist_wrong(const struct json *setup)
     for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
         const struct json *v =
             json_get(json_get(setup, durations[i][0]), durations[i][1]);
+        int64_t most = strcmp(durations[i][0], "timeout") == 0 ? LIMIT_STREAM_MS
+                                                               : INT64_MAX;
         if (v && !json_is(v, JSON_NULL) &&
-            !(json_is(v, JSON_STRING) && duration_of(v->text, &ms))) {
+            !(json_is(v, JSON_STRING) && duration_of(v->text, &ms) &&
+              ms <= most)) {
             return durations[i][1];
+        }
+    }
+    const struct json *confirm = json_get(setup, "confirm");
+    const struct json *by =
+        json_is(confirm, JSON_OBJECT) ? confirm->first : NULL;
+    for (; by; by = by->next) {
+        if (!json_is(by, JSON_STRING) ||
+            (!slice_is(by->text, "visitor") && !slice_is(by->text, "agent"))) {
+            return "confirm";
         }
     }
     for (size_t i = 0; i < sizeof amounts / sizeof amounts[0]; i++) {
@@ -135,6 +145,8 @@ static void read_settings(struct bot *b, const struct json *j)
     b->day_cost = micro(limits, "day_cost");
     b->conversation_cost = micro(limits, "conversation_cost");
     b->patience_ms = ms_of(limits, "patience", PATIENCE_MS);
+    b->confirm_ms = ms_of(limits, "confirm", CONFIRM_MS);
+    b->confirm = json_get(j, "confirm");
     b->cache_ms = ms_of(json_get(j, "cache"), "ttl", 0);
     b->tag_count = texts_of(json_get(json_get(j, "cache"), "tags"), b->tags,
                             sizeof b->tags / sizeof b->tags[0]);
@@ -388,6 +400,7 @@ struct assist *assist_new(struct server *s)
     map_init(&as->askings);
     map_init(&as->runs);
     map_init(&as->memos);
+    map_init(&as->confirms);
     list_init(&as->written);
     timer_init(&as->slow, NULL);
     as->kinds = kinds_of_connectors(SLICE("[]"));
@@ -421,6 +434,7 @@ void assist_free(struct assist *as)
     map_fini(&as->askings);
     map_fini(&as->runs);
     map_fini(&as->memos);
+    confirms_free(as);
     timer_stop(loop_wheel(as->server->loop), &as->slow);
     cache_free(as->answers);
     prompts_free(as->prompts);

@@ -86,6 +86,9 @@ static void build(struct asking *k, struct query *q)
         }
         all[n] = message_of(k->arena, ev, role, &said);
         n += all[n].len > 0;
+        if (k->hears) {
+            confirm_listen(k, ev, said);
+        }
         if (ev->role == ROLE_VISITOR) {
             k->question = said;
             k->question_id = ev->pos;

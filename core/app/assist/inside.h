@@ -24,6 +24,7 @@
 #define FIRST_MS 15000
 #define TOTAL_MS 60000
 #define CONNECT_MS 5000
+#define CONFIRM_MS 600000 /* a person's word */
 
 struct bot {
     struct arena *arena; /* owned; rec and settings lie in it */
@@ -39,6 +40,8 @@ struct bot {
     int64_t connect_ms, first_ms, total_ms;          /* 0 = the connector's */
     int64_t price_input, price_output, price_cached; /* of a million tokens */
     struct slice currency;
+    const struct json *confirm; /* tool -> "visitor", "agent"; may be NULL */
+    int64_t confirm_ms;         /* a word is waited for */
 };
 
 /* The live side of a bot; outlives changes of its settings. */
@@ -80,6 +83,9 @@ enum asking_state {
     ASKING_RUNS,  /* a connector works */
     ASKING_RESTS  /* until the next try */
 };
+
+/* What the visitor said to a question of confirms.c. */
+enum word { WORD_NONE, WORD_YES, WORD_NO, WORD_OTHER };
 
 struct run;
 struct asking {
@@ -128,6 +134,12 @@ struct asking {
     size_t round_from;          /* of text, where this round's begins */
     const struct json *call_at; /* the tool that runs */
     struct slice prompt_version;
+    bool hears;           /* something waits for a word: looked at first */
+    uint32_t confirm_seq; /* of the question, 0 = not among the messages */
+    enum word word;       /* what the visitor said to it */
+    struct confirm *asks; /* the turn ends with this question */
+    bool asks_zh;         /* in Chinese */
+    uint64_t tells;       /* the confirmation that is among extra */
     bool cached;
     void (*done)(struct asking *k, bool well); /* frees it */
     void *owner;
@@ -159,6 +171,8 @@ struct assist {
     struct prompts *prompts;
     bool reads_prompts, prompts_again;
     struct list written; /* askings with text that was not told */
+    struct map
+        confirms; /* id -> struct confirm_run: tools that were approved */
     struct timer slow;
 };
 
@@ -206,6 +220,28 @@ bool draft_tell(struct asking *k, struct slice text);
 
 /* tools.c */
 void tools_begin(struct asking *k);
+/* A call and what it gave, for the next round; not more than fits. */
+void tools_tell(struct asking *k, struct slice call, struct slice result);
+bool tools_offered(const struct asking *k, struct slice bot, struct slice name);
+/* A job for the tool: done and owner as of any; key: what makes a second run
+ * of it harmless. Not started. */
+struct job *tools_job(struct asking *k, struct slice bot,
+                      const struct json *call, struct slice key,
+                      void (*done)(struct job *), void *owner);
+/* What the job gave, in words for the model; *class for the story. */
+struct slice tools_result(const struct job *job, const char **class);
+
+/* confirms.c */
+/* The tool's or the assistant's rule, the stricter one: "" "visitor" "agent" */
+const char *confirm_by(const struct asking *k, const struct json *face);
+/* NULL: the turn has ended with the question, k is gone. Else why not. */
+const char *confirm_ask(struct asking *k, const struct json *face,
+                        const struct json *call, const char *by);
+/* While its context is read: one more message. */
+void confirm_listen(struct asking *k, const struct event *ev,
+                    struct slice said);
+void confirm_heard(struct asking *k); /* its context is there */
+void confirms_free(struct assist *as);
 
 /* run.c */
 void run_start(struct asking *k, struct desk_of_bot *b);

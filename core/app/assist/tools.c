@@ -31,9 +31,9 @@ struct tool_run {
 
 static void next_call(struct asking *k);
 
-static bool is_offered(const struct asking *k, struct slice name)
+bool tools_offered(const struct asking *k, struct slice bot, struct slice name)
 {
-    struct desk_of_bot *b = bot_of(k->as, k->answered_by);
+    struct desk_of_bot *b = bot_of(k->as, bot);
     for (size_t i = 0; b && i < b->bot->tool_count; i++) {
         if (slice_eq(b->bot->tools[i], name)) {
             return true;
@@ -64,9 +64,9 @@ static bool add(struct asking *k, struct slice json)
 }
 
 /* What it gave, or why not: the model reads it. */
-static void told(struct asking *k, struct slice result)
+static void add_result(struct asking *k, const struct json *call,
+                       struct slice result)
 {
-    const struct json *call = k->call_at;
     struct buf out;
     buf_init(&out, 2 * RESULT_BYTES + 1024);
     if (result.len > RESULT_BYTES) {
@@ -86,8 +86,34 @@ static void told(struct asking *k, struct slice result)
         (void)add(k, buf_slice(&out));
     }
     buf_fini(&out);
-    k->call_at = call->next;
+}
+
+static void told(struct asking *k, struct slice result)
+{
+    add_result(k, k->call_at, result);
+    k->call_at = k->call_at->next;
     next_call(k);
+}
+
+void tools_tell(struct asking *k, struct slice call, struct slice result)
+{
+    struct json *j = NULL;
+    struct buf out;
+    buf_init(&out, EXTRA_BYTES);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '{');
+    jsonw_put_text(&w, "role", SLICE("assistant"));
+    jsonw_put_text(&w, "text", SLICE(""));
+    jsonw_key(&w, "tool_calls");
+    jsonw_open(&w, '[');
+    jsonw_raw(&w, call);
+    jsonw_close(&w, ']');
+    jsonw_close(&w, '}');
+    if (!w.failed && json_parse(k->arena, call, NULL, &j) == 0 &&
+        add(k, buf_slice(&out))) {
+        add_result(k, j, result);
+    }
+    buf_fini(&out);
 }
 
 static void refused(struct asking *k, const char *why)
@@ -101,6 +127,16 @@ static void refused(struct asking *k, const char *why)
                                                          : sizeof text - 1});
 }
 
+struct slice tools_result(const struct job *job, const char **class)
+{
+    *class = "tool";
+    if (!job->ran || job->failures) {
+        *class = "tool failed";
+        return SLICE("{\"error\":\"the tool failed\"}");
+    }
+    return job->call->answer;
+}
+
 static void on_run(struct job *job)
 {
     struct tool_run *t = job->owner;
@@ -109,19 +145,16 @@ static void on_run(struct job *job)
         job_free(job); /* nobody wants it, or the house stops */
         return;
     }
-    struct slice result = job->call->answer;
-    const char *class = "tool";
-    if (!job->ran || job->failures) {
-        class = "tool failed";
-        result = SLICE("{\"error\":\"the tool failed\"}");
-    }
+    const char *class;
+    struct slice result = tools_result(job, &class);
     asking_hops(k, job);
     asking_note(k, json_text(k->call_at, "name"), class, result);
     told(k, slice_dup(k->arena, result));
     job_free(job);
 }
 
-static struct slice ctx_of(struct asking *k, struct arena *a)
+static struct slice ctx_of(struct asking *k, const struct json *call,
+                           struct slice key, struct arena *a)
 {
     char id[ID_TEXT];
     struct buf out;
@@ -129,7 +162,8 @@ static struct slice ctx_of(struct asking *k, struct arena *a)
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
     jsonw_put_text(&w, "turn", id_text(id, ID_TURN, k->id));
-    jsonw_put_text(&w, "call", json_text(k->call_at, "id"));
+    jsonw_put_text(&w, "call", json_text(call, "id"));
+    jsonw_put_text(&w, "key", key);
     if (k->conv) {
         const struct contact *who =
             desk_contact(k->as->server->desk, k->contact);
@@ -150,34 +184,73 @@ static struct slice ctx_of(struct asking *k, struct arena *a)
     return s;
 }
 
-static void run(struct asking *k, struct slice name, const struct json *args)
+struct job *tools_job(struct asking *k, struct slice bot,
+                      const struct json *call, struct slice key,
+                      void (*done)(struct job *), void *owner)
 {
-    struct assist *as = k->as;
-    struct desk_of_bot *b = bot_of(as, k->answered_by);
-    struct job *job = run_job(as, HOOK_TOOL, b->bot, on_run, NULL);
-    struct tool_run *t = arena_one(job->arena, struct tool_run);
+    struct desk_of_bot *b = bot_of(k->as, bot);
+    struct job *job = run_job(k->as, HOOK_TOOL, b->bot, done, owner);
     char unit[80];
     struct buf out;
-    *t = (struct tool_run){as, k->id};
-    job->owner = t;
-    snprintf(unit, sizeof unit, "ai/tools/%.*s", SLICE_FMT(name));
+    snprintf(unit, sizeof unit, "ai/tools/%.*s",
+             SLICE_FMT(json_text(call, "name")));
     job->unit = slice_dup(job->arena, slice_of(unit));
     buf_init(&out, LIMIT_TURN_BYTES);
     struct jsonw w = jsonw_on(&out);
-    jsonw_value(&w, args);
+    jsonw_value(&w, json_get(call, "arguments"));
     job->call->item =
         w.failed ? SLICE("{}") : slice_dup(job->arena, buf_slice(&out));
     buf_fini(&out);
     job->call->config = job->call->secrets = SLICE("");
-    job->call->more = ctx_of(k, job->arena);
+    job->call->more = ctx_of(k, call, key, job->arena);
     job->call->wall_ms = WALL_MS;
     meter_add(&m_calls, 1);
+    return job;
+}
+
+static void run(struct asking *k)
+{
+    struct assist *as = k->as;
+    char id[ID_TEXT], key[ID_TEXT + 80];
+    int n =
+        snprintf(key, sizeof key, "%s:%.64s", id_text(id, ID_TURN, k->id).at,
+                 slice_dup(k->arena, json_text(k->call_at, "id")).at);
+    struct job *job = tools_job(k, k->answered_by, k->call_at,
+                                (struct slice){key, (size_t)n}, on_run, NULL);
+    struct tool_run *t = arena_one(job->arena, struct tool_run);
+    *t = (struct tool_run){as, k->id};
+    job->owner = t;
     if (as->server->script) {
         script_run(as->server->script, job);
         return;
     }
     job->result = ERR_CANCELLED;
     on_run(job);
+}
+
+/* NULL: it runs, or a person is asked; the asking may be gone. */
+static const char *begin_call(struct asking *k, const struct json *call)
+{
+    struct slice name = json_text(call, "name");
+    const struct json *face = tool_face(k->as, name);
+    struct err e = {0};
+    if (!face || !tools_offered(k, k->answered_by, name)) {
+        return "there is no such tool";
+    }
+    if (slice_is(json_text(face, "permission"), "agent") &&
+        k->kind != ASKING_DRAFT) {
+        return "only an agent may have this done";
+    }
+    if (schema_check(json_get(face, "parameters"), json_get(call, "arguments"),
+                     &e)) {
+        return slice_dup(k->arena, slice_of(e.text)).at;
+    }
+    const char *by = confirm_by(k, face);
+    if (*by) {
+        return confirm_ask(k, face, call, by);
+    }
+    run(k);
+    return NULL;
 }
 
 static void next_call(struct asking *k)
@@ -188,21 +261,9 @@ static void next_call(struct asking *k)
         asking_again(k);
         return;
     }
-    struct slice name = json_text(call, "name");
-    const struct json *face = tool_face(k->as, name);
-    const struct json *args = json_get(call, "arguments");
-    struct err e = {0};
-    if (!face || !is_offered(k, name)) {
-        refused(k, "there is no such tool");
-    } else if (slice_is(json_text(face, "permission"), "agent") &&
-               k->kind != ASKING_DRAFT) {
-        refused(k, "only an agent may have this done");
-    } else if (json_bool(face, "confirm", false)) {
-        refused(k, "this needs a person: offer to hand over");
-    } else if (schema_check(json_get(face, "parameters"), args, &e)) {
-        refused(k, e.text);
-    } else {
-        run(k, name, args);
+    const char *why = begin_call(k, call);
+    if (why) {
+        refused(k, why);
     }
 }
 

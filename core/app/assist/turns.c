@@ -63,6 +63,17 @@ static struct slice body_of(struct asking *k, struct arena *a, bool cut)
     if (k->sources.len > 2) {
         jsonw_put_raw(&w, "sources", k->sources);
     }
+    if (k->asks) {
+        bool zh = k->asks_zh;
+        jsonw_put_text(&w, "confirm", id_text(id, ID_CONFIRM, k->asks->id));
+        if (!k->asks->agent) {
+            jsonw_key(&w, "choices");
+            jsonw_open(&w, '[');
+            jsonw_text(&w, zh ? SLICE("确认") : SLICE("confirm"));
+            jsonw_text(&w, zh ? SLICE("取消") : SLICE("cancel"));
+            jsonw_close(&w, ']');
+        }
+    }
     if (cut) {
         jsonw_put_text(&w, "cut", k->too_long ? SLICE("too_long") : k->class);
     }
@@ -103,6 +114,22 @@ static struct slice note_of(struct asking *k, struct arena *a)
     return s;
 }
 
+static struct confirm *asks_of_turn(const struct asking *k, struct arena *a)
+{
+    const struct confirm *from = k->asks;
+    if (!from) {
+        return NULL;
+    }
+    struct confirm *f = arena_one(a, struct confirm);
+    *f = *from;
+    f->assistant = slice_dup(a, from->assistant);
+    f->tool = slice_dup(a, from->tool);
+    f->call = slice_dup(a, from->call);
+    f->hash = slice_dup(a, from->hash);
+    f->question = slice_dup(a, from->question);
+    return f;
+}
+
 static void on_done(struct asking *k, bool well)
 {
     struct server *s = k->as->server;
@@ -119,6 +146,8 @@ static void on_done(struct asking *k, bool well)
     if (well && k->text.len) {
         e->body = body_of(k, a, k->cut || k->too_long);
         e->handover = slice_dup(a, k->handover);
+        e->told = k->tells;
+        e->asks = asks_of_turn(k, a);
     } else if (well && k->halted) {
         e->state = TURN_FAILED;
         e->reason = SLICE("stopped");
@@ -145,6 +174,7 @@ void assist_ask(void *server, const struct turn *t)
     k->contact = t->contact;
     k->upto_seq = t->seq;
     k->done = on_done;
+    k->hears = desk_confirm(s->desk, t->conv) != NULL;
     asking_chain(k, t->assistant);
     asking_start(k);
 }

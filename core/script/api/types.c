@@ -159,9 +159,10 @@ static const struct api_call tool_file[] = {
     FIELD("permission", "\"bot\"|\"agent\"|nil",
           "Who may have it called: a bot by itself, or only an agent's "
           "co-pilot. \"bot\" if not given."),
-    FIELD("confirm", "boolean|nil",
-          "It needs a person's word: until that can be asked for, no model may "
-          "call it; it is told to offer a hand-over."),
+    FIELD("confirm", "boolean|\"visitor\"|\"agent\"|table|nil",
+          "Whose word it needs before it runs; true is the visitor's. As a "
+          "table: { by = \"agent\", zh =, en = }, with the question in words, "
+          "{no} standing for the argument of that name."),
     FIELD("limits", "Limits|nil", "Its own limits."),
     FIELD("run", "fun(args: table, ctx: table): any, string?, string?",
           "A table or a text for the model, or nil, code, detail."),

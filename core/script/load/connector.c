@@ -20,7 +20,7 @@ struct connector_data {                       /* while loading */
     struct slice title, schema, capabilities; /* JSON */
     struct slice description, parameters, permission;
     int64_t connect_ms, first_ms, total_ms;
-    bool confirm;
+    struct slice confirm; /* JSON object, "" = nobody's word is needed */
 };
 
 bool connector_is(const struct version *v)
@@ -145,6 +145,37 @@ static int read_permission(struct version *v, struct err *e)
     return r;
 }
 
+/* true, "visitor" or "agent", or a table with `by` and the question. */
+static int read_confirm(struct version *v, struct err *e)
+{
+    static const char why[] = "confirm must be \"visitor\", \"agent\", or { by "
+                              "=, zh =, en = }";
+    struct connector_data *d = data_of(v);
+    lua_State *L = v->L;
+    if (lua_isboolean(L, -1)) {
+        d->confirm =
+            lua_toboolean(L, -1) ? SLICE("{\"by\":\"visitor\"}") : SLICE("");
+        return 1;
+    }
+    if (lua_type(L, -1) == LUA_TSTRING)
+        lua_pushvalue(L, -1);
+    else if (lua_istable(L, -1))
+        lua_getfield(L, -1, "by");
+    else
+        return refuse(e, "confirm", why);
+    const char *by = lua_tostring(L, -1);
+    bool agent = by && strcmp(by, "agent") == 0;
+    bool good = agent || (by && strcmp(by, "visitor") == 0);
+    lua_pop(L, 1);
+    if (!good)
+        return refuse(e, "confirm", why);
+    if (lua_istable(L, -1))
+        return read_json(v, "confirm", &d->confirm, e);
+    d->confirm =
+        agent ? SLICE("{\"by\":\"agent\"}") : SLICE("{\"by\":\"visitor\"}");
+    return 1;
+}
+
 /* --- functions ------------------------------------------------------------ */
 
 static int read_function(struct version *v, enum hook h, const char *name,
@@ -172,12 +203,8 @@ static int tool_field(struct version *v, const char *name, struct err *e)
         return read_json(v, name, &d->parameters, e);
     if (strcmp(name, "permission") == 0)
         return read_permission(v, e);
-    if (strcmp(name, "confirm") == 0) {
-        if (!lua_isboolean(v->L, -1))
-            return refuse(e, name, "confirm must be true or false");
-        d->confirm = lua_toboolean(v->L, -1);
-        return 1;
-    }
+    if (strcmp(name, "confirm") == 0)
+        return read_confirm(v, e);
     return strcmp(name, "title") == 0 ? read_title(v, e) : 0;
 }
 
@@ -237,7 +264,7 @@ static void say_tool(struct jsonw *w, const struct version *v,
     jsonw_put_raw(w, "parameters", or_empty(d->parameters));
     jsonw_put_text(w, "permission",
                    d->permission.len ? d->permission : SLICE("bot"));
-    jsonw_put_bool(w, "confirm", d->confirm);
+    jsonw_put_raw(w, "confirm", d->confirm.len ? d->confirm : SLICE("false"));
 }
 
 int connector_check(struct version *v, struct err *e)
