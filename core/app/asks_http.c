@@ -268,6 +268,7 @@ void stream_ask(struct server *s, struct script_ask *ask)
     st->call = call_of(ask);
     copy_request(st);
     st->call.stream = true;
+    st->call.placed = st->of != 0; /* the assistant has its places */
     st->call.head = on_head;
     st->call.more = on_more;
     st->call.done = on_stream_done;

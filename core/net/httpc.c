@@ -74,6 +74,25 @@ static void leave_queue(struct task *t)
         list_remove(&host->link);
 }
 
+/* Of those who run; a placed call takes no place of the others. */
+static void count_running(struct task *t, int n)
+{
+    struct httpc *h = t->h;
+    if (t->call->placed) {
+        h->placed_count += (size_t)n;
+        t->host->placed += (size_t)n;
+        return;
+    }
+    h->running_count += (size_t)n;
+    t->host->running += (size_t)n;
+}
+
+static bool has_room(const struct task *t)
+{
+    return t->call->placed || (t->h->running_count < HTTPC_MOST &&
+                               t->host->running < HTTPC_PER_HOST);
+}
+
 void httpc_finish(struct task *t, int code, const char *why)
 {
     struct httpc *h = t->h;
@@ -81,8 +100,7 @@ void httpc_finish(struct task *t, int code, const char *why)
     struct host *host = t->host;
     if (t->easy) {
         list_remove(&t->link);
-        h->running_count--;
-        host->running--;
+        count_running(t, -1);
         host_note(h, host, t, code);
         meter_note(&net_httpc_time, clock_mono_us() - t->began_us);
     } else {
@@ -132,7 +150,10 @@ static struct task *task_new(struct httpc *h, struct httpc_call *c,
     list_init(&t->news);
     timer_init(&t->timer, on_task_timer);
     timer_start(loop_wheel(h->net->loop), &t->timer, t->queued_ms + total);
-    list_add_last(&host->waiting, &t->link);
+    if (c->placed)
+        list_add_last(host->waiting.next, &t->link); /* before all others */
+    else
+        list_add_last(&host->waiting, &t->link);
     if (host->waits++ == 0)
         list_add_last(&h->hungry, &host->link);
     h->waiting_bytes += c->body.len;
@@ -148,8 +169,7 @@ static void start(struct task *t, uint32_t ticket)
     leave_queue(t);
     timer_stop(loop_wheel(h->net->loop), &t->timer);
     list_add_last(&h->running, &t->link);
-    h->running_count++;
-    t->host->running++;
+    count_running(t, 1);
     t->ticket = ticket;
     t->began_us = clock_mono_us();
     httpc_begin(t);
@@ -158,9 +178,10 @@ static void start(struct task *t, uint32_t ticket)
 /* As many as there is room for; all, if the breaker is open. */
 static void serve_host(struct httpc *h, struct host *host)
 {
-    while (host->waits && h->running_count < HTTPC_MOST &&
-           host->running < HTTPC_PER_HOST) {
+    while (host->waits) {
         struct task *t = container_of(host->waiting.next, struct task, link);
+        if (!has_room(t))
+            return;
         bool last = host->waits == 1; /* then it may be forgotten */
         uint32_t ticket = host_take(h, host);
         if (ticket) {
@@ -266,7 +287,8 @@ static struct host *admit(struct httpc *h, struct httpc_call *c)
     }
     struct host *host = host_get(h, key);
     if (!host || host->waits >= HTTPC_WAITING ||
-        h->waiting_bytes + c->body.len > HTTPC_WAITING_BYTES) {
+        h->waiting_bytes + c->body.len > HTTPC_WAITING_BYTES ||
+        (c->placed && h->placed_count >= HTTPC_PLACED)) {
         fail(h, c, ERR_RATE_LIMITED, "Too many calls are waiting.");
         return NULL;
     }

@@ -2,7 +2,7 @@
 /* httpc.h - calls to others: libcurl on our loop (the face is in net.h).
  *
  * Limits: HTTPC_MOST calls at once, HTTPC_PER_HOST to one host; the rest waits,
- * host by host, at most HTTPC_WAITING for one of them and HTTPC_WAITING_BYTES
+ * host by host (a placed call waits for nobody: at most HTTPC_PLACED of them), at most HTTPC_WAITING for one of them and HTTPC_WAITING_BYTES
  * of bodies in all, beyond which calls fail at once (ERR_RATE_LIMITED). A host
  * (scheme, name, port) that fails is left alone by its breaker (base/breaker.h;
  * what fails is the way to it, its time, or a status of 5xx). A stream's unread
@@ -15,6 +15,7 @@
 
 #define HTTPC_MOST 200
 #define HTTPC_PER_HOST 20
+#define HTTPC_PLACED 8000 /* an assistant says how many of them are its own */
 #define HTTPC_WAITING 1000
 #define HTTPC_WAITING_BYTES (64 * 1024 * 1024)
 #define HTTPC_TOTAL_MS 30000 /* when the caller names no time */
@@ -22,6 +23,7 @@
 #define HTTPC_BODY_BYTES LIMIT_HTTP_BODY
 #define HTTPC_HEADER_BYTES (32 * 1024)
 #define HTTPC_STREAM_BYTES (64 * 1024)
+#define HTTPC_STREAM_PIECE 4096 /* read at once */
 #define HTTPC_FOLLOW_MOST 5
 #define HTTPC_HOSTS 1000 /* remembered */
 #define HTTPC_SERIES 100 /* hosts with series of their own */

@@ -236,10 +236,12 @@ static void set_rules(struct task *t, struct slice url)
         OPT(CAINFO, t->h->ca_file);
     else
         OPT(CAPATH, NULL);
-    if (t->call->stream)
+    if (t->call->stream) {
         OPT(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    else
+        OPT(BUFFERSIZE, (long)HTTPC_STREAM_PIECE); /* each has one of its own */
+    } else {
         OPT(ACCEPT_ENCODING, "");
+    }
     OPT(USERAGENT, "yuelai/" YUELAI_VERSION);
     OPT(ERRORBUFFER, t->why);
     OPT(WRITEFUNCTION, on_body);

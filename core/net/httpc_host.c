@@ -57,7 +57,7 @@ static struct host_meters *meters_of(struct httpc *h, const char *text)
 
 static bool is_idle(const struct host *host)
 {
-    return !host->running && !host->waits &&
+    return !host->running && !host->placed && !host->waits &&
            host->breaker.state == BREAKER_CLOSED;
 }
 

@@ -23,7 +23,7 @@ struct host {
     char text[HOST_TEXT]; /* "https://api.example.com:443" */
     struct list link;     /* httpc's hungry, while it has calls that wait */
     struct list waiting;
-    size_t running, waits;
+    size_t running, placed, waits; /* placed: run, take no place */
     struct breaker breaker;
     struct host_meters *meters;
 };
@@ -52,7 +52,7 @@ struct httpc {
     void *multi; /* CURLM; NULL until the first call */
     char *ca_file;
     struct list hungry, running, watches, news;
-    size_t running_count, waiting_bytes;
+    size_t running_count, placed_count, waiting_bytes;
     struct map hosts, metered;
     struct host_meters others;
     struct timer timer, news_timer;

@@ -137,7 +137,8 @@ struct httpc_call {
     int64_t first_ms; /* stream: until the body's first byte; 0 = total */
     int follow;       /* redirects, at most HTTPC_FOLLOW_MOST; GET HEAD POST */
     size_t body_max;
-    bool stream;         /* the body is read by httpc_read, as it comes */
+    bool stream; /* the body is read by httpc_read, as it comes */
+    bool placed; /* whoever calls has places of its own: takes none here */
     struct line *line;   /* line.h: no request, a connection to talk on */
     struct arena *arena; /* the caller's: answers are put here */
     int result;          /* 0 or ERR_* */

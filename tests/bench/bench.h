@@ -5,6 +5,8 @@
  * WebSocket, JSON), so that a figure is one that any client would see.
  * One thread, one epoll; every loop is bounded in count and time.
  *
+ *   model  a provider of answers
+ *   home   a folder to serve from
  *   hist   latencies in 3 % steps          proc   the server as a process
  *   rest   blocking HTTP, for the set-up   conn   WebSocket clients on epoll
  *   crowd  agents and visitors, checking   rows*  one function a figure
@@ -64,6 +66,19 @@ int64_t server_thread_cpu_ns(const struct server *s, const char *name);
 int64_t server_rss_bytes(const struct server *s);
 int64_t server_disk_bytes(const struct server *s);
 void remove_tree(const char *dir);
+
+/* --- home.c: a folder of our own to serve from ---------------------------- */
+#define HOME_TEXT 128
+enum home_kind {
+    HOME_EMPTY,       /* nothing in it */
+    HOME_SCRIPTS,     /* scripts/ alone, a copy */
+    HOME_LINKED,      /* and links to channels/, ai/ and web/ */
+    HOME_OWN_CHANNELS /* the same, channels/ a copy */
+};
+void home_make(char home[HOME_TEXT], enum home_kind kind);
+/* name: "scripts/rules/10-x.lua"; renamed into place. */
+void home_write(const char *home, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* --- rest.c ----------------------------------------------------------------*/
 struct answer {
@@ -167,6 +182,17 @@ bool crowd_wait_done(int64_t ms);  /* until everything sent is done */
 void crowd_check(const char *row); /* dense seq, nothing missing */
 void crowd_close(void);
 
+/* --- model.c: a provider of answers, a process of its own ----------------- */
+#define MODEL_TOKEN "word "
+#define MODEL_END "word. " /* the end of a sentence */
+struct model {
+    pid_t pid;
+    int port;
+};
+/* An answer has so many tokens, each so long after the one before. */
+void model_start(struct model *m, int tokens, int each_ms);
+void model_stop(struct model *m);
+
 /* --- table.c ------------------------------------------------------------- */
 /* One measured value; the table shows the median of all with this name. A
  * target of 0 is no target; above: true = the value should be at least it. */
@@ -205,3 +231,6 @@ void row_conversations(void);
 void row_stored(void);
 void row_flows(void);
 void row_channels(void);
+void row_ai(void);
+void row_hits(void);
+void row_streams(void);

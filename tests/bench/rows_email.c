@@ -15,7 +15,7 @@
 #define MAILS 300
 #define PART_BYTES 133336 /* base64 of 100,002 bytes */
 
-static char home[128];
+static char home[HOME_TEXT];
 
 static const char adapter[] =
     "local mime = require 'mime'\n"
@@ -30,29 +30,6 @@ static const char adapter[] =
     "nil, read.files(mail))\n"
     "    return 200, words .. '|' .. #mail.attachments[1].bytes\n"
     "  end }\n";
-
-static void make_home(void)
-{
-    char cmd[3000], path[256];
-    char *from = realpath(options.home, NULL);
-    if (!from || strlen(from) > 512)
-        die("no home %s", options.home);
-    snprintf(home, sizeof(home), "/tmp/yuelai-bench-home-XXXXXX");
-    if (!mkdtemp(home))
-        die("mkdtemp");
-    snprintf(cmd, sizeof(cmd),
-             "cd '%s' && cp -r '%s/scripts' '%s/channels' . && "
-             "for d in ai web; do [ -d '%s'/$d ] && ln -s '%s'/$d . ; done; "
-             "true",
-             home, from, from, from, from);
-    if (system(cmd) != 0)
-        die("cannot copy %s", from);
-    free(from);
-    snprintf(path, sizeof(path), "%s/channels/mailbench.lua", home);
-    FILE *f = fopen(path, "w");
-    if (!f || fputs(adapter, f) < 0 || fclose(f) != 0)
-        die("cannot write %s", path);
-}
 
 static char *add_part(char *at, const char *head)
 {
@@ -96,7 +73,8 @@ void row_email(void)
     static const char found[] = "\xe6\x88\x91\xe8\xbf\x98\xe6\x98\xaf"; /* GB */
     char path[128], id[64];
     char *mail = make_mail();
-    make_home();
+    home_make(home, HOME_OWN_CHANNELS);
+    home_write(home, "channels/mailbench.lua", "%s", adapter);
     crowd_open(home);
     struct answer a =
         rest(crowd.server.port, "POST", "/api/v1/channels", crowd.token,

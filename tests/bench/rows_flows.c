@@ -18,48 +18,25 @@
 #define EACH 20 /* of one conversation: LIMIT_FLOWS_CONV */
 #define SLEEP_S 30
 
-static char home[64];
-
-static void write_file(const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof(path), "%s/scripts/%s", home, name);
-    FILE *f = fopen(path, "w");
-    if (!f || fputs(text, f) < 0 || fclose(f) != 0)
-        die("cannot write %s", path);
-}
+static char home[HOME_TEXT];
 
 static void make_home(void)
 {
-    char cmd[2300], text[500], *from = realpath(options.home, NULL);
-    if (!from || strlen(from) > 512)
-        die("no home %s", options.home);
-    snprintf(home, sizeof(home), "/tmp/yuelai-bench-home-XXXXXX");
-    if (!mkdtemp(home))
-        die("mkdtemp");
-    snprintf(cmd, sizeof(cmd),
-             "cd '%s' && cp -r '%s/scripts' . && mkdir -p scripts/flows "
-             "scripts/rules",
-             home, from);
-    if (system(cmd) != 0)
-        die("cannot copy %s/scripts", from);
-    free(from);
-    snprintf(text, sizeof(text),
-             "return { api = 1, priority = 1, on_message = function(conv)\n"
-             "  if conv.last_seq > %d then return flow.start('nap', { order ="
-             " 'A17' }) end\n"
-             "end }\n",
-             EACH + 1);
-    write_file("rules/01-bench.lua", text);
-    snprintf(text, sizeof(text),
-             "return { api = 1, run = function(conv, args)\n"
-             "  local n = flow.step('look', function() return #args.order "
-             "end)\n"
-             "  sleep '%ds'\n"
-             "  conv:set('slept', n)\n"
-             "end }\n",
-             SLEEP_S);
-    write_file("flows/nap.lua", text);
+    home_make(home, HOME_SCRIPTS);
+    home_write(home, "scripts/rules/01-bench.lua",
+               "return { api = 1, priority = 1, on_message = function(conv)\n"
+               "  if conv.last_seq > %d then return flow.start('nap', { order ="
+               " 'A17' }) end\n"
+               "end }\n",
+               EACH + 1);
+    home_write(home, "scripts/flows/nap.lua",
+               "return { api = 1, run = function(conv, args)\n"
+               "  local n = flow.step('look', function() return #args.order "
+               "end)\n"
+               "  sleep '%ds'\n"
+               "  conv:set('slept', n)\n"
+               "end }\n",
+               SLEEP_S);
 }
 
 /* Each visitor says that many messages, one after the other. */

@@ -18,45 +18,31 @@
 #define ONES 20
 #define WAIT_S 10
 
-static char home[128];
+static char home[HOME_TEXT];
 
 static void write_rule(int i, int version)
 {
-    char path[256], next[300];
-    snprintf(path, sizeof(path), "%s/scripts/rules/95-load-%03d.lua", home, i);
-    snprintf(next, sizeof(next), "%s~", path);
-    FILE *f = fopen(next, "w");
-    if (!f)
-        die("cannot write %s", next);
-    fprintf(f,
-            "-- version %d\n"
-            "return {\n"
-            "  api = 1, priority = 95,\n"
-            "  match = { kind = \"text\", text = { \"never-%d-%d\" } },\n"
-            "  on_message = function(conv, msg)\n"
-            "    local words = {}\n"
-            "    for w in msg.text:gmatch(\"%%S+\") do\n"
-            "      words[#words + 1] = w\n"
-            "    end\n"
-            "    if #words > 100 then conv:reply(\"v%d\") return true end\n"
-            "  end,\n"
-            "}\n",
-            version, version, i, version);
-    if (fclose(f) != 0 || rename(next, path) != 0)
-        die("cannot write %s", path);
+    char file[64];
+    snprintf(file, sizeof(file), "scripts/rules/95-load-%03d.lua", i);
+    home_write(home, file,
+               "-- version %d\n"
+               "return {\n"
+               "  api = 1, priority = 95,\n"
+               "  match = { kind = \"text\", text = { \"never-%d-%d\" } },\n"
+               "  on_message = function(conv, msg)\n"
+               "    local words = {}\n"
+               "    for w in msg.text:gmatch(\"%%S+\") do\n"
+               "      words[#words + 1] = w\n"
+               "    end\n"
+               "    if #words > 100 then conv:reply(\"v%d\") return true end\n"
+               "  end,\n"
+               "}\n",
+               version, version, i, version);
 }
 
 static void make_home(void)
 {
-    char path[256];
-    snprintf(home, sizeof(home), "/tmp/yuelai-bench-home-XXXXXX");
-    if (!mkdtemp(home))
-        die("mkdtemp");
-    static const char *const rooms[] = {"scripts", "scripts/rules"};
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof(path), "%s/%s", home, rooms[i]);
-        mkdir(path, 0755);
-    }
+    home_make(home, HOME_EMPTY);
     for (int i = 0; i < FILES; i++)
         write_rule(i, 0);
 }

@@ -17,7 +17,7 @@
 #define ROUNDS 3
 #define ROUND_S 3 /* between two rewritings */
 
-static char home[128];
+static char home[HOME_TEXT];
 static int round_no;
 static int64_t first_ns, rewritten_ns;
 static struct hist quiet, busy;
@@ -36,39 +36,11 @@ static const char rule[] =
 
 static void write_rules(int version)
 {
-    char path[256], next[300];
+    char file[64];
     for (int i = 0; i < FILES; i++) {
-        snprintf(path, sizeof(path), "%s/scripts/rules/95-bench-%02d.lua", home,
-                 i);
-        snprintf(next, sizeof(next), "%s~", path); /* as git and editors do */
-        FILE *f = fopen(next, "w");
-        if (!f)
-            die("cannot write %s", next);
-        fprintf(f, rule, version, version, i, version);
-        if (fclose(f) != 0 || rename(next, path) != 0)
-            die("cannot write %s", path);
+        snprintf(file, sizeof(file), "scripts/rules/95-bench-%02d.lua", i);
+        home_write(home, file, rule, version, version, i, version);
     }
-}
-
-/* A folder of our own with links to what is not scripts/. */
-static void make_home(void)
-{
-    char cmd[3000];
-    char *from = realpath(options.home, NULL);
-    if (!from || strlen(from) > 512)
-        die("no home %s", options.home);
-    snprintf(home, sizeof(home), "/tmp/yuelai-bench-home-XXXXXX");
-    if (!mkdtemp(home))
-        die("mkdtemp");
-    snprintf(cmd, sizeof(cmd),
-             "cd '%s' && cp -r '%s/scripts' . && "
-             "for d in channels ai web; do [ -d '%s'/$d ] && ln -s '%s'/$d . ; "
-             "done; mkdir -p scripts/rules",
-             home, from, from, from);
-    if (system(cmd) != 0)
-        die("cannot copy %s/scripts", from);
-    free(from);
-    write_rules(0);
 }
 
 static void measure(struct visitor *v, uint32_t n, int64_t at_ns)
@@ -123,7 +95,8 @@ static void check_reloaded(void)
 
 void row_reload(void)
 {
-    make_home();
+    home_make(home, HOME_LINKED);
+    write_rules(0);
     crowd_open(home);
     crowd_agents();
     crowd_visitors(200, 64);

@@ -17,36 +17,13 @@
 
 #define VISITORS 200
 
-static char home[128];
-
-/* A folder of our own with links to what is not scripts/. */
-static void make_home(void)
-{
-    char cmd[3000];
-    char *from = realpath(options.home, NULL);
-    if (!from || strlen(from) > 512)
-        die("no home %s", options.home);
-    snprintf(home, sizeof(home), "/tmp/yuelai-bench-home-XXXXXX");
-    if (!mkdtemp(home))
-        die("mkdtemp");
-    snprintf(cmd, sizeof(cmd),
-             "cd '%s' && cp -r '%s/scripts' . && "
-             "for d in channels ai web; do [ -d '%s'/$d ] && ln -s '%s'/$d . ; "
-             "done; mkdir -p scripts/rules",
-             home, from, from, from);
-    if (system(cmd) != 0)
-        die("cannot copy %s/scripts", from);
-    free(from);
-}
+static char home[HOME_TEXT];
 
 static void write_rule(const char *name, int i, const char *text)
 {
-    char path[256];
-    snprintf(path, sizeof(path), "%s/scripts/rules/10-%s-%02d.lua", home, name,
-             i);
-    FILE *f = fopen(path, "w");
-    if (!f || fputs(text, f) < 0 || fclose(f) != 0)
-        die("cannot write %s", path);
+    char file[64];
+    snprintf(file, sizeof(file), "scripts/rules/10-%s-%02d.lua", name, i);
+    home_write(home, file, "%s", text);
 }
 
 /* --- scripts --------------------------------------------------------------- */
@@ -83,7 +60,7 @@ static double calls(void)
 static void measure_rules(int rules, double target, const char *cpu_name,
                           const char *calls_name)
 {
-    make_home();
+    home_make(home, HOME_LINKED);
     for (int i = 0; i < rules; i++)
         write_rule("look", i, look);
     crowd_open(home);
@@ -219,7 +196,7 @@ static void check_stopped(void)
 
 void row_attack(void)
 {
-    make_home();
+    home_make(home, HOME_LINKED);
     write_attack();
     write_rule("look", 0, look); /* every message has a handler to wait for */
     crowd_open(home);

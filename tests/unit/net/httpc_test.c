@@ -195,6 +195,34 @@ TEST("who waits in vain for a place is told so at the end of his time")
         arena_free(shots[i].call.arena);
 }
 
+TEST("a placed call takes no place of the host's and waits for none")
+{
+    enum { HELD = HTTPC_PER_HOST + 3, PLACED = HTTPC_PER_HOST + 5 };
+    static struct shot held[HELD], placed[PLACED];
+    struct house h = {0};
+    REQUIRE(house_start(&h));
+    for (int i = 0; i < HELD; i++) { /* all places are taken, three wait */
+        shot_init(&held[i], &h, "/api/v1/hold");
+        house_run(&h, start, &held[i]);
+    }
+    for (int i = 0; i < PLACED; i++) {
+        shot_init(&placed[i], &h, "/api/v1/later");
+        placed[i].call.placed = true;
+        house_run(&h, start, &placed[i]);
+    }
+    for (int i = 0; i < PLACED; i++) {
+        WAIT_UNTIL(atomic_load(&placed[i].done), 8000);
+        CHECK_EQ_INT(placed[i].call.result, 0);
+    }
+    for (int i = 0; i < HELD; i++)
+        CHECK(!atomic_load(&held[i].done));
+    house_stop(&h);
+    for (int i = 0; i < HELD; i++)
+        arena_free(held[i].call.arena);
+    for (int i = 0; i < PLACED; i++)
+        arena_free(placed[i].call.arena);
+}
+
 TEST("a host has room for so many that wait, and no more")
 {
     enum { MANY = HTTPC_PER_HOST + HTTPC_WAITING + 1 };

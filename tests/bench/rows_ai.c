@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rows_ai.c - assistants: mixed traffic, kept answers, many streams.
+ *
+ * ai: 5,000 messages a second to people, as in openloop, and 600 questions a
+ * second of new visitors beside them, two of three a frequent one that was
+ * answered before. hits: frequent questions alone, as fast as they are
+ * answered. streams: 5,000 visitors whose answers grow at the same time.
+ *
+ * The provider is model.c, the guard is on. A question counts as answered when
+ * its visitor has the whole answer; who gets none, or half of one, makes the
+ * row WRONG.
+ */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PERSONS 200 /* as openloop_run wants it */
+#define ASK_RATE 600
+#define STREAMS 5000
+#define AT_ONCE 256 /* hits on the way */
+
+static char home[HOME_TEXT];
+static struct model model;
+
+struct asker {
+    int64_t asked_ns;
+    uint32_t bytes; /* of the answer, as it grew */
+    bool frequent, first, done;
+};
+static struct asker *askers;
+static uint32_t asker_count, asked, answered;
+static uint64_t grown; /* bytes of all answers so far */
+static struct hist to_people, to_first, to_hit;
+static void (*on_answered)(void);
+static int whole_bytes; /* of a provider's answer */
+
+static void set_up(int tokens, int gap_ms)
+{
+    char body[600];
+    home_make(home, HOME_LINKED);
+    home_write(home, "scripts/rules/01-bench.lua",
+               "return { api = 1, priority = 1, match = { first = true, text "
+               "= \"ask:\" },\n  on_message = function(conv)\n"
+               "    return conv:assign { ai = \"bench\" }\n  end }\n");
+    model_start(&model, tokens, gap_ms);
+    whole_bytes = tokens / 8 * (int)strlen(MODEL_END) +
+                  (tokens - tokens / 8) * (int)strlen(MODEL_TOKEN);
+    crowd_open(home);
+    snprintf(body, sizeof(body),
+             "{\"name\":\"bench\",\"type\":\"openai\",\"config\":{"
+             "\"provider\":\"other\",\"base\":\"http://127.0.0.1:%d/v1\","
+             "\"key\":\"k\",\"model\":\"bench\"},\"cache\":{\"ttl\":\"1h\"},"
+             "\"limits\":{\"at_once\":%d,\"patience\":\"60s\"}}",
+             model.port, STREAMS + 100);
+    struct answer a = rest(crowd.server.port, "POST", "/api/v1/assistants",
+                           crowd.token, body);
+    if (a.status != 201)
+        die("no assistant: %d %s", a.status, a.body ? a.body : "");
+    answer_free(&a);
+    asked = answered = 0;
+    grown = 0;
+    on_answered = NULL;
+    hist_clear(&to_people);
+    hist_clear(&to_first);
+    hist_clear(&to_hit);
+}
+
+static void take_down(void)
+{
+    crowd_close();
+    model_stop(&model);
+    remove_tree(home);
+    free(askers);
+    askers = NULL;
+}
+
+static bool is_frame(const char *text, size_t len, const char *name)
+{
+    return memmem(text, len < 64 ? len : 64, name, strlen(name)) != NULL;
+}
+
+/* Bytes of the frame's text: the model's have no escapes. */
+static uint32_t text_bytes(const char *text, size_t len)
+{
+    const char *at = memmem(text, len, "\"text\":\"", 8);
+    const char *end =
+        at ? memchr(at + 8, '"', len - (size_t)(at + 8 - text)) : NULL;
+    return end ? (uint32_t)(end - at - 8) : 0;
+}
+
+static void on_side(struct visitor *v, const char *text, size_t len)
+{
+    struct asker *k = &askers[v->conn.id - crowd.side_from];
+    bool grows = is_frame(text, len, "\"delta\"");
+    bool ends = is_frame(text, len, "\"message.created\"");
+    if (is_frame(text, len, "\"error\""))
+        wrong("a question was refused: %.*s", (int)(len < 200 ? len : 200),
+              text);
+    if (!k->asked_ns || k->done || (!grows && !ends))
+        return;
+    uint32_t n = text_bytes(text, len);
+    if (grows) {
+        if (!k->first)
+            hist_add(&to_first, now_ns() - k->asked_ns);
+        k->first = true;
+        k->bytes += n;
+        grown += n;
+        return;
+    }
+    if (!memmem(text, len, "\"bot\"", 5))
+        return; /* their own words, or the house's */
+    if ((int)n != whole_bytes || (k->bytes && k->bytes != n))
+        wrong("an answer of %u bytes, %u of them grown, is not whole", n,
+              k->bytes);
+    if (k->frequent && !k->first)
+        hist_add(&to_hit, now_ns() - k->asked_ns);
+    k->done = true;
+    answered++;
+    if (on_answered)
+        on_answered();
+}
+
+static void people(struct visitor *v, uint32_t n, int64_t at_ns)
+{
+    if (n >= 2)
+        hist_add(&to_people, at_ns - openloop_due(v, n));
+}
+
+static void ask(uint32_t i, bool frequent, int64_t at_ns)
+{
+    char ref[64], text[100];
+    struct asker *k = &askers[i];
+    k->asked_ns = at_ns;
+    k->frequent = frequent;
+    snprintf(ref, sizeof(ref), "q%u", i);
+    if (frequent)
+        snprintf(text, sizeof(text), "ask: how long can I return it? %u",
+                 i % 20);
+    else
+        snprintf(text, sizeof(text), "ask: where is my order number %u", i);
+    crowd_say(&crowd.visitors[crowd.side_from + i], ref, text);
+    asked++;
+}
+
+static void wait_answers(uint32_t count, int64_t ms)
+{
+    int64_t until = now_ns() + ms * 1000000;
+    while (answered < count && now_ns() < until && !engine.dead) {
+        engine_turn(-1);
+        server_drain_log(&crowd.server);
+    }
+    if (answered < count)
+        wrong("%u of %u questions were answered", answered, count);
+}
+
+/* Persons who talk to people (one at least), and so many who ask; the frequent questions are
+ * asked once, so that their answers are kept. */
+static void open_askers(uint32_t persons, uint32_t count, bool warm)
+{
+    askers = calloc(count, sizeof(*askers));
+    asker_count = count;
+    crowd_agents();
+    crowd.side_from = persons;
+    crowd.on_side = on_side;
+    crowd_visitors(persons + count, 512);
+    crowd_warm_up();
+    for (uint32_t i = 0; warm && i < 20; i++)
+        ask(i, true, now_ns());
+    if (warm)
+        wait_answers(20, 30000);
+}
+
+/* --- ai: mixed ------------------------------------------------------------- */
+
+static void each(int64_t at_ns)
+{
+    static int64_t from;
+    server_drain_log(&crowd.server);
+    if (asked <= 20)
+        from = at_ns;
+    while (asked < asker_count &&
+           (int64_t)(asked - 20) * 1000000000LL / ASK_RATE <= at_ns - from)
+        ask(asked, asked % 3 != 0, at_ns);
+}
+
+void row_ai(void)
+{
+    double s = 8 * options.scale;
+    uint32_t count = (uint32_t)(ASK_RATE * s) + 20;
+    set_up(40, 20);
+    open_askers(PERSONS, count, true);
+    crowd.on_delivered = people;
+    hist_clear(&to_first);
+    hist_clear(&to_hit);
+    int64_t cpu = server_cpu_ns(&crowd.server), from = now_ns();
+    uint64_t done = crowd.done;
+    openloop_run((uint64_t)(5000 * s), each);
+    wait_answers(count, 20000);
+    double n = (double)(crowd.done - done) + count - 20;
+    double took = (double)(now_ns() - from) / 1e9;
+    cpu = server_cpu_ns(&crowd.server) - cpu;
+    crowd_check("ai");
+    figure("ai", "5,600/s, 600 of them to a bot: throughput", "messages/s",
+           n / took, 5000, true);
+    figure("ai", "the same: CPU per message", "us", (double)cpu / 1e3 / n, 0,
+           false);
+    figure("ai", "to a person: p50", "ms",
+           (double)hist_at(&to_people, 0.50) / 1e6, 0, false);
+    figure("ai", "to a person: p99", "ms",
+           (double)hist_at(&to_people, 0.99) / 1e6, 50, false);
+    figure("ai", "a kept answer: p50", "ms",
+           (double)hist_at(&to_hit, 0.50) / 1e6, 0, false);
+    figure("ai", "a kept answer: p99", "ms",
+           (double)hist_at(&to_hit, 0.99) / 1e6, 50, false);
+    figure("ai", "a model's first words (it takes 160 ms): p50", "ms",
+           (double)hist_at(&to_first, 0.50) / 1e6, 0, false);
+    figure("ai", "a model's first words: p99", "ms",
+           (double)hist_at(&to_first, 0.99) / 1e6, 0, false);
+    take_down();
+}
+
+/* --- hits ------------------------------------------------------------------ */
+
+static void ask_next(void)
+{
+    if (asked < asker_count)
+        ask(asked, true, now_ns());
+}
+
+void row_hits(void)
+{
+    uint32_t count = (uint32_t)(8000 * options.scale) + 20;
+    set_up(40, 2);
+    open_askers(1, count, true);
+    on_answered = ask_next;
+    int64_t cpu = server_cpu_ns(&crowd.server), from = now_ns();
+    for (int i = 0; i < AT_ONCE; i++)
+        ask_next();
+    wait_answers(count, 60000);
+    double n = count - 20, s = (double)(now_ns() - from) / 1e9;
+    cpu = server_cpu_ns(&crowd.server) - cpu;
+    figure("hits", "kept answers, one after the other", "answers/s", n / s, 0,
+           true);
+    figure("hits", "CPU of question, rule, kept answer and journal", "us",
+           (double)cpu / 1e3 / n, 0, false);
+    take_down();
+}
+
+/* --- streams ---------------------------------------------------------------- */
+
+static void idle(double s)
+{
+    int64_t until = now_ns() + (int64_t)(s * 1e9);
+    while (now_ns() < until && !engine.dead) {
+        engine_turn(-1);
+        server_drain_log(&crowd.server);
+    }
+}
+
+void row_streams(void)
+{
+    uint32_t count =
+        (uint32_t)(STREAMS * (options.scale < 1 ? options.scale : 1));
+    const int tokens = 120, gap_ms = 250;
+    set_up(tokens, gap_ms);
+    open_askers(1, count, false);
+    idle(1);
+    int64_t rss = server_rss_bytes(&crowd.server);
+    int64_t from = now_ns();
+    for (uint32_t i = 0; i < count; i++) { /* within two seconds */
+        ask(i, false, now_ns());
+        while (now_ns() - from < (int64_t)i * 2000000000LL / count)
+            engine_turn(-1);
+    }
+    idle(6);
+    rss = server_rss_bytes(&crowd.server) - rss;
+    uint64_t was = grown;
+    int64_t cpu = server_cpu_ns(&crowd.server);
+    from = now_ns();
+    idle(10);
+    double s = (double)(now_ns() - from) / 1e9;
+    cpu = server_cpu_ns(&crowd.server) - cpu;
+    double said = (double)(grown - was) / whole_bytes * tokens;
+    if (answered)
+        wrong("streams: %u had ended before it was measured", answered);
+    wait_answers(count, 120000);
+    figure("streams", "5,000 answers that grow: memory each", "B",
+           (double)rss / count, 32768, false);
+    figure("streams", "tokens to sockets (20,000/s offered)", "tokens/s",
+           said / s, 19000, true);
+    figure("streams", "CPU per token", "us", (double)cpu / 1e3 / said, 0,
+           false);
+    take_down();
+}
