@@ -38,7 +38,7 @@ local M = {
       "不填则为 https://api.dingtalk.com", "Empty means https://api.dingtalk.com"),
   },
   capabilities = {
-    text = TEXT_BYTES, text_unit = "bytes", kinds = { "text", "card", "location" },
+    text = TEXT_BYTES, text_unit = "bytes", kinds = { "text" },
     per_minute = 20, rate = 10, at_once = 4,
   },
 }
@@ -222,7 +222,7 @@ local function by_robot(config, user, conversation, piece)
 end
 
 function M.send(item, ctx)
-  local text = shared.words_of(item)
+  local text = item.kind == "text" and item.text
   if not text then return shared.no_files(item) end
   if not ctx.config.app_secret then return { failed = "config", why = NO_SECRET } end
   local user, conversation = item.to:match "^(.-)@(.+)$"

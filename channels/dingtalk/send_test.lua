@@ -169,15 +169,12 @@ describe("channel dingtalk, out", { only = "none" }, function()
       assert.equal(5, adapter.send(item, ctx).retry)
     end)
 
-    it("go in pieces, cards as words; files are not there yet", function()
+    it("go in pieces; files are not there yet", function()
       says()
       t.http.on("POST " .. SESSION, { json = { errcode = 0 } })
       item.text = ("退款"):rep(1500)
       assert.same({ sent = "ob_1" }, adapter.send(item, ctx))
       assert.equal(2, #t.http.calls())
-      item = { id = "ob_2", to = "u1", kind = "card", card = { title = "订单", buttons = { { label = "退款" } } } }
-      adapter.send(item, ctx)
-      assert.equal("订单\n1. 退款", t.http.calls()[3].json.text.content)
       assert.equal("unsupported", adapter.send({ id = "ob_3", to = "u1", kind = "file", file = "f" }, ctx).failed)
       ctx.config.app_secret = nil
       assert.equal("config", adapter.send(item, ctx).failed)

@@ -38,7 +38,7 @@ local M = {
       "不填则为 https://open.douyin.com", "Empty means https://open.douyin.com"),
   },
   capabilities = {
-    text = 1000, text_unit = "characters", kinds = { "text", "card", "location" }, rate = 10, at_once = 4,
+    text = 1000, text_unit = "characters", kinds = { "text" }, rate = 10, at_once = 4,
     reply_window = { time = "24h", count = 6, count_from = "reply_count" },
   },
 }
@@ -210,7 +210,7 @@ local function pieces(text, most)
 end
 
 function M.send(item, ctx)
-  local text, limit = shared.words_of(item), tonumber(ctx.config.text_limit) or TEXT_CHARS
+  local text, limit = item.kind == "text" and item.text, tonumber(ctx.config.text_limit) or TEXT_CHARS
   if not text then return shared.no_files(item) end
   if not ctx.config.refresh_token then
     return { failed = "config", why = "没有填写 Refresh Token，只能接收 / without a refresh token nothing can be sent" }

@@ -164,7 +164,7 @@ describe("channel douyin, out", { only = "none" }, function()
       assert.equal(5, adapter.send({ id = "1", to = "C_OPENID", kind = "text", text = "Hi" }, ctx).retry)
     end)
 
-    it("longer than the limit go in pieces of characters, cards as words", function()
+    it("longer than the limit go in pieces of characters", function()
       has_token()
       writes "一"
       ctx.config.text_limit = 3
@@ -174,9 +174,6 @@ describe("channel douyin, out", { only = "none" }, function()
       assert.equal("退款已", sent(1).json.content.text.text)
       assert.equal("到账", sent(2).json.content.text.text)
       ctx.config.text_limit = nil
-      local card = { title = "订单", url = "https://x.cn" }
-      adapter.send({ id = "ob_3", to = "C_OPENID", kind = "card", card = card }, ctx)
-      assert.equal("订单\nhttps://x.cn", sent(3).json.content.text.text)
     end)
 
     it("as files are not there yet; without a consent nothing goes", function()

@@ -20,7 +20,7 @@ local M = {
   title = { zh = "电子邮件", en = "E-mail" },
   schema = require "channels.email.settings",
   capabilities = { text = 20000,
-    kinds = { "text", "card", "location", "image", "file", "audio", "video" }, files = true,
+    kinds = { "text", "image", "file", "audio", "video" }, files = true,
     rate = 5, burst = 10, at_once = 4 },
 }
 
@@ -189,7 +189,7 @@ end
 -- --- out -------------------------------------------------------------------
 
 function M.send(item, ctx)
-  local text, attachments = shared.words_of(item), nil
+  local text, attachments = item.kind == "text" and item.text, nil
   if item.file then
     local missing
     attachments, missing = write.attached(item, ctx)

@@ -29,7 +29,7 @@ local M = {
       "Empty means https://open.feishu.cn; for Lark https://open.larksuite.com"),
   },
   capabilities = {
-    text = 16384, text_unit = "bytes", kinds = { "text", "card", "location" }, receipts = { "read" },
+    text = 16384, text_unit = "bytes", kinds = { "text" }, receipts = { "read" },
     rate = 20, at_once = 4,
   },
 }
@@ -221,7 +221,7 @@ end
 
 -- `uuid` makes a repeated one harmless for an hour.
 function M.send(item, ctx)
-  local text = shared.words_of(item)
+  local text = item.kind == "text" and item.text
   if not text then return shared.no_files(item) end
   if not ctx.config.app_secret then return { failed = "config", why = "没有填写 App Secret / there is no app secret" } end
   local user, chat = item.to:match "^(.-)@(.+)$"

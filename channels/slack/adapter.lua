@@ -26,7 +26,7 @@ local M = {
       "不填则为 https://slack.com/api；经代理时填写", "Empty means https://slack.com/api; for a proxy"),
   },
   capabilities = {
-    text = TEXT_CHARS, kinds = { "text", "location", "card" }, buttons = 10, files = false, rate = 20, at_once = 4,
+    text = TEXT_CHARS, kinds = { "text", "card" }, buttons = 10, files = false, rate = 20, at_once = 4,
   },
 }
 
@@ -164,7 +164,7 @@ end
 
 local function message_of(item)
   if item.kind == "card" then return card_of(item.card) end
-  local text = shared.words_of(item)
+  local text = item.kind == "text" and item.text
   return text and { text = escaped(text) }
 end
 

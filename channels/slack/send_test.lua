@@ -92,12 +92,6 @@ describe("channel slack, out", { only = "none" }, function()
       assert.is_nil(sent().blocks)
     end)
 
-    it("as places are words", function()
-      item = { id = "ob_2", to = "D1", kind = "location", lat = 31.2, lng = 121.5, label = "外滩" }
-      sends()
-      assert.equal("[位置] 外滩 (31.200000,121.500000)", sent().text)
-    end)
-
     it("fail with a reason, or come again", function()
       local cases = {
         invalid_auth = "invalid_token", token_revoked = "invalid_token", channel_not_found = "no_recipient",

@@ -104,13 +104,12 @@ local function picture() return { msgtype = "image", image = {}, of_file = true 
 local function messages_of(item)
   if item.file then return media.list(item, FILES, picture, texts) end
   local card = item.kind == "card" and item.card
-  if card and given(card.url) and #(card.buttons or {}) == 0 then
+  if card and given(card.url) then
     return { { msgtype = "link", link = {
       title = words(card.title), description = words(card.text), url = card.url, thumb_url = card.image or "",
     } } }
   end
-  local text = shared.words_of(item)
-  return text and texts(text)
+  return texts(card and shared.head_of(card) or item.text)
 end
 
 function M.send(item, ctx)

@@ -79,18 +79,15 @@ describe("channel weapp, out", { only = "none" }, function()
       assert.equal(item.text, sent(1).json.text.content .. sent(3).json.text.content)
     end)
 
-    it("as cards are a link or words, as places words", function()
+    it("as cards are a link or words", function()
       item.kind, item.text = "card", nil
       item.card = { title = "订单 47", text = "已发货", url = "https://x.cn/47", image = "https://x.cn/i.png" }
       sends()
       local link = { title = "订单 47", description = "已发货", url = "https://x.cn/47", thumb_url = "https://x.cn/i.png" }
       assert.same(link, sent(1).json.link)
-      item.card = { title = "满意吗？", buttons = { { label = "满意" }, { label = "更多", url = "https://x.cn" } } }
+      item.card = { title = "满意吗？", text = "请回复" }
       sends()
-      assert.equal("满意吗？\n1. 满意\n更多：https://x.cn", sent(2).json.text.content)
-      item = { id = "ob_2", to = "oOPENID", kind = "location", lat = 31.2, lng = 121.5, label = "外滩" }
-      sends()
-      assert.equal("[位置] 外滩 (31.200000,121.500000)", sent(3).json.text.content)
+      assert.equal("满意吗？\n请回复", sent(2).json.text.content)
     end)
 
     it("without a secret do not go", function()

@@ -89,8 +89,8 @@ local function card_messages(card)
   return { { msgtype = "msgmenu", msgmenu = { head_content = head, list = menu, tail_content = "" } } }
 end
 
-local function file_message(item)
-  local name = NAMES[item.kind]
+local function file_message(_, kind)
+  local name = NAMES[kind]
   return { msgtype = name, [name] = {}, of_file = true }
 end
 
@@ -98,8 +98,7 @@ end
 local function messages_of(item)
   if item.file then return media.list(item, FILES, file_message, texts) end
   if item.kind == "card" then return card_messages(item.card) end
-  local text = shared.words_of(item)
-  return text and texts(text)
+  return texts(item.text)
 end
 
 function M.send(item, ctx)

@@ -127,12 +127,6 @@ describe("channel wechat, out", { only = "none" }, function()
       assert.equal("订单 4711\n已发货", sent(3).json.text.content)
     end)
 
-    it("as places are words", function()
-      item = { id = "ob_2", to = "oOPENID", kind = "location", lat = 31.2, lng = 121.5, label = "外滩" }
-      sends()
-      assert.equal("[位置] 外滩 (31.200000,121.500000)", sent(1).json.text.content)
-    end)
-
     it("are dead at once while the settings are wrong", function()
       ctx.config.secret = nil
       assert.equal("config", adapter.send(item, ctx).failed)

@@ -32,7 +32,9 @@ local M = {
       "不填则为 https://qyapi.weixin.qq.com；经代理出网时填写", "Empty means https://qyapi.weixin.qq.com; for a proxy"),
   },
   capabilities = {
-    text = 2048, text_unit = "bytes", kinds = { "text", "card", "location" }, buttons = 10,
+    text = 2048, text_unit = "bytes", buttons = 10,
+    kinds = { "text", "image", "audio", "video", "file", "card", "location" },
+    image = "10MB", audio = "2MB", video = "10MB", file = "20MB",
     receipts = { "failed" }, reply_window = { time = "48h", count = 5 }, rate = 50, at_once = 8,
   },
 }
@@ -79,7 +81,8 @@ local FAILED = {
   [95002] = "window_closed", [95013] = "window_closed", [95018] = "not_allowed", [95030] = "unsupported",
   [40201] = "refused", [95003] = "not_allowed",
   [40001] = "config", [40013] = "config", [48002] = "config", [60020] = "config",
-  [95000] = "config",
+  [95000] = "config", [40004] = "unsupported", [40005] = "unsupported", [40006] = "unsupported",
+  [45001] = "unsupported",
   [95004] = "config", [95011] = "config", [95012] = "config", [95017] = "config", [95023] = "config",
 }
 
@@ -104,19 +107,39 @@ local function say(ctx, body, item)
       { open_kfid = body.open_kfid, external_userid = body.touser, service_state = 1 })
     if moved and moved.errcode == 0 then answer, why = api.call(ctx, "send_msg", body) end
   end
-  return trouble_of(answer, why, item)
+  return trouble_of(answer, why, item), answer and answer.errcode
+end
+
+-- A message whose media_id is of the item's file; uploaded again if WeCom does
+-- not know it any more.
+local function say_file(ctx, body, item)
+  local kind = body.msgtype
+  for _ = 1, 2 do
+    local id, trouble = api.media_id(ctx, kind, item, trouble_of)
+    if not id then return trouble end
+    local code
+    body[kind].media_id = id
+    trouble, code = say(ctx, body, item)
+    if code ~= 40007 then return trouble end
+    api.forget_media(ctx, kind, item)
+  end
+  return { retry = 60, why = api.sentence { errcode = 40007 } }
 end
 
 function M.send(item, ctx)
   local user, kfid = item.to:match "^(.-)@(.+)$"
-  local list = messages.messages_of(item)
+  local list, trouble = messages.messages_of(item)
   if not user then return { failed = "no_recipient", why = "不知道是哪个客服账号 / the kf account is not known" } end
-  if not list then return shared.no_files(item) end
+  if not list then return trouble or shared.no_files(item) end
   if not ctx.config.secret then return { failed = "config", why = "没有填写应用 Secret / there is no secret" } end
   return shared.send_all(item, list, function(message, i)
     message.touser, message.open_kfid = user, kfid
     message.msgid = i == #list and item.id or item.id .. "-" .. i -- WeCom knows a repeated one
-    return say(ctx, message, item)
+    if message.of_file then
+      message.of_file = nil
+      return say_file(ctx, message, item)
+    end
+    return (say(ctx, message, item))
   end)
 end
 

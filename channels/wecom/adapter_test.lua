@@ -28,6 +28,7 @@ describe("channel wecom", { only = "none" }, function()
         delivered[#delivered + 1] = message
         return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
       end,
+      file = function() return { id = "fi_1", name = "a", mime = "image/png", size = 9 } end,
       receipt = function(receipt)
         receipts[#receipts + 1] = receipt
         return true
@@ -186,7 +187,7 @@ describe("channel wecom", { only = "none" }, function()
       adapter.poll(ctx)
       local list = {}
       for i, m in ipairs(delivered) do list[i] = m.text or m.kind end
-      assert.same({ "[图片]", "[语音]", "[视频]", "[文件]", "location", "[链接] 标题 说明 https://x.example.com", "[小程序] 商城",
+      assert.same({ "image", "audio", "video", "file", "location", "[链接] 标题 说明 https://x.example.com", "[小程序] 商城",
         "[聊天记录] 聊天", "[暂不支持的消息] channels_shop_order", "[名片]" }, list)
       assert.equal("外滩", delivered[5].label)
     end)
@@ -195,8 +196,8 @@ describe("channel wecom", { only = "none" }, function()
       local list = { 1, "x", {}, { msgid = "e", msgtype = "event", event = 1 } }
       for _, name in ipairs { "msgid", "open_kfid", "external_userid", "send_time", "origin", "msgtype", "text", "event" } do
         for _, value in ipairs { 1, true, {}, { 1 }, json.null, "" } do
-          for _, kind in ipairs { "text", "location", "link", "event" } do
-            local m = said("s" .. #list, kind, { event_type = "msg_send_fail", fail_msgid = 1 })
+          for _, kind in ipairs { "text", "location", "link", "image", "event" } do
+            local m = said("s" .. #list, kind, { event_type = "msg_send_fail", fail_msgid = 1, media_id = value })
             m[name] = value
             list[#list + 1] = m
           end
@@ -232,6 +233,18 @@ describe("channel wecom", { only = "none" }, function()
       assert.equal(1, #calls_of "send_msg_on_event")
       assert.same({ code = "WC", msgtype = "text", text = { content = "欢迎光临" } }, calls_of("send_msg_on_event")[1].json)
       assert.same({}, delivered)
+    end)
+
+    it("of who comes in with a parameter, or takes a word back, are texts", function()
+      local function happens(id, e)
+        e.open_kfid, e.external_userid = "wkA", "wmB"
+        news { { msgid = id, origin = 4, msgtype = "event", send_time = 1, event = e } }
+        adapter.poll(ctx, rings())
+      end
+      happens("e1", { event_type = "enter_session", scene = "site1", scene_param = "order=42" })
+      happens("e2", { event_type = "user_recall_msg", recall_msgid = "m1" })
+      assert.same({ { dedupe = "e1", from = "wmB@wkA", kind = "text", text = "[进入会话] site1 order=42" },
+        { dedupe = "e2", from = "wmB@wkA", kind = "text", text = "[客户撤回了一条消息]" } }, delivered)
     end)
   end)
 end)

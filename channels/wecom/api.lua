@@ -1,5 +1,6 @@
--- Calls of WeCom's API: one token a channel, errors in words.
-local http, secret, shared = require "http", require "secret", require "lib.channels"
+-- Calls of WeCom's API: one token a channel, files both ways, errors in words.
+local http, secret = require "http", require "secret"
+local shared, media = require "lib.channels", require "lib.media"
 
 local API = "https://qyapi.weixin.qq.com"
 
@@ -13,6 +14,8 @@ local STALE = { [40014] = true, [42001] = true, [41001] = true }
 local WORDS = {
   [-1] = "企业微信繁忙 / WeCom is busy",
   [40001] = "Secret 不对 / the secret is wrong",
+  [40006] = "文件太大或太小 / the file is too large or too small",
+  [40007] = "媒体已过期（只存三天） / the media is over: WeCom keeps it for three days",
   [40013] = "企业 ID 不对 / the corp id is wrong",
   [40201] = "内容被判为敏感 / the content was blocked",
   [45009] = "调用太频繁 / too many calls",
@@ -59,7 +62,9 @@ local function token_of(ctx)
   end)
 end
 
-function M.call(ctx, path, body)
+-- work(token) gives an answer, or nil and why nobody answered; once more with a
+-- fresh token if WeCom says that it is stale.
+local function with_token(ctx, work)
   local answer
   for try = 1, 2 do
     local token, refusal, why = token_of(ctx)
@@ -67,13 +72,59 @@ function M.call(ctx, path, body)
       if refusal then refusal.of_token = true end
       return refusal, why
     end
-    answer, why = answer_of(http.post { shared.base(ctx.config, API) .. "/cgi-bin/kf/" .. path,
-      query = { access_token = secret.hide(token) }, json = body, max_bytes = "8MB" })
+    answer, why = work(secret.hide(token))
     if not answer then return nil, why end
     if try == 2 or not STALE[answer.errcode] then break end
     shared.forget(M.key_of("token", ctx), token)
   end
   return answer
+end
+
+function M.call(ctx, path, body)
+  return with_token(ctx, function(token)
+    return answer_of(http.post { shared.base(ctx.config, API) .. "/cgi-bin/kf/" .. path,
+      query = { access_token = token }, json = body, max_bytes = "8MB" })
+  end)
+end
+
+-- --- files -----------------------------------------------------------------
+
+local BUSY = { [-1] = true, [45009] = true, [45033] = true, [40014] = true, [42001] = true, [41001] = true }
+
+-- For media.take: m is { id, mime }.
+function M.fetch(ctx, m, timeout)
+  if not shared.given(m.id) then return nil, "not_found", "there is no media_id" end
+  local file, code, why
+  local answer, nobody = with_token(ctx, function(token)
+    file, code, why = ctx.file { url = shared.base(ctx.config, API) .. "/cgi-bin/media/get", or_json = true,
+      query = { access_token = token, media_id = m.id }, mime = m.mime, timeout = timeout }
+    if file then return { errcode = 0 } end
+    if code ~= "answer" then return nil, why end
+    why.errcode = why.errcode or 0
+    return why
+  end)
+  if file then return file end
+  if code and code ~= "answer" then return nil, code, why end
+  if not answer then return nil, "unavailable", nobody end
+  return nil, BUSY[answer.errcode] and "unavailable" or "not_found", M.sentence(answer)
+end
+
+local KEPT = "70h" -- WeCom keeps it for three days
+
+local function key_of(ctx, kind, item) return M.key_of(kind, ctx, item.file.id) end
+
+function M.forget_media(ctx, kind, item) media.forget(key_of(ctx, kind, item)) end
+
+-- The media_id of an item's file; or nil and what trouble_of says of the answer.
+function M.media_id(ctx, kind, item, trouble_of)
+  return media.id_of(key_of(ctx, kind, item), KEPT, function()
+    local answer, why = with_token(ctx, function(token)
+      return answer_of(http.post { shared.base(ctx.config, API) .. "/cgi-bin/media/upload", timeout = "25s",
+        query = { access_token = token, type = kind }, multipart = { { name = "media", file = item.file } } })
+    end)
+    if answer and answer.errcode == 0 and answer.media_id then return answer.media_id end
+    return nil, trouble_of(answer, why, item)
+  end)
 end
 
 return M

@@ -1,5 +1,5 @@
 -- What customers send as messages of the house, and the way back.
-local shared = require "lib.channels"
+local shared, media = require "lib.channels", require "lib.media"
 
 local given, words = shared.given, shared.words
 
@@ -7,7 +7,11 @@ local M = {}
 
 local TEXT_BYTES = 2048
 
--- Files: media_id is where a download would begin.
+-- A message that bears a file: what api.fetch needs of it.
+local function bearing(kind, mime)
+  return function(x) return { kind = kind, media = { id = x.media_id, mime = mime } } end
+end
+
 local function mark(text, ...)
   local names = { ... }
   return function(x)
@@ -21,7 +25,8 @@ end
 
 local kinds = {
   text = function(x) return { kind = "text", text = x.content } end,
-  image = mark "[图片]", voice = mark "[语音]", video = mark "[视频]", file = mark "[文件]", business_card = mark "[名片]",
+  image = bearing "image", voice = bearing("audio", "audio/amr"), video = bearing "video", file = bearing "file",
+  business_card = mark "[名片]",
   link = mark("[链接]", "title", "desc", "url"),
   miniprogram = mark("[小程序]", "title"),
   merged_msg = mark("[聊天记录]", "title"),
@@ -67,8 +72,21 @@ local function card_messages(card)
   return { { msgtype = "msgmenu", msgmenu = { head_content = head, list = list } } }
 end
 
--- What WeCom is sent for an item; nil if it cannot show that.
+-- What send_msg shows, and what a file must be for that.
+local FILES = {
+  image = media.rule(10, "image/jpeg", "image/png"), audio = media.rule(2, "audio/amr"),
+  video = media.rule(10, "video/mp4"), file = media.rule(20),
+}
+local NAMES = { image = "image", audio = "voice", video = "video", file = "file" }
+
+local function file_message(_, kind)
+  local name = NAMES[kind]
+  return { msgtype = name, [name] = {}, of_file = true }
+end
+
+-- What WeCom is sent for an item; nil if it cannot show that, and why.
 function M.messages_of(item)
+  if item.file then return media.list(item, FILES, file_message, texts) end
   if item.kind == "text" then return texts(item.text) end
   if item.kind == "card" then return card_messages(item.card) end
   if item.kind == "location" then

@@ -1,12 +1,14 @@
 -- News of kf accounts: noted by a callback, fetched by a cursor, taken.
 local kv, time, log = require "kv", require "time", require "log"
 local api, messages = require "channels.wecom.api", require "channels.wecom.messages"
+local shared, media = require "lib.channels", require "lib.media"
 
 local LOOK_S = 0.3         -- how often poll() looks whether a callback came
 local SWEEP_MS = 300000    -- asks without a callback, in case one was missed
 local TOKEN_MS = 9 * 60000 -- how long a callback's token is used (10 min)
 local PULL_MS = 15000      -- of one poll; the rest is for the next
 local WELCOME_S = 18       -- a welcome_code lives 20 s
+local FILE_TIME, LATE_MS = "8s", 2000 -- for a file; how often files that were not there are asked for
 
 local M = {}
 
@@ -38,8 +40,20 @@ local function welcome(m, e, ctx)
   end
 end
 
+local function tell(m, e, ctx, text)
+  if not given(e.external_userid) or not given(e.open_kfid) then return true end
+  return shared.hand_over(ctx, { dedupe = m.msgid, from = e.external_userid .. "@" .. e.open_kfid, kind = "text",
+    text = text })
+end
+
+-- False if the house can take it later only.
 local events = {
-  enter_session = welcome,
+  enter_session = function(m, e, ctx)
+    welcome(m, e, ctx)
+    if not given(e.scene_param) then return true end -- nothing to know
+    return tell(m, e, ctx, shared.words("[进入会话]", e.scene, e.scene_param))
+  end,
+  user_recall_msg = function(m, e, ctx) return tell(m, e, ctx, "[客户撤回了一条消息]") end,
   msg_send_fail = function(_, e, ctx)
     if not given(e.fail_msgid) then return end
     ctx.receipt { sent = (e.fail_msgid:gsub("%-%d+$", "")), status = "failed",
@@ -53,14 +67,12 @@ local function take(m, ctx)
   if m.msgtype == "event" then
     local e = type(m.event) == "table" and m.event or {}
     local handle = events[e.event_type]
-    if handle then handle(m, e, ctx) end
-    return true
+    return not handle or handle(m, e, ctx) ~= false
   end
   if m.origin ~= 3 or not given(m.external_userid) or not given(m.open_kfid) then return true end -- 5: the WeCom app
-  local ok, code, why = ctx.deliver(messages.message_of(m))
-  if ok then return true end
-  log.error("wecom: a message could not be taken", { code = code, why = why, id = m.msgid })
-  return code ~= "unavailable" and code ~= "internal" and code ~= "rate_limited" and code ~= "timeout"
+  local out = messages.message_of(m)
+  if out.media then return media.take(ctx, out, api.fetch, FILE_TIME) end
+  return shared.hand_over(ctx, out)
 end
 
 -- All news of an account: the cursor so far, and true, or false and why it must
@@ -94,6 +106,7 @@ local function pull(ctx, kfid, token)
   return ok, why
 end
 
+local looked = {} -- channel -> when it was looked for late files
 local swept = {} -- channel -> when all its accounts were asked last
 
 local function accounts(ctx, prefix)
@@ -127,6 +140,10 @@ end
 function M.poll(ctx)
   if not ctx.config.secret then return { again = 60 } end
   local again = LOOK_S
+  if time.now() - (looked[ctx.channel.id] or 0) >= LATE_MS then
+    looked[ctx.channel.id] = time.now()
+    media.late(ctx, api.fetch)
+  end
   for kfid, note in pairs(due(ctx)) do
     local ok, why = pull(ctx, kfid, time.now() - note.at < TOKEN_MS and note.token or nil)
     if not ok then

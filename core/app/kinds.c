@@ -200,6 +200,7 @@ static int add(struct kinds *k, const char *name, struct slice text,
     out->schema = text_of(k->arena, json_get(table, "schema"), common);
     out->capabilities =
         text_of(k->arena, json_get(table, "capabilities"), NULL);
+    plain_can_read(NULL, &out->can);
     k->count++;
     return 0;
 }
@@ -251,6 +252,7 @@ static void learn(struct kinds *k, const struct json *j)
     out->reply_count = (int32_t)json_int(face, "reply_count", 0);
     out->hours_from = slice_dup(k->arena, json_text(face, "hours_from"));
     out->count_from = slice_dup(k->arena, json_text(face, "count_from"));
+    plain_can_read(face, &out->can);
 }
 
 struct kinds *kinds_with(const struct kinds *base, struct slice adapters)

@@ -11,8 +11,8 @@
  * only reads, so a set may be used by whoever owns it.
  */
 #pragma once
+#include "app/channels/plain.h"
 #include "base/err.h"
-#include "base/json.h"
 
 #define KINDS_MAX 64
 #define KIND_NAME_MAX 32
@@ -56,6 +56,7 @@ struct kind {
     int64_t reply_window_ms;
     int32_t reply_count;
     struct slice hours_from, count_from; /* settings that say otherwise */
+    struct plain_can can;                /* what it shows */
 };
 struct kinds;
 

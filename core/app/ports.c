@@ -107,7 +107,7 @@ static void port_run(void *arg, struct job *job)
     struct server *s = arg;
     meter_add(&jobs_run, 1);
     if (job->hook == HOOK_DELIVER) {
-        files_dress_item(s, job);
+        call_dress(s, job);
     }
     if (s->script) {
         script_queue(s->script, job); /* at_turns_end gives them */

@@ -297,6 +297,14 @@ static void print_job(const struct json *job)
     if (json_text(job, "letter").len) {
         print_note("run again from dead letter ", json_text(job, "letter"));
     }
+    const struct json *shown = json_get(job, "shown");
+    if (shown) {
+        printf("%-14s%-16sthe platform cannot show this %.*s (%.*s): sent as "
+               "%.*s\n",
+               "", "", SLICE_FMT(json_text(shown, "kind")),
+               SLICE_FMT(json_text(shown, "why")),
+               SLICE_FMT(json_text(shown, "as")));
+    }
     if (json_text(job, "trouble").len) {
         print_note("TROUBLE: ", json_text(job, "trouble"));
     }

@@ -112,6 +112,9 @@ struct adapter_call {
     /* DELIVER: the item as JSON; see channels/README.md. ASK: the turn, EMBED:
      * the texts, TOOL: the arguments; see ai/README.md */
     struct slice item;
+    /* DELIVER, by the roof: JSON {"kind","as","why"} if the item's kind had to
+     * change, and what numbers stand for, ["…"]; both "" = not. */
+    struct slice shown, choices;
     struct slice more; /* ASK, TOOL: JSON object, what ctx has beside */
     uint64_t number;   /* ASK: whose pieces (ASK_WRITE) they are */
     int64_t wall_ms;   /* ASK, EMBED, TOOL: at most so long; 0 = the script's */

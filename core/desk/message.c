@@ -33,24 +33,17 @@ static struct slice given(struct slice s)
 
 enum shape { SHAPE_TEXT, SHAPE_FILE, SHAPE_POINT, SHAPE_CARD };
 
-static const struct kind {
-    struct slice name;
-    enum shape shape;
-} kinds[] = {
-    {SLICE("text"), SHAPE_TEXT},  {SLICE("image"), SHAPE_FILE},
-    {SLICE("file"), SHAPE_FILE},  {SLICE("audio"), SHAPE_FILE},
-    {SLICE("video"), SHAPE_FILE}, {SLICE("location"), SHAPE_POINT},
-    {SLICE("card"), SHAPE_CARD},
+static const enum shape shapes[MESSAGE_KINDS] = {
+    [MESSAGE_TEXT] = SHAPE_TEXT,  [MESSAGE_IMAGE] = SHAPE_FILE,
+    [MESSAGE_FILE] = SHAPE_FILE,  [MESSAGE_AUDIO] = SHAPE_FILE,
+    [MESSAGE_VIDEO] = SHAPE_FILE, [MESSAGE_LOCATION] = SHAPE_POINT,
+    [MESSAGE_CARD] = SHAPE_CARD,
 };
 
-static const struct kind *find_kind(struct slice name, bool lenient)
+static bool find_kind(struct slice name, bool lenient, enum message_kind *out)
 {
-    if (!name.at)
-        return lenient ? &kinds[0] : NULL; /* curl users mean a text */
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (slice_eq(name, kinds[i].name))
-            return &kinds[i];
-    return NULL;
+    *out = MESSAGE_TEXT; /* curl users mean a text */
+    return name.at ? message_kind_find(name, out) : lenient;
 }
 
 static bool is_file_id(struct slice s)
@@ -146,15 +139,15 @@ static void write_shape(struct jsonw *w, const struct message_draft *d,
 
 /* The message's clean JSON object. */
 static int write_body(struct arena *a, const struct message_draft *d,
-                      const struct kind *kind, struct slice *out)
+                      enum message_kind kind, struct slice *out)
 {
     struct buf b;
     buf_init(&b, 6 * (LIMIT_TEXT_BYTES + CARD_BYTES)); /* all escaped */
     struct jsonw w = jsonw_on(&b);
     jsonw_open(&w, '{');
-    jsonw_put_text(&w, "kind", kind->name);
+    jsonw_put_text(&w, "kind", slice_of(message_kind_name(kind)));
     put_given(&w, "text", d->text);
-    write_shape(&w, d, kind->shape);
+    write_shape(&w, d, shapes[kind]);
     if (d->is_private)
         jsonw_put_bool(&w, "private", true);
     put_given(&w, "reply_to", d->reply_to);
@@ -173,22 +166,22 @@ int message_check(struct arena *a, const struct message_draft *in, bool lenient,
     int r = check_ref(in, lenient, e);
     if (r)
         return r;
-    const struct kind *kind = find_kind(in->kind, lenient);
-    if (!kind)
+    enum message_kind kind;
+    if (!find_kind(in->kind, lenient, &kind))
         return err_field(e, ERR_BAD_REQUEST, "kind",
                          "kind must be one of text image file audio video "
                          "location card.");
     r = check_sizes(in, e);
-    r = r ? r : check_shape(in, kind->shape, e);
+    r = r ? r : check_shape(in, shapes[kind], e);
     if (r)
         return r;
     if (in->reply_to.len && !id_parse(in->reply_to, ID_MESSAGE, &id))
         return err_field(e, ERR_BAD_REQUEST, "reply_to",
                          "reply_to is not the id of a message.");
     out->ref = given(in->ref);
-    out->kind = kind->name;
-    out->text = given(kind->shape == SHAPE_POINT && !in->text.len ? in->label
-                                                                  : in->text);
+    out->kind = slice_of(message_kind_name(kind));
+    out->text =
+        given(kind == MESSAGE_LOCATION && !in->text.len ? in->label : in->text);
     out->is_private = in->is_private;
     r = write_body(a, in, kind, &out->body);
     return r ? err_set(e, r, "The message is too large.") : 0;

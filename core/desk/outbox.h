@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outbox.h - what outbox.c keeps in memory; the desk's own files only. */
+/* outbox.h - what outbox.c and outbox_end.c keep in memory; the desk's own
+ * files only. */
 #pragma once
 #include "base/breaker.h"
 #include "desk/inner.h"
@@ -45,6 +46,24 @@ struct out_channel {
 int window_check(const struct desk *d, struct conversation *c, struct err *e);
 /* It has closed by time, for what was queued before. */
 bool window_is_over(const struct desk *d, uint64_t conv);
+
+/* What the adapter said of the first item. */
+struct verdict {
+    enum outbox_state state;
+    enum breaker_outcome told;
+    struct slice remote, reason, code;
+    int64_t retry_ms;
+    bool nobody, unheard;
+};
+/* The first item's verdict is stored, with what the adapter remembers (job may
+ * be NULL: it was not asked). */
+void outbox_settle(struct desk *d, struct out_conv *q, struct job *job,
+                   struct verdict *v);
+void outbox_delivered(struct job *job); /* its done; takes it */
+void outbox_add(struct desk *d, const struct outbox *row, struct slice body);
+void outbox_item_free(struct out_item *it);
+void outbox_go_on(struct desk *d, struct out_conv *q); /* the next, when due */
+void outbox_pump(struct out_channel *ch);
 
 /* Adds the rows of what goes out to a tx that is about to be committed. */
 void outbox_put(struct desk *d, struct conv *c, struct tx *tx);

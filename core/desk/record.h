@@ -28,6 +28,20 @@
 enum role { ROLE_SYSTEM, ROLE_VISITOR, ROLE_AGENT, ROLE_BOT };
 const char *role_name(enum role r); /* "visitor" */
 
+/* Of a message, contract §4. */
+enum message_kind {
+    MESSAGE_TEXT,
+    MESSAGE_IMAGE,
+    MESSAGE_FILE,
+    MESSAGE_AUDIO,
+    MESSAGE_VIDEO,
+    MESSAGE_LOCATION,
+    MESSAGE_CARD,
+    MESSAGE_KINDS
+};
+const char *message_kind_name(enum message_kind k); /* "text" */
+bool message_kind_find(struct slice name, enum message_kind *out);
+
 enum conv_state {
     CONV_BOT,     /* the rules (or a bot) hold it */
     CONV_QUEUED,  /* waits for an agent */

@@ -56,6 +56,11 @@ struct outbox {
     enum outbox_receipt receipt;
 };
 
+/* What numbers stand for in what a visitor was last sent: kept in this space by
+ * the contact's id, so that "2" is understood. */
+#define CHOICES_SPACE "house/choices"
+#define CHOICES_MS (48LL * 3600 * 1000)
+
 /* A connector to a model, set up: who may answer as a bot. */
 struct assistant {
     uint64_t id;

@@ -106,6 +106,9 @@ static int write_trace(struct outcome *o, struct buf *out, enum how_much much)
     put_some(&w, "decided_by", job->rule);
     put_who(&w, "letter", ID_DEAD, job->letter);
     put_some(&w, "trouble", job->trouble);
+    if (job->call && job->call->shown.len) {
+        jsonw_put_raw(&w, "shown", job->call->shown);
+    }
     if (much != BARE && job->hops.len) {
         jsonw_put_raw(&w, "hops", job->hops);
     }

@@ -15,6 +15,8 @@
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static const char *const roles[] = {"system", "visitor", "agent", "bot"};
+static const char *const message_kinds[MESSAGE_KINDS] = {
+    "text", "image", "file", "audio", "video", "location", "card"};
 static const char *const conv_states[] = {"bot", "queued", "open", "snoozed",
                                           "closed"};
 static const char *const agent_statuses[] = {"offline", "away", "busy",
@@ -53,6 +55,19 @@ const char *role_name(enum role r)
 {
     must((size_t)r < COUNT(roles));
     return roles[r];
+}
+
+const char *message_kind_name(enum message_kind k)
+{
+    must((size_t)k < MESSAGE_KINDS);
+    return message_kinds[k];
+}
+
+bool message_kind_find(struct slice name, enum message_kind *out)
+{
+    int i = find(message_kinds, MESSAGE_KINDS, name);
+    *out = i < 0 ? MESSAGE_TEXT : (enum message_kind)i;
+    return i >= 0;
 }
 
 const char *conv_state_name(enum conv_state s)

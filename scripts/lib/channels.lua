@@ -184,24 +184,6 @@ function M.head_of(card)
   return #lines > 0 and table.concat(lines, "\n") or "…"
 end
 
--- Text, place or card as words; nil for what is a file.
-function M.words_of(item)
-  if item.kind == "text" then return item.text end
-  if item.kind == "location" then
-    return M.words("[位置]", item.label, item.address, ("(%.6f,%.6f)"):format(item.lat, item.lng))
-  end
-  if item.kind ~= "card" then return nil end
-  local card, lines = item.card, {}
-  local function add(line) if M.given(line) then lines[#lines + 1] = line end end
-  add(card.title)
-  add(card.text)
-  add(card.url)
-  for i, button in ipairs(card.buttons or {}) do
-    add(button.url and button.label .. "：" .. button.url or ("%d. %s"):format(i, button.label))
-  end
-  return table.concat(lines, "\n")
-end
-
 function M.no_files(item)
   return { failed = "unsupported", why = "这个渠道还不能发送文件 / files cannot be sent here yet: " .. item.kind }
 end

@@ -103,17 +103,19 @@ function M.link_of(item)
   return given(file.url) and words(M.MARKS[item.kind] or "[文件]", item.text, file.name, file.url) or nil
 end
 
--- What an item with a file is: the rule's message and then what is said beside
--- it; a text with the link, if the platform does not take it; or nil and why.
--- texts(words) makes the platform's list of messages of words.
+-- What an item with a file is: make(item, kind) and then what is said beside it;
+-- a picture that is no picture there may go as a file. A text with the link, if
+-- the platform does not take it at all; or nil and why. texts(words) makes the
+-- platform's list of messages of words.
 function M.list(item, rules, make, texts)
-  local why = M.misfit(item.file, rules[item.kind])
+  local kind, why = item.kind, M.misfit(item.file, rules[item.kind])
+  if why and rules.file and not M.misfit(item.file, rules.file) then kind, why = "file", nil end
   if why then
     local text = M.link_of(item)
     if text then return texts(text) end
     return nil, { failed = "unsupported", why = why }
   end
-  local list = { make(item) }
+  local list = { make(item, kind) }
   if given(item.text) then
     for _, one in ipairs(texts(item.text)) do list[#list + 1] = one end
   end

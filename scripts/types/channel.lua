@@ -8,7 +8,7 @@
 ---@field api 1 Must be there.
 ---@field title? string|table<string, string> What people call it, by language: { zh = ..., en = ... }.
 ---@field schema table<string, any> Its settings: { app_id = "string", secret = "secret" }.
----@field capabilities? table<string, any> What the platform can do: { text = 600, image = "10MB" }.
+---@field capabilities? table<string, any> What the platform can do: { text = 600, kinds = { "text", "image" }, image = "10MB", buttons = 10 }; what it cannot show comes as text.
 ---@field limits? Limits Its own limits.
 ---@field receive? fun(req: WebhookRequest, ctx: Context): integer, any, table? A webhook has come; gives the answer's status, body, headers.
 ---@field send? fun(item: OutgoingItem, ctx: Context): Sent One message out.

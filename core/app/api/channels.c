@@ -62,6 +62,20 @@ static void put_webhook_url(struct call *c, struct jsonw *w,
     jsonw_text(w, slice_of(url));
 }
 
+/* What is shown as it is there; all else arrives as text (plain.h). */
+static void put_shows(struct jsonw *w, const struct kind *k)
+{
+    jsonw_key(w, "kinds");
+    jsonw_open(w, '[');
+    for (int i = 0; k && i < MESSAGE_KINDS; i++) {
+        if (k->can.shows[i]) {
+            jsonw_text(w, slice_of(message_kind_name((enum message_kind)i)));
+        }
+    }
+    jsonw_close(w, ']');
+    jsonw_put_raw(w, "capabilities", k ? k->capabilities : SLICE("{}"));
+}
+
 static void channel_members(struct call *c, struct jsonw *w,
                             const struct channel *ch)
 {
@@ -74,6 +88,7 @@ static void channel_members(struct call *c, struct jsonw *w,
     jsonw_put_text(w, "state", state_of(c, ch));
     jsonw_put_text(w, "status", state_of(c, ch));
     put_webhook_url(c, w, ch);
+    put_shows(w, kind_of(c, ch));
     jsonw_put_int(w, "created_at", ch->created_at);
     jsonw_put_int(w, "updated_at", ch->updated_at);
 }
@@ -141,6 +156,7 @@ static void list_types(struct call *c)
         jsonw_put_text(w, "type", slice_of(k->name));
         jsonw_put_raw(w, "title", k->title);
         jsonw_put_raw(w, "schema", k->schema);
+        put_shows(w, k);
         jsonw_put_text(w, "state",
                        k->has_adapter ? SLICE("active") : SLICE("pending"));
         jsonw_close(w, '}');
@@ -398,6 +414,15 @@ static void chat_config(struct call *c)
     reply_send(c, 200);
 }
 
+#define KINDS_OUT                                                              \
+    {.name = "kinds",                                                          \
+     .type = FIELD_TEXTS,                                                      \
+     .help = "of messages the platform shows; others arrive as text"},         \
+    {                                                                          \
+        .name = "capabilities", .type = FIELD_OBJECT,                          \
+        .help = "as the adapter says"                                          \
+    }
+
 static const struct field channel_in[] = {
     {.name = "type",
      .type = FIELD_TEXT,
@@ -422,6 +447,7 @@ static const struct field channel_out[] = {
      .help = "pending: no adapter for this type is installed"},
     {.name = "status", .type = FIELD_TEXT, .help = "the same as state"},
     {.name = "webhook_url", .type = FIELD_TEXT, .help = "null for web"},
+    KINDS_OUT,
     {.name = "secret",
      .type = FIELD_TEXT,
      .help = "signs identities; only in the answers that make it"},
@@ -432,6 +458,7 @@ static const struct field type_out[] = {
     {.name = "type", .type = FIELD_TEXT},
     {.name = "title", .type = FIELD_OBJECT},
     {.name = "schema", .type = FIELD_OBJECT},
+    KINDS_OUT,
     {.name = "state", .type = FIELD_TEXT, .choices = "active|pending"},
     {0}};
 static const struct field config_out[] = {

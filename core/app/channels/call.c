@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* call.c - what calls of adapters have in common.
  *
- * Happy path: what the adapter remembers (kv) is committed, then its caller
- * goes on. Failure: a commit that failed is told; nothing was remembered.
+ * Happy path: an item is made what its platform can show (plain.c); what the
+ * adapter remembers (kv) is committed, then its caller goes on. Failure: a commit that failed is told; nothing was remembered.
  */
 #include "app/channels/channels.h"
+#include "app/files/files.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 
 struct keeping {
@@ -39,6 +41,50 @@ void call_keep(struct server *s, const struct job *job,
     }
     tx_free(tx);
     next(arg, 0);
+}
+
+/* --- an item on its way out ----------------------------------------------- */
+
+/* "zh-CN" among these, "" = nothing is said. */
+static struct slice locale_in(struct arena *a, struct slice text)
+{
+    struct json *all = NULL;
+    if (!text.len || json_parse(a, text, NULL, &all) < 0) {
+        return SLICE("");
+    }
+    struct slice s = json_text(all, "locale");
+    return s.len ? s : json_text(all, "language");
+}
+
+/* By the conversation, the contact, the channel; the house's own is Chinese. */
+static bool is_zh(const struct server *s, const struct job *job)
+{
+    const struct conversation *v = desk_conversation(s->desk, job->conv.id);
+    const struct contact *who = desk_contact(s->desk, job->conv.contact);
+    struct slice from[] = {v ? v->attributes : SLICE(""),
+                           who ? who->attributes : SLICE(""),
+                           job->call->config};
+    for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) {
+        struct slice locale = locale_in(job->arena, from[i]);
+        if (locale.len) {
+            return slice_starts(locale, "zh");
+        }
+    }
+    return true;
+}
+
+void call_dress(struct server *s, struct job *job)
+{
+    struct adapter_call *call = job->call;
+    const struct kind *k = call ? kinds_find(s->kinds, call->type) : NULL;
+    files_dress_item(s, job);
+    if (k) {
+        struct plain p;
+        plain_item(job->arena, call->item, &k->can, is_zh(s, job), &p);
+        call->item = p.item;
+        call->shown = p.shown;
+        call->choices = p.choices;
+    }
 }
 
 /* --- check ---------------------------------------------------------------- */

@@ -19,6 +19,12 @@ bool hooks_answer(struct server *s, struct http_req *r);
 void inbound_ask(struct server *s, struct script_ask *ask);
 void receipt_ask(struct server *s, struct script_ask *ask);
 
+/* choices.c: what this text chooses from the numbered list its sender was sent
+ * last; next gets it, "" = nothing; perhaps from inside. */
+void choices_find(struct server *s, struct arena *a, uint64_t contact,
+                  struct slice text,
+                  void (*next)(void *arg, struct slice chosen), void *arg);
+
 /* polls.c: looks at the channels and adapters there are; again whenever either
  * changes, and once a second. */
 void polls_look(struct server *s);
@@ -28,6 +34,9 @@ void polls_free(struct server *s);
  * then next(arg, 0 or ERR_*), also when there was nothing. */
 void call_keep(struct server *s, const struct job *job,
                void (*next)(void *arg, int result), void *arg);
+/* An item on its way to its adapter (HOOK_DELIVER): its file gets a link, what
+ * the platform cannot show becomes text. */
+void call_dress(struct server *s, struct job *job);
 /* {"ok":…} of check(); done on the loop, exactly once. NULL answer: e tells. */
 void call_check(struct server *s, const struct channel *ch,
                 void (*done)(void *arg, struct slice answer,

@@ -83,16 +83,32 @@ static struct slice ref_of(struct arena *a, struct slice dedupe)
     return ref;
 }
 
-static void say(struct inbound *in, bool stored)
+/* A number that stands for a choice: as if its button were pressed; what was
+ * typed is kept beside it. */
+static void choose(struct frame *f, struct arena *a, struct slice chosen)
 {
+    struct buf out;
+    buf_init(&out, LIMIT_FRAME_BYTES);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '{');
+    jsonw_put_text(&w, "kind", SLICE("text"));
+    jsonw_put_text(&w, "text", chosen);
+    jsonw_put_text(&w, "typed", slice_trim(f->text));
+    jsonw_close(&w, '}');
+    if (!w.failed) {
+        f->body = slice_dup(a, buf_slice(&out));
+        f->text = slice_dup(a, chosen);
+    }
+    buf_fini(&out);
+}
+
+static void on_chosen(void *arg, struct slice chosen)
+{
+    struct inbound *in = arg;
     struct err e = {0};
     struct act *act = act_new(ACT_SEND, on_said, in);
-    struct json *name = json_get(in->given, "name");
     act->role = ROLE_VISITOR;
     act->frame = arena_one(act->arena, struct frame);
-    if (name) {
-        name->key = SLICE(""); /* the sender's, known by now; no file's */
-    }
     int r = frame_check_message(in->given, true, act->arena, act->frame, &e);
     if (r) {
         act_free(act);
@@ -102,7 +118,16 @@ static void say(struct inbound *in, bool stored)
     struct slice dedupe = json_text(in->given, "dedupe");
     act->frame->ref = slice_dup(act->arena, ref_of(act->arena, dedupe));
     act->frame->is_private = false;
-    desk_visitor_says(in->server->desk, &in->who, stored, act);
+    if (chosen.len && slice_is(act->frame->kind, "text")) {
+        choose(act->frame, act->arena, chosen);
+    }
+    desk_visitor_says(in->server->desk, &in->who, true, act);
+}
+
+static void say(struct inbound *in)
+{
+    choices_find(in->server, in->ask->arena, in->who.id,
+                 json_text(in->given, "text"), on_chosen, in);
 }
 
 /* --- the sender ----------------------------------------------------------- */
@@ -123,7 +148,7 @@ static void on_made(struct tx *tx)
     } else if (r) {
         refuse(in, r, "the contact could not be stored");
     } else {
-        say(in, true);
+        say(in);
     }
 }
 
@@ -181,7 +206,7 @@ static void on_found(struct query *q)
         in->who.tier = slice_dup(a, q->contact->tier);
         in->who.tags = slice_dup(a, q->contact->tags);
         in->who.attributes = slice_dup(a, q->contact->attributes);
-        say(in, true);
+        say(in);
     }
     query_free(q);
 }

@@ -100,7 +100,9 @@ static const struct api_call channel[] = {
     FIELD("schema", "table<string, any>",
           "Its settings: { app_id = \"string\", secret = \"secret\" }."),
     FIELD("capabilities", "table<string, any>|nil",
-          "What the platform can do: { text = 600, image = \"10MB\" }."),
+          "What the platform can do: { text = 600, kinds = { \"text\", "
+          "\"image\" }, image = \"10MB\", buttons = 10 }; what it cannot show "
+          "comes as text."),
     FIELD("limits", "Limits|nil", "Its own limits."),
     FIELD("receive",
           "nil|fun(req: WebhookRequest, ctx: Context): integer, any, table?",

@@ -9,15 +9,21 @@
 #include "script/load/adapter.h"
 #include "base/json.h"
 #include "script/api/bind.h"
+#include "script/load/fields.h"
 #include <stdio.h>
 #include <string.h>
 
 #define DATA_BYTES (64 * 1024)
+#define BUTTONS 10 /* buttons = true; a card has no more */
 
 struct adapter_data {
     struct slice title, schema, capabilities; /* JSON */
     int64_t rate, burst, at_once, reply_window_ms, reply_count;
     struct slice hours_from, count_from; /* settings that say otherwise */
+    bool has_kinds, shows[MESSAGE_KINDS];
+    int64_t most[MESSAGE_KINDS]; /* bytes of a file; 0 = not said */
+    int64_t buttons;
+    bool markdown;
 };
 
 bool adapter_is(const struct version *v)
@@ -129,6 +135,98 @@ static int read_window(struct version *v, struct err *e)
     return r ? r : !given || good ? 0 : refuse(e, "reply_window", why);
 }
 
+static bool bool_in(lua_State *L, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, -2);
+    bool is = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return is;
+}
+
+/* What is said of one kind is on top of the stack: true, or "10MB". */
+static bool read_kind(struct version *v, enum message_kind k, bool shows)
+{
+    struct adapter_data *d = data_of(v);
+    bool sized = lua_type(v->L, -1) == LUA_TSTRING;
+    d->shows[k] = d->shows[k] || (shows && lua_toboolean(v->L, -1));
+    return lua_isboolean(v->L, -1) || (sized && field_bytes(v->L, &d->most[k]));
+}
+
+static int wrong_kinds(struct version *v, struct err *e)
+{
+    lua_pop(v->L, 3);
+    return refuse(e, "kinds",
+                  "capabilities.kinds must be names of kinds (text image file "
+                  "audio video location card), or { image = \"10MB\" }");
+}
+
+/* { "text", "image" }, or { text = true, image = "10MB" } */
+static int read_kinds(struct version *v, struct err *e)
+{
+    struct adapter_data *d = data_of(v);
+    lua_State *L = v->L;
+    enum message_kind k;
+    lua_pushliteral(L, "kinds");
+    lua_rawget(L, -2);
+    d->has_kinds = lua_istable(L, -1);
+    d->shows[MESSAGE_TEXT] = true;
+    bool given = !lua_isnil(L, -1);
+    for (lua_pushnil(L); d->has_kinds && lua_next(L, -2); lua_pop(L, 1)) {
+        bool in_list = lua_type(L, -2) == LUA_TNUMBER;
+        struct slice name = {"", 0};
+        int at = in_list ? -1 : -2;
+        if (lua_type(L, at) == LUA_TSTRING)
+            name.at = lua_tolstring(L, at, &name.len);
+        if (!message_kind_find(name, &k))
+            return wrong_kinds(v, e);
+        if (in_list)
+            d->shows[k] = true;
+        else if (!read_kind(v, k, true))
+            return wrong_kinds(v, e);
+    }
+    lua_pop(L, d->has_kinds ? 1 : 2); /* without a walk its nil is there */
+    return given && !d->has_kinds
+               ? refuse(e, "kinds", "capabilities.kinds must be a table")
+               : 0;
+}
+
+/* Sizes beside them: image = "10MB". */
+static int read_sizes(struct version *v, struct err *e)
+{
+    for (int k = MESSAGE_IMAGE; k <= MESSAGE_VIDEO; k++) {
+        const char *name = message_kind_name((enum message_kind)k);
+        lua_pushstring(v->L, name);
+        lua_rawget(v->L, -2);
+        bool good =
+            lua_isnil(v->L, -1) || read_kind(v, (enum message_kind)k, false);
+        lua_pop(v->L, 1);
+        if (!good)
+            return err_field(e, ERR_UNPROCESSABLE, name,
+                             "capabilities.%s must be a size such as \"10MB\"",
+                             name);
+    }
+    return 0;
+}
+
+/* How many choices stand below a message: buttons = 10, quick_replies = true */
+static int read_buttons(struct version *v, struct err *e)
+{
+    struct adapter_data *d = data_of(v);
+    static const char *const names[] = {"buttons", "quick_replies"};
+    int r = 0;
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        lua_pushstring(v->L, names[i]);
+        lua_rawget(v->L, -2);
+        bool plain = lua_isboolean(v->L, -1);
+        if (plain && lua_toboolean(v->L, -1))
+            d->buttons = d->buttons ? d->buttons : BUTTONS;
+        lua_pop(v->L, 1);
+        r = plain ? 0 : number_in(v->L, names[i], &d->buttons, e);
+    }
+    return r;
+}
+
 static int read_capabilities(struct version *v, struct err *e)
 {
     struct adapter_data *d = data_of(v);
@@ -139,6 +237,10 @@ static int read_capabilities(struct version *v, struct err *e)
     r = r ? r : number_in(v->L, "burst", &d->burst, e);
     r = r ? r : number_in(v->L, "at_once", &d->at_once, e);
     r = r ? r : read_window(v, e);
+    r = r ? r : read_kinds(v, e);
+    r = r ? r : read_sizes(v, e);
+    r = r ? r : read_buttons(v, e);
+    d->markdown = r == 0 && bool_in(v->L, "markdown");
     return r ? r : 1;
 }
 
@@ -177,6 +279,28 @@ static void put_has(struct jsonw *w, const struct version *v, const char *name,
     jsonw_put_bool(w, name, v->hook[h] != LUA_NOREF);
 }
 
+static void put_shows(struct jsonw *w, const struct adapter_data *d)
+{
+    if (d->has_kinds) {
+        jsonw_key(w, "kinds");
+        jsonw_open(w, '[');
+        for (int k = 0; k < MESSAGE_KINDS; k++)
+            if (d->shows[k])
+                jsonw_text(w,
+                           slice_of(message_kind_name((enum message_kind)k)));
+        jsonw_close(w, ']');
+    }
+    jsonw_key(w, "most");
+    jsonw_open(w, '{');
+    for (int k = 0; k < MESSAGE_KINDS; k++)
+        if (d->most[k])
+            jsonw_put_int(w, message_kind_name((enum message_kind)k),
+                          d->most[k]);
+    jsonw_close(w, '}');
+    jsonw_put_int(w, "buttons", d->buttons);
+    jsonw_put_bool(w, "markdown", d->markdown);
+}
+
 int adapter_check(struct version *v, struct err *e)
 {
     const struct adapter_data *d = data_of(v);
@@ -205,6 +329,7 @@ int adapter_check(struct version *v, struct err *e)
     jsonw_put_int(&w, "reply_count", d->reply_count);
     jsonw_put_text(&w, "hours_from", d->hours_from);
     jsonw_put_text(&w, "count_from", d->count_from);
+    put_shows(&w, d);
     jsonw_close(&w, '}');
     jsonw_close(&w, '}');
     if (!w.failed)

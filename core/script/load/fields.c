@@ -141,8 +141,7 @@ static int read_deadline(struct version *v, struct err *e)
     return 1;
 }
 
-/* "8MB", "512KB" -> bytes */
-static bool bytes_on_top(lua_State *L, int64_t *bytes)
+bool field_bytes(lua_State *L, int64_t *bytes)
 {
     struct slice s = {"", 0};
     size_t digits = 0;
@@ -197,7 +196,7 @@ static int read_limit(struct version *v, const char *name, struct err *e)
                    : refuse(e, "wall",
                             "limits.wall must be a duration such as \"10s\"");
     if (strcmp(name, "memory") == 0)
-        return bytes_on_top(v->L, &n) && lower(&l->memory, n)
+        return field_bytes(v->L, &n) && lower(&l->memory, n)
                    ? 0
                    : refuse(e, "memory",
                             "limits.memory must be an amount such as \"8MB\"");

@@ -14,6 +14,8 @@
 int field_read(struct version *v, const char *name, struct err *e);
 /* After all fields: what cannot be said of one alone. */
 int fields_check(struct version *v, struct err *e);
+/* "8MB", "512KB" on top of the stack, as bytes. */
+bool field_bytes(lua_State *L, int64_t *bytes);
 /* What there is, for "unknown field": "on_message, on_send, ... limits". */
 #define FIELD_NAMES                                                            \
     "on_inbound, on_message, on_send, on_assign, on_queue, on_close, "         \

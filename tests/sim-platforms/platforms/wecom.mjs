@@ -3,7 +3,7 @@
 // only "there is news", sync_msg by a cursor, session states, send_msg with
 // msgid as its idempotency key, 48 h and 5 for each word of the customer.
 import { open as unseal, seal, sorted_sha1, to_xml } from '../lib/crypto.mjs';
-import { as_file } from '../lib/media.mjs';
+import { as_file, misfit, png } from '../lib/media.mjs';
 import { Platform, hex, json, multipart, parse } from '../lib/platform.mjs';
 
 const HOUR = 3600_000;
@@ -14,6 +14,8 @@ const TEXTS = {
 };
 const err = (code) => json({ errcode: code, errmsg: `${TEXTS[code] ?? 'error'}, hint: [${hex(6)}]` });
 const OK = { errcode: 0, errmsg: 'ok' };
+/** What media/upload takes of each type: MB, and what is in it. */
+const UPLOADS = { image: [10, 'image/png', 'image/jpeg'], voice: [2, 'audio/amr'], video: [10, 'video/mp4'], file: [20] };
 const MOVES = { 0: [1, 2, 3], 1: [2, 3, 4], 2: [3, 4], 3: [3, 4], 4: [] };
 const bytes = (s) => Buffer.byteLength(s ?? '');
 const KINDS = {
@@ -142,7 +144,7 @@ class WeCom extends Platform {
     if (b.msgtype === 'text') return o.content;
     if (b.msgtype === 'msgmenu') return [o.head_content, ...o.list.map((x) => `[${x[x.type].content}]`), o.tail_content].filter(Boolean).join('\n');
     if (b.msgtype === 'location') return `[location] ${o.name}`;
-    return `[${b.msgtype}] ${o.title ?? o.media_id ?? ''}`;
+    return `[${b.msgtype}] ${this.media.get(o.media_id)?.name ?? o.title ?? ''}`;
   }
   #on_event(b) {
     const code = this.codes.get('event:' + b.code);
@@ -170,15 +172,19 @@ class WeCom extends Platform {
     return m && this.now() - m.at < 72 * HOUR ? m : undefined;
   }
   #upload(c) {
-    const limit = { image: 10 << 20, voice: 2 << 20, video: 10 << 20, file: 20 << 20 }[c.query.type];
+    const rule = UPLOADS[c.query.type];
     const file = multipart(c);
-    if (!limit) return json({ errcode: 40004, errmsg: 'invalid media type' });
-    if (!file?.data || file.field !== 'media') return json({ errcode: 41005, errmsg: 'media data missing' });
-    if (file.data.length > limit || file.data.length <= 5) return json({ errcode: 40006, errmsg: 'invalid file size' });
+    const no = (errcode, errmsg) => (this.refuse(errmsg, `${c.query.type} ${file?.name} ${file?.data?.length}`), json({ errcode, errmsg }));
+    if (!rule) return no(40004, 'invalid media type');
+    if (!file?.data || file.field !== 'media' || !file.name) return no(41005, 'media data missing');
+    const wrong = misfit(file.data, rule, 6);
+    if (wrong) return wrong === 'size' ? no(40006, 'invalid file size') : no(40005, 'invalid file type');
+    this.count.uploads = (this.count.uploads ?? 0) + 1;
     return json({ ...OK, type: c.query.type, media_id: this.keep_file(file.name, file.type, file.data), created_at: String(this.now_s()) });
   }
   #download(c) {
     const m = this.#alive(c.query.media_id);
+    if (this.faults.media > 0 && this.faults.media--) return err(-1);
     return m ? as_file(m) : err(40007);
   }
 
@@ -187,14 +193,16 @@ class WeCom extends Platform {
     const c = this.heard(user, name);
     if (c.state === 4) c.state = 0;
     const m = typeof message === 'string' ? { type: 'text', text: message } : message;
-    const media = () => ({ media_id: this.keep_file(m.name ?? 'file.bin', m.mime ?? 'image/png', m.data ?? Buffer.from('89504e470d0a1a0a', 'hex')) });
+    const media = () => ({ media_id: this.keep_file(m.name ?? 'file.bin', m.mime ?? 'image/png', m.data ?? png()) });
+    const lost = () => ({ media_id: hex(16) }); // a file that is over
     if (m.type === 'enter') {
       const code = hex(12);
       this.codes.set('event:' + code, { user, till: this.now() + 20_000 });
       return this.#tell({ origin: 4, msgtype: 'event', event: { event_type: 'enter_session', open_kfid: this.settings.open_kfid, external_userid: user, scene: m.scene ?? '', scene_param: m.param ?? '', welcome_code: code } });
     }
+    if (m.type === 'recall') return this.#tell({ origin: 4, msgtype: 'event', event: { event_type: 'user_recall_msg', open_kfid: this.settings.open_kfid, external_userid: user, recall_msgid: m.id } });
     const body = {
-      text: () => ({ content: m.text, ...(m.menu_id ? { menu_id: m.menu_id } : {}) }), image: media, voice: media, video: media, file: media,
+      text: () => ({ content: m.text, ...(m.menu_id ? { menu_id: m.menu_id } : {}) }), ...Object.fromEntries(['image', 'voice', 'video', 'file'].map((t) => [t, m.gone ? lost : media])),
       location: () => ({ latitude: m.lat, longitude: m.lng, name: m.label ?? '', address: m.address ?? '' }),
       link: () => ({ title: m.title, desc: m.text ?? '', url: m.url, pic_url: '' }),
     }[m.type];

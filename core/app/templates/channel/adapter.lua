@@ -6,7 +6,7 @@ local M = {
   api = 1,
   title = { en = "@TITLE@", zh = "@TITLE@" },
   schema = { base = "string", token = "secret" }, -- what the operator sets, in ctx.config
-  capabilities = { text = 2000 },
+  capabilities = { text = 2000, kinds = { "text" } }, -- all else comes as text
 }
 
 -- A webhook of the platform. Returns a status and a body. What is delivered is
