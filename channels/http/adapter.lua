@@ -3,13 +3,15 @@
 -- In: POST /hooks/<channel> is a message, POST /hooks/<channel>/receipts what
 -- became of one of ours. Out: POST to `url`. Signed both ways, by the Standard
 -- Webhooks headers or, in, by X-Hub-Signature-256 or X-Signature. Without a
--- secret nothing is taken.
+-- secret nothing is taken. Files: in by their address or as base64, out as a
+-- signed link or as a part of a form.
 local http, json, crypto, time = require "http", require "json", require "crypto", require "time"
+local shared, media, signs = require "lib.channels", require "lib.media", require "channels.http.signs"
+local given = shared.given
 
-local TOLERANCE_S = 300
 local TRIES = 3 -- of what the other side refuses
 local MOST_WAIT_S = 24 * 3600
-local MARKS = { image = "[图片]", file = "[文件]", audio = "[语音]", video = "[视频]" }
+local MARKS = media.MARKS
 
 ---@type Channel
 local M = {
@@ -35,110 +37,21 @@ local M = {
       title = { zh = "上一个签名密钥", en = "Previous secret" },
       help = { zh = "更换密钥期间，旧签名仍然有效", en = "Still good while the secret is being changed" },
     },
+    files = {
+      type = "choice",
+      choices = { "auto", "link", "upload" },
+      title = { zh = "文件怎么发出", en = "How files go out" },
+      help = {
+        zh = "link：带签名的限时链接（需要 public_url）；upload：在表单里直接上传；auto：能给链接就给链接",
+        en = "link: signed, good for a while (needs public_url); upload: a part of a form; auto: a link if possible",
+      },
+    },
   },
-  capabilities = { text = 16384, kinds = { "text", "location", "card" }, buttons = 10,
+  capabilities = { text = 16384, kinds = { "text", "image", "file", "audio", "video", "location", "card" }, buttons = 10,
     receipts = { "delivered", "read", "failed" }, rate = 50 },
 }
 
--- --- signatures ------------------------------------------------------------
-
--- The keys a secret may stand for in Standard Webhooks: what follows whsec_ in
--- base64; without whsec_ that, or the bytes themselves.
-local function keys_of(hidden)
-  local plain = crypto.base64_decode(crypto.base64_encode(hidden))
-  local tail = plain:match "^whsec_(.*)$"
-  local key = crypto.base64_decode(tail or plain)
-  if key == "" then key = nil end
-  if tail then return { key } end
-  return { key or plain, key and plain }
-end
-
-local function secrets_of(config)
-  local list = {}
-  if config.secret then list[1] = config.secret end
-  if config.previous_secret then list[#list + 1] = config.previous_secret end
-  return list
-end
-
--- Does any of the secrets, as `make` signs with it, give one of these?
-local function any(config, theirs, make)
-  for _, hidden in ipairs(secrets_of(config)) do
-    for _, mine in ipairs(make(hidden)) do
-      for _, one in ipairs(theirs) do
-        if crypto.equal(mine, one) then return true end
-      end
-    end
-  end
-  return false
-end
-
-local function is_fresh(stamp)
-  local at = tonumber((stamp or ""):match "^%d+$")
-  return at ~= nil and math.abs(time.now() / 1000 - at) <= TOLERANCE_S
-end
-
-local function standard(config, id, stamp, list, body)
-  local theirs = {}
-  for signature in list:gmatch "v1,(%S+)" do theirs[#theirs + 1] = signature end
-  return is_fresh(stamp) and any(config, theirs, function(hidden)
-    local mine = {}
-    for i, key in ipairs(keys_of(hidden)) do
-      mine[i] = crypto.hmac("sha256", key, id .. "." .. stamp .. "." .. body, "base64")
-    end
-    return mine
-  end)
-end
-
-local function hex(config, theirs, text)
-  return any(config, theirs, function(hidden) return { crypto.hmac("sha256", hidden, text) } end)
-end
-
--- t=1735689600,v1=<hex>,v1=<hex>
-local function stamped(config, value, body)
-  local stamp, theirs = nil, {}
-  for name, part in value:gmatch "([%w]+)=([^,%s]+)" do
-    if name == "t" then stamp = part end
-    if name == "v1" then theirs[#theirs + 1] = part:lower() end
-  end
-  return is_fresh(stamp) and hex(config, theirs, stamp .. "." .. body)
-end
-
-local function is_signed(req, config)
-  local h = req.headers
-  if h["webhook-signature"] then
-    return standard(config, h["webhook-id"] or "", h["webhook-timestamp"], h["webhook-signature"], req.body)
-  end
-  local value = h["x-signature"] or h["x-hub-signature-256"] or ""
-  if value:find "^t=" then return stamped(config, value, req.body) end
-  return hex(config, { (value:gsub("^sha256=", ""):lower()) }, req.body)
-end
-
-local function headers_for(config, id, body)
-  local stamp = tostring(math.floor(time.now() / 1000))
-  local list = {}
-  for _, hidden in ipairs(secrets_of(config)) do
-    for _, key in ipairs(keys_of(hidden)) do
-      list[#list + 1] = "v1," .. crypto.hmac("sha256", key, id .. "." .. stamp .. "." .. body, "base64")
-    end
-  end
-  local headers = { ["content-type"] = "application/json", ["webhook-id"] = id, ["webhook-timestamp"] = stamp }
-  if #list > 0 then
-    headers["webhook-signature"] = table.concat(list, " ")
-    headers["x-hub-signature-256"] = "sha256=" .. crypto.hmac("sha256", config.secret or config.previous_secret, body)
-  end
-  return headers
-end
-
 -- --- in --------------------------------------------------------------------
-
--- Files come with the resource of files; until then a link that people can open.
-local function as_text(m)
-  local words = { MARKS[m.kind] }
-  for _, name in ipairs { "name", "text", "url" } do
-    if type(m[name]) == "string" and m[name] ~= "" then words[#words + 1] = m[name] end
-  end
-  return table.concat(words, " ")
-end
 
 -- Numbers have up to 53 bits; tostring would round them. nil for what is no id.
 local function id_text(id)
@@ -146,12 +59,21 @@ local function id_text(id)
   if type(id) == "string" and id ~= "" then return id end
 end
 
+local function text_of(value) return given(value) and value or nil end
+
+-- Of a file: `name` is the file's, the customer's is `from_name`.
+local function file_of(m)
+  return { id = id_text(m.id), url = text_of(m.url), data = text_of(m.data), name = text_of(m.name),
+    mime = text_of(m.mime) }
+end
+
 local function message_of(m, webhook_id)
   local out = { dedupe = id_text(m.id) or webhook_id, from = id_text(m.from) or "" }
   out.name, out.profile = m.name, m.profile
   out.kind = m.kind or "text"
   if MARKS[out.kind] then
-    out.kind, out.text, out.name = "text", as_text(m), m.from_name
+    out.name, out.text, out.media = nil, text_of(m.text), file_of(m)
+    out.name_of_file, out.link = text_of(m.name), text_of(m.url)
   else
     for _, name in ipairs { "text", "lat", "lng", "label", "address", "card" } do out[name] = m[name] end
   end
@@ -159,11 +81,22 @@ local function message_of(m, webhook_id)
   return out
 end
 
+-- Signed like what we post (over an empty body), so that they can be careful.
+local function fetch(ctx, x, timeout)
+  if x.data then
+    local bytes = crypto.base64_decode(x.data)
+    if not bytes or bytes == "" then return nil, "unsupported", "`data` is not base64" end
+    if #bytes > 8 * 1024 * 1024 then return nil, "too_large", "`data` is over 8 MB: send a `url`" end
+    return ctx.file { body = bytes, name = x.name, mime = x.mime }
+  end
+  if not x.url or not x.url:find "^https?://[^/]" then return nil, "not_found", "there is neither `url` nor `data`" end
+  return ctx.file { url = x.url, headers = signs.headers(ctx.config, x.id or x.url, ""), name = x.name, mime = x.mime,
+    timeout = timeout }
+end
+
 -- What a refusal of ours is in HTTP: only what a retry can help is 5xx.
 local function refuse(code, why)
-  local later = code == "unavailable" or code == "timeout" or code == "internal"
-    or code == "busy" or code == "rate_limited"
-  return later and 503 or 422, { error = { code = code, message = why } }
+  return shared.LATER[code] and 503 or 422, { error = { code = code, message = why } }
 end
 
 local function take_receipt(data, ctx)
@@ -173,8 +106,23 @@ local function take_receipt(data, ctx)
   return refuse(code, why)
 end
 
+-- A message with its file: nil while the file is still to be fetched (poll),
+-- else what deliver answered last.
+local function take_file(ctx, m)
+  local answer
+  local listens = setmetatable({ deliver = function(out)
+    answer = { ctx.deliver(out) }
+    return unpack(answer, 1, 3)
+  end }, { __index = ctx })
+  if not media.take(listens, m, fetch) then return nil, "unavailable", "the file cannot be taken now" end
+  if answer then return unpack(answer, 1, 3) end
+  return { waits = true }
+end
+
+function M.poll(ctx) return media.late(ctx, fetch) end
+
 function M.receive(req, ctx)
-  if not is_signed(req, ctx.config) then return 401 end
+  if not signs.is_signed(req, ctx.config) then return 401 end
   if req.method ~= "POST" then return 405 end
   local event = json.decode(req.body)
   if type(event) ~= "table" then
@@ -186,8 +134,11 @@ function M.receive(req, ctx)
   if event.data ~= nil and event.type ~= nil and event.type ~= "message.created" then
     return 200, { ignored = event.type }
   end
-  local ok, code, why = ctx.deliver(message_of(data, req.headers["webhook-id"]))
+  local m = message_of(data, req.headers["webhook-id"])
+  local take = m.media and take_file or function(_, message) return ctx.deliver(message) end
+  local ok, code, why = take(ctx, m)
   if not ok then return refuse(code, why) end
+  if ok.waits then return 202, { waits = true } end
   return 200, { id = ok.id, conversation = ok.conversation, seq = ok.seq, duplicate = ok.duplicate }
 end
 
@@ -219,14 +170,30 @@ local function outcome(res, item)
   return { failed = "refused", why = why .. ": " .. res.body:sub(1, 200) }
 end
 
-function M.send(item, ctx)
-  local config = ctx.config
-  if not config.url or config.url == "" then
-    return { failed = "no_url", why = "渠道没有填写发送地址 / the channel has no URL to send to" }
+-- The event as it is, or with the file beside it. What is signed is the event.
+local function request_for(item, config)
+  local upload = item.file and (config.files == "upload" or config.files ~= "link" and not item.file.url)
+  if item.file and not upload and not item.file.url then
+    return nil, { failed = "unsupported",
+      why = "设置 public_url 是空的，给不出文件链接 / the setting public_url is empty: there is no link to give" }
   end
   local body = json.encode { type = "message.created", timestamp = time.format(time.now(), "iso", "UTC"), data = item }
-  local headers = headers_for(config, item.id, body)
-  local res, code, why = http.post { config.url, body = body, headers = headers, timeout = "15s" }
+  if not upload then
+    local headers = signs.headers(config, item.id, body, "application/json")
+    return { config.url, body = body, headers = headers, timeout = "15s" }
+  end
+  return { config.url, headers = signs.headers(config, item.id, body), timeout = "25s", multipart = {
+    { name = "event", data = body, type = "application/json" }, { name = "file", file = item.file } } }
+end
+
+function M.send(item, ctx)
+  local config = ctx.config
+  if not given(config.url) then
+    return { failed = "no_url", why = "渠道没有填写发送地址 / the channel has no URL to send to" }
+  end
+  local request, trouble = request_for(item, config)
+  if not request then return trouble end
+  local res, code, why = http.post(request)
   if not res then return { retry = 5, why = why or code } end
   return outcome(res, item)
 end

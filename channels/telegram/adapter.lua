@@ -2,7 +2,7 @@
 -- without one we ask (getUpdates), which needs no public address.
 local http, json, kv, crypto, secret = require "http", require "json", require "kv", require "crypto", require "secret"
 local log, utf8 = require "log", require "utf8"
-local shared = require "lib.channels"
+local shared, media, files = require "lib.channels", require "lib.media", require "channels.telegram.files"
 
 local given, words, setting = shared.given, shared.words, shared.setting
 
@@ -27,8 +27,8 @@ local M = {
       "Empty means https://api.telegram.org; for a proxy or a server of your own"),
   },
   capabilities = {
-    text = TEXT_UNITS, kinds = { "text", "card", "location" }, buttons = 10, files = false,
-    rate = 25, burst = 25, at_once = 8,
+    text = TEXT_UNITS, kinds = { "text", "image", "file", "audio", "video", "card", "location" }, buttons = 10,
+    image = "50MB", file = "50MB", audio = "50MB", video = "50MB", rate = 25, burst = 25, at_once = 8,
   },
 }
 
@@ -37,10 +37,11 @@ local function id_text(id) return type(id) == "number" and ("%.0f"):format(id) o
 
 -- --- calls -----------------------------------------------------------------
 
+local function base(config) return shared.base(config, API) end
+
 -- What Telegram answers, { ok = …, result = … }; nil and why it does not.
 local function call(config, method, body, timeout)
-  local base = shared.base(config, API)
-  return shared.answer_of(http.post { url = secret.join(base, "/bot", config.token, "/", method), json = body,
+  return shared.answer_of(http.post { url = secret.join(base(config), "/bot", config.token, "/", method), json = body,
     timeout = timeout, max_bytes = "4MB" })
 end
 
@@ -55,10 +56,9 @@ end
 
 -- --- in --------------------------------------------------------------------
 
--- Files: file_id is where a download would begin.
-local marks = { { "photo", "[图片]" }, { "voice", "[语音]" }, { "audio", "[音频]" }, { "video", "[视频]" },
-  { "video_note", "[视频]" }, { "animation", "[动图]" },
-  { "document", "[文件]" }, { "sticker", "[表情]" }, { "contact", "[联系人]" } }
+local fetch = files.fetcher(base, call)
+-- What is no file and no text.
+local marks = { { "sticker", "[表情]" }, { "contact", "[联系人]" } }
 
 local function content_of(m)
   if given(m.text) then return { kind = "text", text = m.text } end
@@ -67,10 +67,12 @@ local function content_of(m)
     return { kind = "location", lat = m.location.latitude, lng = m.location.longitude,
       label = words(venue.title), address = words(venue.address) }
   end
+  local bears = files.of(m)
+  if bears then return bears end
   for _, mark in ipairs(marks) do
     local x = m[mark[1]]
     if type(x) == "table" then
-      return { kind = "text", text = words(mark[2], x.file_name, x.emoji, x.first_name, x.phone_number, m.caption) }
+      return { kind = "text", text = words(mark[2], x.emoji, x.first_name, x.phone_number, m.caption) }
     end
   end
   return { kind = "text", text = "[暂不支持的消息]" }
@@ -83,7 +85,8 @@ local function message_of(update)
     m = { chat = pressed.message.chat, from = pressed.from }
     out = { kind = "text", text = given(pressed.data) and pressed.data or "[按钮]" }
   elseif type(edited) == "table" and not edited.location then -- a live location moves all the time
-    m, out = edited, { kind = "text", text = words("[修改]", content_of(edited).text) }
+    local now = content_of(edited)
+    m, out = edited, { kind = "text", text = words("[修改]", media.MARKS[now.kind], now.name_of_file, now.text) }
   elseif type(m) == "table" then
     out = content_of(m)
   end
@@ -98,6 +101,7 @@ end
 local function take(update, ctx)
   local m = message_of(update)
   if not m then return true end
+  if m.media then return media.take(ctx, m, fetch) end
   local taken, ok = shared.hand_over(ctx, m)
   if ok and update.callback_query and not ok.duplicate then -- or its button keeps turning
     call(ctx.config, "answerCallbackQuery", { callback_query_id = update.callback_query.id }, "2s")
@@ -115,7 +119,8 @@ function M.receive(req, ctx)
 end
 
 function M.poll(ctx)
-  if ctx.config.webhook_secret then return { again = 300 } end
+  local late = media.late(ctx, fetch)
+  if ctx.config.webhook_secret then return late end
   local key = "offset:" .. ctx.channel.id
   local answer, why = call(ctx.config, "getUpdates",
     { offset = kv.get(key), timeout = WAIT_S, allowed_updates = UPDATES }, "28s")
@@ -175,7 +180,9 @@ local function card_messages(card)
   return texts(shared.head_of(card), buttons)
 end
 
+-- What Telegram is sent for an item; nil, if it cannot show that, and why.
 local function messages_of(item)
+  if item.file then return files.messages(item, texts) end
   if item.kind == "text" then return texts(item.text) end
   if item.kind == "card" then return card_messages(item.card) end
   if item.kind == "location" then
@@ -200,11 +207,16 @@ local function trouble_of(answer, why)
 end
 
 function M.send(item, ctx)
-  local list = messages_of(item)
-  if not list then return shared.no_files(item) end
+  local list, unfit = messages_of(item)
+  if not list then return unfit or shared.no_files(item) end
   return shared.send_all(item, list, function(message)
     message.body.chat_id = item.to
-    local answer, why = call(ctx.config, message.method, message.body)
+    local answer, why
+    if message.file then
+      answer, why = files.send(ctx.config, base, call, ctx.channel.id, message)
+    else
+      answer, why = call(ctx.config, message.method, message.body)
+    end
     local trouble = trouble_of(answer, why)
     if trouble then return trouble end
     local id = type(answer.result) == "table" and answer.result.message_id

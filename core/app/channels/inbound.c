@@ -107,8 +107,12 @@ static void on_chosen(void *arg, struct slice chosen)
     struct inbound *in = arg;
     struct err e = {0};
     struct act *act = act_new(ACT_SEND, on_said, in);
+    struct json *name = json_get(in->given, "name");
     act->role = ROLE_VISITOR;
     act->frame = arena_one(act->arena, struct frame);
+    if (name) {
+        name->key = SLICE(""); /* the sender's, known by now; no file's */
+    }
     int r = frame_check_message(in->given, true, act->arena, act->frame, &e);
     if (r) {
         act_free(act);

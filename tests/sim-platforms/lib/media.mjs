@@ -60,3 +60,5 @@ export function png(width = 8, height = 8, shade = 128) {
 export const amr = (bytes = 320) => Buffer.concat([Buffer.from('#!AMR\n'), Buffer.alloc(bytes, 0x3c)]);
 export const mp4 = (bytes = 400) => Buffer.concat([Buffer.from('0000001866747970', 'hex'), Buffer.from('isom\0\0\x02\0isommp41', 'latin1'), Buffer.from([0, 0, 1, 0x90]), Buffer.from('mdat'), Buffer.alloc(bytes)]);
 export const pdf = (text = 'Rechnung') => Buffer.from(`%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\n% ${text}\ntrailer<</Root 1 0 R>>\n%%EOF\n`);
+/** A page of Ogg with the head of an Opus stream, as recorders make it. */
+export const ogg = (shade = 0) => Buffer.concat([Buffer.from('4f6767530002' + '0000000000000000' + '01000000' + '00000000' + '00000000' + '0113', 'hex'), Buffer.from('OpusHead\x01\x01', 'latin1'), Buffer.from([0x38, 0x01, 0x80, 0xbb, 0, 0, 0, 0, 0]), Buffer.alloc(200, shade)]);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Telegram's Bot API, from Telegram's side: updates by webhook with the secret
 // header, or by getUpdates; sends by token in the path; flood waits; who blocked.
+import { misfit, png } from '../lib/media.mjs';
 import { Platform, hex, json, multipart, parse } from '../lib/platform.mjs';
 
 const ok = (result) => json({ ok: true, result });
 const no = (status, description, parameters) => json({ ok: false, error_code: status, description, ...(parameters ? { parameters } : {}) }, status);
+/** What may be uploaded as what: MB, and what is in it. */
+const UPLOADS = { photo: [10, 'image/jpeg', 'image/png', 'image/webp'], voice: [50, 'audio/ogg'], audio: [50, 'audio/mpeg', 'video/mp4'], video: [50, 'video/mp4'], animation: [50, 'image/gif', 'video/mp4'], document: [50], sticker: [1] };
+const DOWNLOAD_MB = 20;
 const units = (s) => s.length; // UTF-16, as JavaScript counts
 
 class Telegram extends Platform {
@@ -14,7 +18,7 @@ class Telegram extends Platform {
     this.waiting = [];
     this.update_id = 1000;
     this.on_call('*', /^\/bot([^/]+)\/(\w+)$/, (c) => (c.part[0] === this.settings.token ? this.#method(c, c.part[1]) : no(401, 'Unauthorized')));
-    this.on_call('GET', /^\/file\/bot([^/]+)\/(\w+)$/, (c) => (c.part[0] === this.settings.token && this.media.has(c.part[1]) ? { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: this.media.get(c.part[1]).data } : { status: 404, known: true }));
+    this.on_call('GET', /^\/file\/bot([^/]+)\/files\/(\w+)\.bin$/, (c) => (c.part[0] === this.settings.token && this.media.has(c.part[1]) ? { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: this.media.get(c.part[1]).data } : (this.refuse('nobody may fetch that', c.path), { status: 404, known: true })));
   }
   get config() {
     const s = this.settings;
@@ -28,11 +32,18 @@ class Telegram extends Platform {
     if (name === 'getwebhookinfo') return ok({ url: this.settings.polled ? '' : (this.hook ?? ''), pending_update_count: 0 });
     if (name === 'setwebhook') return ((this.hook = args.url), (this.settings.webhook_secret = args.secret_token), ok(true));
     if (name === 'getupdates') return this.#poll(c, args);
-    if (name === 'getfile') return this.media.has(args.file_id) ? ok({ file_id: args.file_id, file_size: this.media.get(args.file_id).data.length, file_path: args.file_id }) : no(400, 'Bad Request: invalid file_id');
+    if (name === 'getfile') return this.#file(args.file_id);
     if (name === 'answercallbackquery') return this.queries?.delete(args.callback_query_id) ? ok(true) : no(400, 'Bad Request: query is too old and response timeout expired or query ID is invalid');
     if (name === 'sendchataction') return (this.emit('typing', String(args.chat_id)), ok(true));
     if (name.startsWith('send')) return this.#send(name, args);
     return no(404, 'Not Found');
+  }
+  #file(id) {
+    const m = this.media.get(id);
+    if (this.faults.media > 0 && this.faults.media--) return no(502, 'Bad Gateway');
+    if (!m) return no(400, 'Bad Request: wrong file_id or the file is temporarily unavailable');
+    if (m.data.length > DOWNLOAD_MB << 20) return no(400, 'Bad Request: file is too big');
+    return ok({ file_id: id, file_unique_id: id.slice(0, 8), file_size: m.data.length, file_path: `files/${id}.bin` });
   }
   async #poll(c, args) {
     if (!this.settings.polled) return no(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first");
@@ -54,7 +65,7 @@ class Telegram extends Platform {
     const customer = this.customers.get(chat);
     if (!customer) return refuse(400, 'Bad Request: chat not found');
     if (customer.blocked) return refuse(403, 'Forbidden: bot was blocked by the user');
-    let text;
+    let [text, file, bears] = [];
     if (name === 'sendmessage') {
       if (!a.text) return refuse(400, 'Bad Request: message text is empty');
       if (units(a.text) > 4096) return refuse(400, 'Bad Request: message is too long');
@@ -65,13 +76,22 @@ class Telegram extends Platform {
       text = `[location] ${a.title ?? ''}`;
     } else {
       const field = name.slice(4);
-      if (a.file?.data) this.keep_file(a.file.name, a.file.type, a.file.data);
-      else if (!a[field]) return refuse(400, `Bad Request: there is no ${field} in the request`);
+      if (!UPLOADS[field]) return refuse(404, 'Not Found');
+      if (units(a.caption ?? '') > 1024) return refuse(400, 'Bad Request: message caption is too long');
+      if (a.file?.data && a.file.field === field) {
+        const wrong = misfit(a.file.data, UPLOADS[field]);
+        if (wrong === 'size') return refuse(413, 'Request Entity Too Large');
+        if (wrong) return refuse(400, 'Bad Request: IMAGE_PROCESS_FAILED');
+        this.count.uploads = (this.count.uploads ?? 0) + 1;
+        file = this.keep_file(a.file.name, a.file.type, a.file.data);
+      } else if (this.media.has(a[field])) file = a[field];
+      else return refuse(400, a[field] ? 'Bad Request: wrong file identifier/HTTP URL specified' : `Bad Request: there is no ${field} in the request`);
       text = `[${field}] ${a.caption ?? a.file?.name ?? ''}`.trim();
+      bears = { [field]: field === 'photo' ? [{ file_id: hex(16), width: 1 }, { file_id: file, width: 9 }] : { file_id: file } };
     }
     const message_id = this.serial();
-    this.show(chat, { kind: name.slice(4), text, id: message_id, buttons: a.reply_markup?.inline_keyboard });
-    return ok({ message_id, date: this.now_s(), chat: { id: Number(chat), type: 'private' }, text: a.text });
+    this.show(chat, { kind: name.slice(4), text, id: message_id, file, buttons: a.reply_markup?.inline_keyboard });
+    return ok({ message_id, date: this.now_s(), chat: { id: Number(chat), type: 'private' }, text: a.text, ...bears });
   }
 
   // --- updates --------------------------------------------------------------------
@@ -97,8 +117,9 @@ class Telegram extends Platform {
       (this.queries ??= new Set()).add(id);
       return this.#update({ callback_query: { id, from: who, message: { message_id: m.of ?? 1, chat, date: this.now_s() }, data: m.data } });
     }
-    const file = (mime) => ({ file_id: this.keep_file(m.name ?? 'file.bin', m.mime ?? mime, m.data ?? Buffer.from('89504e47', 'hex')), file_name: m.name, mime_type: m.mime ?? mime });
-    const content = { text: () => ({ text: m.text }), image: () => ({ photo: [file('image/jpeg')], caption: m.text }), file: () => ({ document: file('application/pdf'), caption: m.text }), voice: () => ({ voice: file('audio/ogg') }), location: () => ({ location: { latitude: m.lat, longitude: m.lng } }) }[m.type];
+    const file = (mime) => ({ file_id: m.gone ? hex(16) : this.keep_file(m.name ?? 'file.bin', m.mime ?? mime, m.data ?? png()), file_name: m.name, mime_type: m.mime ?? mime });
+    const photo = () => [{ file_id: hex(16), width: 90 }, { file_id: file('image/jpeg').file_id, width: 800 }];
+    const content = { text: () => ({ text: m.text }), image: () => ({ photo: photo(), caption: m.text }), file: () => ({ document: file('application/pdf'), caption: m.text }), voice: () => ({ voice: file('audio/ogg') }), audio: () => ({ audio: file('audio/mpeg') }), video: () => ({ video: file('video/mp4'), caption: m.text }), location: () => ({ location: { latitude: m.lat, longitude: m.lng } }) }[m.type];
     if (!content) throw new Error(`telegram: nobody can send ${m.type}`);
     return this.#update({ message: { message_id: this.serial(), from: who, chat, date: this.now_s(), ...content() } });
   }

@@ -2,6 +2,7 @@
 // Each simulator's files: who may bring and fetch them, of which size and type,
 // and for how long. What our adapters do is told in media.test.mjs.
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, test } from 'node:test';
 import { amr, mp4, pdf, png } from '../lib/media.mjs';
 import { start } from '../lib/load.mjs';
@@ -59,4 +60,39 @@ test('wechat, weapp: files by size, by what is in them, for three days', async (
     assert.equal(parse_code(await get(s, path(token))), 40007);
     assert.equal((await get(s, `/pic/${id}`)).status, 404);
   }
+});
+
+test('http: a file for the house only, both ways signed', async () => {
+  const s = await sim('http', { customer: 'anna' });
+  s.customer('anna');
+  const id = s.keep_file('a.png', 'image/png', png());
+  assert.equal((await get(s, `/file/${id}`)).status, 401);
+  const event = JSON.stringify({ type: 'message.created', data: { to: 'anna', kind: 'image', file: { name: 'a.png' } } });
+  const signs = (text, key = s.key) => ({ 'webhook-id': 'm1', 'webhook-timestamp': String(s.now_s()), 'webhook-signature': 'v1,' + createHmac('sha256', key).update(`m1.${s.now_s()}.${text}`).digest('base64') });
+  assert.deepEqual((await get(s, `/file/${id}`, signs(''))).data, png());
+  s.faults.media = 1;
+  assert.equal((await get(s, `/file/${id}`, signs(''))).status, 503);
+  const up = (headers, fields = { event }) => upload(s, '/in', 'file', png(), { headers, fields }).then((a) => a.status);
+  assert.deepEqual([await up(signs(event, 'another')), await up(signs('')), await up(signs(event))], [401, 401, 200]);
+  assert.deepEqual(s.media.get(s.shown[0].file).data, png());
+});
+
+test('telegram: files by size and by what is in them, and again by their id', async () => {
+  const s = await sim('telegram', { polled: true });
+  s.customer('1');
+  const up = (method, field, data, more = {}) => upload(s, `/bot${more.token ?? s.settings.token}/${method}`, field, data, { fields: { chat_id: '1', ...more.fields } });
+  assert.deepEqual([(await up('sendPhoto', 'photo', png(), { token: 'x' })).error_code, (await up('sendPhoto', 'document', png())).error_code, (await up('sendPhoto', 'photo', pdf())).description, (await up('sendPhoto', 'photo', Buffer.concat([png(), Buffer.alloc(10 << 20)]))).error_code], [401, 400, 'Bad Request: IMAGE_PROCESS_FAILED', 413]);
+  const sent = (await up('sendPhoto', 'photo', png(), { fields: { caption: 'x'.repeat(1024) } })).result;
+  const id = sent.photo.at(-1).file_id;
+  assert.equal((await up('sendPhoto', 'photo', png(), { fields: { caption: 'x'.repeat(1025) } })).error_code, 400);
+  const ask = (method, body) => fetch(`${s.url}/bot${s.settings.token}/${method}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }).then((r) => r.json());
+  assert.ok((await ask('sendPhoto', { chat_id: '1', photo: id })).ok);
+  assert.match((await ask('sendPhoto', { chat_id: '1', photo: 'x' })).description, /wrong file identifier/);
+  const path = (await ask('getFile', { file_id: id })).result.file_path;
+  assert.deepEqual((await get(s, `/file/bot${s.settings.token}/${path}`)).data, png());
+  assert.equal((await get(s, `/file/botx/${path}`)).status, 404);
+  const big = s.keep_file('b', 'video/mp4', Buffer.alloc((20 << 20) + 1));
+  assert.match((await ask('getFile', { file_id: big })).description, /too big/);
+  s.faults.media = 1;
+  assert.equal((await ask('getFile', { file_id: id })).error_code, 502);
 });

@@ -1,0 +1,98 @@
+-- Signatures of the generic HTTP channel: Standard Webhooks, and those of
+-- GitHub's and Stripe's kind.
+local crypto, time = require "crypto", require "time"
+
+local TOLERANCE_S = 300
+
+-- The keys a secret may stand for in Standard Webhooks: what follows whsec_ in
+-- base64; without whsec_ that, or the bytes themselves.
+local function keys_of(hidden)
+  local plain = crypto.base64_decode(crypto.base64_encode(hidden))
+  local tail = plain:match "^whsec_(.*)$"
+  local key = crypto.base64_decode(tail or plain)
+  if key == "" then key = nil end
+  if tail then return { key } end
+  return { key or plain, key and plain }
+end
+
+local function secrets_of(config)
+  local list = {}
+  if config.secret then list[1] = config.secret end
+  if config.previous_secret then list[#list + 1] = config.previous_secret end
+  return list
+end
+
+-- Does any of the secrets, as `make` signs with it, give one of these?
+local function any(config, theirs, make)
+  for _, hidden in ipairs(secrets_of(config)) do
+    for _, mine in ipairs(make(hidden)) do
+      for _, one in ipairs(theirs) do
+        if crypto.equal(mine, one) then return true end
+      end
+    end
+  end
+  return false
+end
+
+local function is_fresh(stamp)
+  local at = tonumber((stamp or ""):match "^%d+$")
+  return at ~= nil and math.abs(time.now() / 1000 - at) <= TOLERANCE_S
+end
+
+local function standard(config, id, stamp, list, body)
+  local theirs = {}
+  for signature in list:gmatch "v1,(%S+)" do theirs[#theirs + 1] = signature end
+  return is_fresh(stamp) and any(config, theirs, function(hidden)
+    local mine = {}
+    for i, key in ipairs(keys_of(hidden)) do
+      mine[i] = crypto.hmac("sha256", key, id .. "." .. stamp .. "." .. body, "base64")
+    end
+    return mine
+  end)
+end
+
+local function hex(config, theirs, text)
+  return any(config, theirs, function(hidden) return { crypto.hmac("sha256", hidden, text) } end)
+end
+
+-- t=1735689600,v1=<hex>,v1=<hex>
+local function stamped(config, value, body)
+  local stamp, theirs = nil, {}
+  for name, part in value:gmatch "([%w]+)=([^,%s]+)" do
+    if name == "t" then stamp = part end
+    if name == "v1" then theirs[#theirs + 1] = part:lower() end
+  end
+  return is_fresh(stamp) and hex(config, theirs, stamp .. "." .. body)
+end
+
+local M = {}
+
+-- Is this request signed with one of the channel's secrets?
+function M.is_signed(req, config)
+  local h = req.headers
+  if h["webhook-signature"] then
+    return standard(config, h["webhook-id"] or "", h["webhook-timestamp"], h["webhook-signature"], req.body)
+  end
+  local value = h["x-signature"] or h["x-hub-signature-256"] or ""
+  if value:find "^t=" then return stamped(config, value, req.body) end
+  return hex(config, { (value:gsub("^sha256=", ""):lower()) }, req.body)
+end
+
+-- Headers that sign a request of ours; `type` of its body, if there is one.
+function M.headers(config, id, body, type)
+  local stamp = tostring(math.floor(time.now() / 1000))
+  local list = {}
+  for _, hidden in ipairs(secrets_of(config)) do
+    for _, key in ipairs(keys_of(hidden)) do
+      list[#list + 1] = "v1," .. crypto.hmac("sha256", key, id .. "." .. stamp .. "." .. body, "base64")
+    end
+  end
+  local headers = { ["content-type"] = type, ["webhook-id"] = id, ["webhook-timestamp"] = stamp }
+  if #list > 0 then
+    headers["webhook-signature"] = table.concat(list, " ")
+    headers["x-hub-signature-256"] = "sha256=" .. crypto.hmac("sha256", config.secret or config.previous_secret, body)
+  end
+  return headers
+end
+
+return M
