@@ -47,8 +47,8 @@ local M = {
       },
     },
   },
-  capabilities = { text = 16384, kinds = { "text", "image", "file", "audio", "video", "location", "card" }, buttons = 10,
-    receipts = { "delivered", "read", "failed" }, rate = 50 },
+  capabilities = { text = 16384, kinds = { "text", "image", "file", "audio", "video", "location", "card" },
+    buttons = 10, receipts = { "delivered", "read", "failed" }, rate = 50 },
 }
 
 -- --- in --------------------------------------------------------------------
