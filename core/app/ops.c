@@ -108,6 +108,7 @@ static void measure_desk(struct server *s)
 {
     struct desk_figures f = {0};
     desk_measure(s->desk, &f);
+    desk_measure_channels(s->desk);
     meter_set(&peers, (int64_t)f.peers);
     meter_set(&visitors, (int64_t)f.visitors);
     meter_set(&agents_online, (int64_t)f.agents_online);

@@ -379,6 +379,11 @@ static void message_done(struct desk *d, struct conv *c, struct step *s,
 {
     bool asked = s->act && ev == s->message;
     count_message(c, ev, asked ? s->text : SLICE(""));
+    if (ev->role == ROLE_VISITOR) {
+        channel_count(d, c->rec.channel, CHANNEL_IN);
+    } else if (!(ev->flags & EVENT_PRIVATE)) {
+        channel_count(d, c->rec.channel, CHANNEL_OUT);
+    }
     uint64_t except = 0;
     if (asked) {
         s->act->event = *ev;

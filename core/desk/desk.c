@@ -124,6 +124,7 @@ void desk_adjust(struct desk *d, const struct desk_conf *conf)
     d->conf.heartbeat_ms = conf->heartbeat_ms;
     d->conf.text_bytes = conf->text_bytes;
     d->conf.file_bytes = conf->file_bytes;
+    channels_spoil(d); /* a face may follow from a setting of the house */
     d->conf.frames_per_s = conf->frames_per_s;
 }
 
@@ -228,10 +229,7 @@ static struct notice welcome_for(const struct desk *d, const struct join *j,
 /* A channel may take shorter files than the desk does, or none. */
 static uint32_t file_bytes_on(const struct desk *d, uint64_t channel)
 {
-    const struct channel *ch = desk_channel(d, channel);
-    struct channel_face face = {0};
-    if (ch && d->conf.ports.face)
-        d->conf.ports.face(d->conf.ports.arg, ch, &face);
+    struct channel_face face = channel_face(d, channel);
     if (face.file_bytes < 0)
         return 0;
     return face.file_bytes && face.file_bytes < d->conf.file_bytes

@@ -9,6 +9,7 @@
  * Thread: main.   Owns: live peers, agents' presence, open conversations.
  */
 #pragma once
+#include "base/breaker.h"
 #include "base/wheel.h"
 #include "desk/effect.h"
 #include "desk/frame.h"
@@ -155,7 +156,8 @@ int desk_decide(struct desk *d, uint64_t conv, uint64_t confirm,
 void desk_restore_confirm(struct desk *d, const struct confirm *f); /* copies */
 /* The stop button; false: nothing is being answered. */
 bool desk_stop_turn(struct desk *d, uint64_t conv);
-/* The adapters have changed: what waited for one may go. */
+/* The adapters or a setting have changed: faces are asked for again, what waited
+ * for an adapter may go. */
 void desk_faces_changed(struct desk *d);
 /* job->call of a job for the channel's adapter, with its settings; false: no
  * such channel. */
@@ -283,6 +285,21 @@ struct desk_figures {
     size_t outbox; /* waiting */
     int64_t oldest_wait_ms;
 };
+/* How a channel does. */
+struct channel_figures {
+    enum breaker_state breaker;
+    uint32_t waiting;  /* messages to its platform */
+    int64_t oldest_at; /* when the oldest of them was said, 0 = none waits */
+    int64_t last_in_at, last_out_at; /* since the start; 0 = not yet */
+    struct slice code, text; /* the last trouble; borrowed until the next */
+    int64_t trouble_at;      /* 0 = none since the start */
+};
+void desk_channel_figures(struct desk *d, uint64_t id,
+                          struct channel_figures *out);
+/* Something the roof saw go wrong: a webhook refused, a poll in vain. Copies. */
+void desk_channel_trouble(struct desk *d, uint64_t id, struct slice code,
+                          struct slice text);
+void desk_measure_channels(struct desk *d); /* gauges, for /metrics */
 /* When the oldest conversation that is not closed was created; 0 = none. */
 int64_t desk_oldest(const struct desk *d);
 void desk_measure(const struct desk *d, struct desk_figures *out);

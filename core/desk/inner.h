@@ -143,6 +143,33 @@ struct conv {
     struct list dirty_link;
 };
 
+/* channels.c: what is counted of each, as series with its id and type. */
+enum channel_meter {
+    CHANNEL_IN,
+    CHANNEL_OUT,
+    CHANNEL_SENT,
+    CHANNEL_RETRIES,
+    CHANNEL_DEAD,
+    CHANNEL_TOOK,
+    CHANNEL_BREAKER,
+    CHANNEL_WAITING,
+    CHANNEL_OLDEST,
+    CHANNEL_METERS
+};
+struct channel_live {
+    struct channel rec; /* its texts are own */
+    struct channel_face face;
+    bool face_known;
+    struct meter *meters[CHANNEL_METERS];
+    int64_t last_in_at, last_out_at, trouble_at; /* 0 = never */
+    struct slice code, text;                     /* own; of the last trouble */
+};
+/* As its adapter is now; zeroes: none, or no such channel. */
+struct channel_face channel_face(const struct desk *d, uint64_t id);
+void channels_spoil(struct desk *d); /* the faces are asked for again */
+void channel_count(struct desk *d, uint64_t id, enum channel_meter m);
+void channel_took(struct desk *d, uint64_t id, int64_t ms); /* one send */
+
 struct alarm_live {
     struct alarm rec;
     struct timer timer;
@@ -166,10 +193,11 @@ struct desk {
     bool started, draining;
     struct tx *traces; /* that wait for the next round; NULL = none */
     uint32_t trace_count;
-    int64_t letter_said;     /* when a dead letter was last logged, ms */
-    uint64_t letters_unsaid; /* since then */
-    size_t outbox;           /* waiting rows */
-    struct timer second;     /* the once-a-second round */
+    int64_t letter_said;      /* when a dead letter was last logged, ms */
+    uint64_t letters_unsaid;  /* since then */
+    size_t outbox;            /* waiting rows */
+    int64_t oldest_looked_at; /* of them, by channel (channels.c) */
+    struct timer second;      /* the once-a-second round */
     size_t jobs, pending, held;
 };
 

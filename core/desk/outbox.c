@@ -135,6 +135,7 @@ void outbox_add(struct desk *d, const struct outbox *row, struct slice body)
         text_own(&it->body, body);
     }
     d->outbox++;
+    q->channel->waiting++;
     if (q->last) {
         q->last->next = it;
     } else {
@@ -165,6 +166,7 @@ void outbox_start(struct desk *d)
 void desk_faces_changed(struct desk *d)
 {
     struct out_conv *q;
+    channels_spoil(d);
     for (size_t i = 0; (q = map_next(&d->out_convs, &i)) != NULL;) {
         if (q->nobody && !q->busy) {
             q->nobody = false;
@@ -204,18 +206,8 @@ static bool goes_out(const struct event *ev)
            (ev->role == ROLE_AGENT || ev->role == ROLE_BOT);
 }
 
-static void face_of(const struct desk *d, const struct channel *c,
-                    struct channel_face *out)
-{
-    *out = (struct channel_face){0};
-    if (c && d->conf.ports.face) {
-        d->conf.ports.face(d->conf.ports.arg, c, out);
-    }
-}
-
 void outbox_put(struct desk *d, struct conv *c, struct tx *tx)
 {
-    struct channel_face face;
     bool any = false;
     for (struct event *ev = tx->first; ev && !any; ev = ev->next) {
         any = goes_out(ev);
@@ -223,8 +215,7 @@ void outbox_put(struct desk *d, struct conv *c, struct tx *tx)
     if (!any || !d->conf.ports.face) {
         return;
     }
-    face_of(d, desk_channel(d, c->rec.channel), &face);
-    if (!face.sends) {
+    if (!channel_face(d, c->rec.channel).sends) {
         return; /* the web: its sockets are told */
     }
     const struct contact *who = c->person->rec;
@@ -387,9 +378,8 @@ static int64_t wait_ms(struct out_channel *ch, const struct channel_face *face)
 
 void outbox_pump(struct out_channel *ch)
 {
-    struct channel_face face;
     struct desk *d = ch->desk;
-    face_of(d, desk_channel(d, ch->id), &face);
+    struct channel_face face = channel_face(d, ch->id);
     uint32_t most = face.at_once > 0 ? (uint32_t)face.at_once : AT_ONCE;
     while (!list_empty(&ch->ready) && ch->under_way < most) {
         struct out_conv *q =

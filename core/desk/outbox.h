@@ -34,6 +34,8 @@ struct out_channel {
     struct desk *desk;
     struct list ready;  /* of out_conv */
     uint32_t under_way; /* with the adapter */
+    uint32_t waiting;   /* items, also those */
+    int64_t oldest_at;  /* of their first ones, when it was looked for last */
     uint32_t unsettled; /* these, and what came of them is not stored yet */
     int64_t tokens, filled_at;
     struct breaker breaker;

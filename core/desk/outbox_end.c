@@ -235,6 +235,9 @@ void outbox_delivered(struct job *job)
     }
     struct verdict v = judge(job, job->arena);
     struct out_channel *ch = q->channel;
+    if (job->ran) {
+        channel_took(d, ch->id, now_ms(d) - job->at);
+    }
     if (q->ticket && breaker_note(&ch->breaker, q->ticket, v.told, now_ms(d))) {
         log_warn("desk", "channel %llu: its breaker is %s now: %.*s",
                  (unsigned long long)ch->id,
@@ -254,7 +257,23 @@ static void item_done(struct desk *d, struct out_conv *q)
         q->last = NULL;
     }
     outbox_item_free(it);
+    q->channel->waiting--;
     d->outbox--;
+}
+
+static void count(struct desk *d, const struct outbox *row)
+{
+    bool sent = row->state == OUTBOX_SENT, dead = row->state == OUTBOX_DEAD;
+    meter_add(sent ? &m_sent : dead ? &m_dead : &m_retried, 1);
+    channel_count(d, row->channel,
+                  sent   ? CHANNEL_SENT
+                  : dead ? CHANNEL_DEAD
+                         : CHANNEL_RETRIES);
+    if (!sent) {
+        struct slice code = dead ? SLICE("failed") : SLICE("retry");
+        desk_channel_trouble(d, row->channel, row->code.len ? row->code : code,
+                             row->reason);
+    }
 }
 
 /* In the row now; only then the next one goes (I4). */
@@ -276,10 +295,7 @@ static void on_settled(struct tx *tx)
         tx_free(tx);
         return;
     }
-    meter_add(row->state == OUTBOX_SENT   ? &m_sent
-              : row->state == OUTBOX_DEAD ? &m_dead
-                                          : &m_retried,
-              1);
+    count(d, row);
     tell_status(d, tx);
     if (row->state != OUTBOX_WAITING) {
         item_done(d, q);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* people.c - agents, teams, channels and live contacts, and who sees what.
+/* people.c - agents, teams and live contacts, and who sees what.
  *
  * Happy path: the roof puts records in at start and after committed changes;
  * presence follows from sockets and the status an agent chose. Failure: an
@@ -26,70 +26,6 @@ void text_own(struct slice *dst, struct slice src)
     }
     mem_free((char *)dst->at);
     *dst = (struct slice){copy, src.len};
-}
-
-/* --- channels ------------------------------------------------------------- */
-
-static void channel_free(struct channel *c)
-{
-    text_free(&c->type);
-    text_free(&c->name);
-    text_free(&c->config);
-    text_free(&c->secrets);
-    mem_free(c);
-}
-
-void desk_put_channel(struct desk *d, const struct channel *c)
-{
-    struct channel *old = map_take(&d->channels, c->id);
-    struct channel *copy = mem_alloc(sizeof *copy);
-    *copy = *c;
-    copy->type = copy->name = copy->config = copy->secrets = (struct slice){0};
-    text_own(&copy->type, c->type);
-    text_own(&copy->name, c->name);
-    text_own(&copy->config, c->config);
-    text_own(&copy->secrets, c->secrets);
-    map_put(&d->channels, c->id, copy);
-    if (old) {
-        channel_free(old);
-    }
-}
-
-void desk_del_channel(struct desk *d, uint64_t id)
-{
-    struct channel *c = map_take(&d->channels, id);
-    if (c) {
-        channel_free(c);
-    }
-}
-
-const struct channel *desk_channel(const struct desk *d, uint64_t id)
-{
-    return map_get(&d->channels, id);
-}
-
-const struct channel *desk_next_channel(const struct desk *d, size_t *i)
-{
-    return map_next(&d->channels, i);
-}
-
-const struct channel *desk_find_channel(const struct desk *d, struct slice text)
-{
-    uint64_t id;
-    if (id_parse(text, ID_CHANNEL, &id)) {
-        return desk_channel(d, id);
-    }
-    if (!slice_is(text, "default")) {
-        return NULL;
-    }
-    const struct channel *best = NULL, *c;
-    for (size_t i = 0; (c = desk_next_channel(d, &i)) != NULL;) {
-        if (c->enabled && slice_is(c->type, "web") &&
-            (!best || c->id < best->id)) {
-            best = c;
-        }
-    }
-    return best;
 }
 
 /* --- teams ---------------------------------------------------------------- */

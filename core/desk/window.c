@@ -10,19 +10,9 @@
 #include "desk/outbox.h"
 #include <stdio.h>
 
-static struct channel_face face_for(const struct desk *d, uint64_t channel)
-{
-    struct channel_face face = {0};
-    const struct channel *ch = desk_channel(d, channel);
-    if (ch && d->conf.ports.face) {
-        d->conf.ports.face(d->conf.ports.arg, ch, &face);
-    }
-    return face;
-}
-
 void desk_window(const struct desk *d, struct conversation *c)
 {
-    struct channel_face face = face_for(d, c->channel);
+    struct channel_face face = channel_face(d, c->channel);
     c->window = (struct reply_window){0};
     if (face.sends) {
         c->window = (struct reply_window){

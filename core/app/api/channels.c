@@ -76,6 +76,37 @@ static void put_shows(struct jsonw *w, const struct kind *k)
     jsonw_put_raw(w, "capabilities", k ? k->capabilities : SLICE("{}"));
 }
 
+static void put_time(struct jsonw *w, const char *name, int64_t at)
+{
+    jsonw_key(w, name);
+    if (at) {
+        jsonw_int(w, at);
+    } else {
+        jsonw_null(w);
+    }
+}
+
+static void put_figures(struct call *c, struct jsonw *w, uint64_t id)
+{
+    struct channel_figures f;
+    desk_channel_figures(c->s->desk, id, &f);
+    jsonw_put_text(w, "breaker", slice_of(breaker_state_name(f.breaker)));
+    jsonw_put_int(w, "waiting", f.waiting);
+    put_time(w, "oldest_waiting_at", f.oldest_at);
+    put_time(w, "last_in_at", f.last_in_at);
+    put_time(w, "last_out_at", f.last_out_at);
+    jsonw_key(w, "last_error");
+    if (!f.trouble_at) {
+        jsonw_null(w);
+        return;
+    }
+    jsonw_open(w, '{');
+    jsonw_put_text(w, "code", f.code.len ? f.code : SLICE(""));
+    jsonw_put_text(w, "text", f.text.len ? f.text : SLICE(""));
+    jsonw_put_int(w, "at", f.trouble_at);
+    jsonw_close(w, '}');
+}
+
 static void channel_members(struct call *c, struct jsonw *w,
                             const struct channel *ch)
 {
@@ -101,9 +132,19 @@ static void channel_write(struct call *c, struct jsonw *w,
     jsonw_close(w, '}');
 }
 
+/* With how it does now: not in events, which last. */
+static void channel_write_now(struct call *c, struct jsonw *w,
+                              const struct channel *ch)
+{
+    jsonw_open(w, '{');
+    channel_members(c, w, ch);
+    put_figures(c, w, ch->id);
+    jsonw_close(w, '}');
+}
+
 static void write_row(struct call *c, struct jsonw *w, const void *row)
 {
-    channel_write(c, w, row);
+    channel_write_now(c, w, row);
 }
 
 static struct slice identity_secret(struct call *c, const struct channel *ch)
@@ -187,7 +228,7 @@ static void get(struct call *c)
 {
     const struct channel *ch = find(c);
     if (ch) {
-        channel_write(c, reply_begin(c), ch);
+        channel_write_now(c, reply_begin(c), ch);
         reply_send(c, 200);
     }
 }
@@ -448,6 +489,17 @@ static const struct field channel_out[] = {
     {.name = "status", .type = FIELD_TEXT, .help = "the same as state"},
     {.name = "webhook_url", .type = FIELD_TEXT, .help = "null for web"},
     KINDS_OUT,
+    {.name = "breaker",
+     .type = FIELD_TEXT,
+     .choices = "closed|open|half-open",
+     .help = "open: the platform fails and is left alone for a while"},
+    {.name = "waiting", .type = FIELD_INT, .help = "messages to be sent"},
+    {.name = "oldest_waiting_at", .type = FIELD_INT, .help = "null: none"},
+    {.name = "last_in_at", .type = FIELD_INT, .help = "null: not since start"},
+    {.name = "last_out_at", .type = FIELD_INT, .help = "null: not since start"},
+    {.name = "last_error",
+     .type = FIELD_OBJECT,
+     .help = "code, text, at; null: none since the start"},
     {.name = "secret",
      .type = FIELD_TEXT,
      .help = "signs identities; only in the answers that make it"},

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/meter.h"
+#include <stdio.h>
 
 #define UNDER_WAY 500 /* webhooks at once */
 #define ANSWER_MAX (1024 * 1024)
@@ -33,6 +34,42 @@ struct hook_call {
 
 METER_US(took, "yuelai_hook_seconds", "From a webhook's coming to its answer");
 
+/* By channel and reason, and as its last trouble. */
+static void note_refused(struct server *s, uint64_t channel, int status,
+                         struct slice why)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } known[] = {{400, "bad_request"},  {401, "unauthorized"},
+                 {403, "forbidden"},    {404, "not_found"},
+                 {429, "rate_limited"}, {500, "failed"},
+                 {503, "unavailable"}};
+    const struct channel *ch = desk_channel(s->desk, channel);
+    const char *reason = status >= 500 ? "failed" : "refused";
+    char id[ID_TEXT], labels[160];
+    if (!ch) {
+        return; /* no series for every address that somebody tries */
+    }
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        reason = known[i].status == status ? known[i].reason : reason;
+    }
+    snprintf(labels, sizeof labels,
+             "{channel=\"%s\",type=\"%.*s\",reason=\"%s\"}",
+             id_text(id, ID_CHANNEL, ch->id).at,
+             ch->type.len > 40 ? 40 : (int)ch->type.len, ch->type.at, reason);
+    meter_add(meter_labelled(METER_COUNTER, "yuelai_channel_refused_total",
+                             "Webhooks refused or failed, by reason", 0,
+                             labels),
+              1);
+    struct buf text;
+    buf_init(&text, LIMIT_FRAME_BYTES);
+    (void)buf_addf(&text, "webhook: %d %.*s", status,
+                   SLICE_FMT(slice_trim(why)));
+    desk_channel_trouble(s->desk, channel, slice_of(reason), buf_slice(&text));
+    buf_fini(&text);
+}
+
 static void refuse(struct http_req *r, int status, const char *text)
 {
     meter_add(status >= 500 ? &m_failed : &m_refused, 1);
@@ -47,10 +84,9 @@ static void reply(struct hook_call *h)
 {
     struct adapter_call *call = h->job->call;
     int status = call->status ? call->status : 200;
-    if (status >= 500) {
-        meter_add(&m_failed, 1);
-    } else if (status >= 400) {
-        meter_add(&m_refused, 1);
+    if (status >= 400) {
+        meter_add(status >= 500 ? &m_failed : &m_refused, 1);
+        note_refused(h->server, call->channel, status, call->answer);
     }
     struct slice type = SLICE("text/plain; charset=utf-8");
     struct slice lines = call->answer_headers;
@@ -79,6 +115,8 @@ static void on_kept(void *arg, int result)
 {
     struct hook_call *h = arg;
     if (result) {
+        note_refused(h->server, h->job->call->channel, 503,
+                     SLICE("it could not be stored"));
         refuse(h->request, 503, "it could not be stored; send it again\n");
     } else {
         reply(h);
@@ -92,9 +130,12 @@ static void on_received(struct job *job)
     if (job->result) {
         refuse(h->request, 503, "the server is stopping\n");
     } else if (!job->ran) {
+        note_refused(h->server, job->call->channel, 503,
+                     SLICE("the channel's adapter is not there"));
         refuse(h->request, 503, "the channel's adapter is not there\n");
     } else if (job->failures) {
         log_warn("app", "a webhook failed: %.*s", SLICE_FMT(job->trouble));
+        note_refused(h->server, job->call->channel, 500, job->trouble);
         refuse(h->request, 500, "the channel's adapter failed\n");
     } else {
         call_keep(h->server, job, on_kept, h);

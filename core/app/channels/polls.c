@@ -49,6 +49,7 @@ static void failed(struct poll *p, struct slice why)
     if (p->wait_ms > MOST_MS) {
         p->wait_ms = MOST_MS;
     }
+    desk_channel_trouble(p->server->desk, p->channel, SLICE("poll"), why);
     log_warn("app", "channel %llu could not be asked: %.*s",
              (unsigned long long)p->channel, SLICE_FMT(why));
     wait(p, p->wait_ms);

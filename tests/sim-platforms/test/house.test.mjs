@@ -111,6 +111,9 @@ test('a forged callback: 401, counted, nothing stored', async () => {
     assert.equal(a.status, 401, name);
     assert.ok((await house.metric('yuelai_hooks_refused_total')) > before, name);
     assert.equal((await talks_of(channel)).length, 0, name);
+    const reason = `channel="${channel.id}",type="${name}",reason="unauthorized"`;
+    assert.equal(await house.metric('yuelai_channel_refused_total', reason), 1, name);
+    assert.equal((await house.call('GET', `/api/v1/channels/${channel.id}`)).last_error.code, 'unauthorized', name);
   }
 });
 
@@ -151,6 +154,13 @@ test('the platform is down under load: nothing lost, nothing twice, in order', a
     one.sim.faults.down = false;
   });
   await each(NAMES, all_seen);
+  await each(NAMES, async ({ channel }, name) => {
+    const of = (family) => house.metric('yuelai_channel_' + family, `channel="${channel.id}"`);
+    assert.equal(await of('sent_total'), await of('out_total'), name);
+    assert.ok((await of('retries_total')) > 0 && (await of('send_seconds_count')) > 0, name);
+    assert.equal((await of('waiting')) + (await of('dead_total')) + (await of('breaker')), 0, name);
+    assert.ok((await of('in_total')) >= CUSTOMERS, name);
+  });
 });
 
 test('tokens end in the middle of it', async () => {

@@ -142,6 +142,7 @@ TEST("a visitor is told of the files their channel takes, an agent of all")
     stage_agent(&s, 1, AGENT_ROLE_AGENT, 5);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         s.face.file_bytes = cases[i].channel;
+        desk_faces_changed(s.desk);
         const char *hears = stage_hears(&s, stage_visitor_joins(&s, 100 + i));
         test_note("%lld: %s", (long long)cases[i].channel, hears);
         CHECK(strstr(hears, "welcome") != NULL);

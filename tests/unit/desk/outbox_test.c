@@ -184,6 +184,7 @@ TEST("a channel's pace is kept, over all its conversations")
     open_desk();
     s.face.rate = 2;
     s.face.burst = 2;
+    desk_faces_changed(s.desk);
     uint64_t first = conv;
     stage_visitor_joins(&s, 101);
     uint64_t second = stage_conversation(&s, 101);
