@@ -33,6 +33,8 @@ const common = {
 async function bundle(name, entry, target) {
   const r = await esbuild.build({
     ...common,
+    // What visitors never see of shared/ is left out of their page.
+    define: { ...common.define, AGENTS: String(name !== 'chat') },
     entryPoints: { [name]: entry },
     outdir: 'out',
     format: 'esm',
@@ -77,7 +79,7 @@ function sources(dir) {
 
 export function checkWords() {
   const wrong = [];
-  for (const [book, dirs] of [['chat', ['chat']], ['console', ['console', 'shared']], ['media', []], ['files', []]]) {
+  for (const [book, dirs] of [['chat', ['chat']], ['console', ['console', 'shared']], ['media', []], ['files', []], ['rich', []], ['rare', []]]) {
     const read = (lang) => JSON.parse(readFileSync(join(WEB, `locales/${book}.${lang}.json`), 'utf8'));
     const [zh, en] = [read('zh-CN'), read('en')];
     for (const k of new Set([...Object.keys(zh), ...Object.keys(en)])) {

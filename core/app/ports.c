@@ -254,6 +254,7 @@ struct desk_conf ports_conf(struct server *s)
                   .ask = assist_ask,
                   .unask = assist_unask,
                   .halt = assist_halt,
+                  .told = assist_told,
                   .backlog = port_backlog,
                   .accept = port_accept,
                   .close = port_close,

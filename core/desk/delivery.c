@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "desk/inner.h"
+#include "desk/turns.h"
 
 /* --- one peer ------------------------------------------------------------- */
 
@@ -243,6 +243,7 @@ static void held_go(struct desk *d, struct desk_peer *p)
         struct held_item *i = held_take(p->held);
         if (!i) {
             held_free(d, p);
+            turns_retell(d, p);
             return;
         }
         send_now(d, p, &i->notice);

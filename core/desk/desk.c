@@ -313,6 +313,9 @@ void desk_join_visitor(struct desk *d, const struct join *j, uint64_t channel,
         }
     }
     welcome(d, p, j, &n);
+    if (!p->held) {
+        turns_retell(d, p);
+    }
     arena_free(a);
 }
 
@@ -482,6 +485,19 @@ static void on_status_frame(struct desk *d, struct desk_peer *p,
     }
 }
 
+static void on_stop_frame(struct desk *d, struct desk_peer *p, struct frame *f,
+                          struct arena *a)
+{
+    struct conv *c = frame_conv(d, p, f);
+    if (p->role != ROLE_VISITOR && !f->conv) {
+        refuse_frame(d, p, f, a, ERR_BAD_REQUEST, "conversation is missing");
+    } else if (!c || (f->conv && f->conv != c->rec.id)) {
+        refuse_frame(d, p, f, a, ERR_NOT_FOUND, "no such conversation");
+    } else if (!desk_stop_turn(d, c->rec.id)) {
+        refuse_frame(d, p, f, a, ERR_CONFLICT, "nothing is being answered");
+    }
+}
+
 /* true: the arena went with an act. */
 static bool on_act_frame(struct desk *d, struct desk_peer *p, struct frame *f,
                          struct arena *a)
@@ -528,6 +544,9 @@ void desk_frame(struct desk *d, uint64_t peer, struct frame *f, struct arena *a)
             break;
         case FRAME_STATUS:
             on_status_frame(d, p, f, a);
+            break;
+        case FRAME_STOP:
+            on_stop_frame(d, p, f, a);
             break;
         case FRAME_PING:
             on_pong_frame(d, p, f, a);

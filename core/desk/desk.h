@@ -47,6 +47,8 @@ struct desk_ports {
     void (*ask)(void *arg, const struct turn *t);
     void (*unask)(void *arg, uint64_t turn, const char *why);
     void (*halt)(void *arg, uint64_t turn);
+    /* What was told of it, and the last piece's index; false: nothing yet. */
+    bool (*told)(void *arg, uint64_t turn, struct slice *text, uint32_t *index);
     /* Bytes that wait for a slow peer; NULL: none ever do. */
     int64_t (*backlog)(void *arg, uint64_t peer);
     /* INBOUND, SEND: must a rule have seen it, or it is refused (on_failure)?

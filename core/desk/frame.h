@@ -14,7 +14,8 @@ enum frame_type {
     FRAME_READ,
     FRAME_PING,
     FRAME_HISTORY, /* ours: older messages for who has no REST */
-    FRAME_STATUS   /* ours: an agent's status */
+    FRAME_STATUS,  /* ours: an agent's status */
+    FRAME_STOP     /* ours: enough of the answer that is being given */
 };
 
 struct hello {
@@ -97,6 +98,7 @@ struct notice {
     int64_t eta_ms;
     struct slice stream; /* DELTA */
     uint32_t index;
+    bool whole;         /* DELTA: all up to this index, for who came later */
     struct slice items; /* HISTORY: JSON array text */
     /* WELCOME */
     uint64_t session;

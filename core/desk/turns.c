@@ -450,10 +450,33 @@ bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
                        .index = index,
                        .text = text,
                        .who_role = ROLE_BOT,
+                       .who_name = index ? (struct slice){0} : l->assistant,
                        .arena = a};
     tell_fleeting(d, c, &n, 0);
     arena_free(a);
     return true;
+}
+
+void turns_retell(struct desk *d, struct desk_peer *p)
+{
+    struct conv *c = p->role == ROLE_VISITOR ? p->person->conv : NULL;
+    struct turn_live *l = c ? c->turn : NULL;
+    char id[ID_TEXT];
+    if (!l || !l->given || !d->conf.ports.told) {
+        return;
+    }
+    struct arena *a = arena_new();
+    struct notice n = {.type = NOTICE_DELTA,
+                       .conv = c->rec.id,
+                       .stream = id_text(id, ID_TURN, l->id),
+                       .whole = true,
+                       .who_role = ROLE_BOT,
+                       .who_name = l->assistant,
+                       .arena = a};
+    if (d->conf.ports.told(d->conf.ports.arg, l->id, &n.text, &n.index)) {
+        d->conf.ports.send(d->conf.ports.arg, p->id, &n);
+    }
+    arena_free(a);
 }
 
 int64_t desk_turn_backlog(const struct desk *d, uint64_t turn)

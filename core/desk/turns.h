@@ -33,3 +33,5 @@ void turns_heard(struct desk *d, struct conv *c); /* the visitor wrote */
 void turns_unwritten(struct desk *d, struct turn_end *e);
 void turns_drop(struct desk *d, struct conv *c); /* it is freed */
 void turns_start(struct desk *d);
+/* A visitor's peer came in the middle of an answer: what was said of it. */
+void turns_retell(struct desk *d, struct desk_peer *p);

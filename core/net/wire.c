@@ -228,6 +228,7 @@ int wire_check(struct arena *a, const struct draft *d, struct err *e,
         break;
     case FRAME_PING:
     case FRAME_STATUS:
+    case FRAME_STOP:
         break;
     }
     if (rc == 0)

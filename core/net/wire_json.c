@@ -150,10 +150,10 @@ static bool find_type(struct slice name, enum frame_type *out)
     static const struct {
         const char *name;
         enum frame_type type;
-    } types[] = {{"send", FRAME_SEND},    {"typing", FRAME_TYPING},
-                 {"read", FRAME_READ},    {"ping", FRAME_PING},
-                 {"hello", FRAME_HELLO},  {"history", FRAME_HISTORY},
-                 {"status", FRAME_STATUS}};
+    } types[] = {{"send", FRAME_SEND},     {"typing", FRAME_TYPING},
+                 {"read", FRAME_READ},     {"ping", FRAME_PING},
+                 {"hello", FRAME_HELLO},   {"history", FRAME_HISTORY},
+                 {"status", FRAME_STATUS}, {"stop", FRAME_STOP}};
     for (size_t i = 0; i < MANY(types); i++)
         if (slice_is(name, types[i].name)) {
             *out = types[i].type;
@@ -302,6 +302,10 @@ static void write_fleeting(struct jsonw *w, const struct notice *n)
         jsonw_put_text(w, "stream", n->stream);
         jsonw_put_int(w, "index", n->index);
         jsonw_put_text(w, "text", n->text.at ? n->text : SLICE(""));
+        if (n->whole)
+            jsonw_put_bool(w, "whole", true);
+        if (n->who_name.len)
+            put_who(w, "sender", n);
         break;
     }
 }

@@ -153,6 +153,11 @@ static void read_small(struct reading *r, const Yuelai__Frame *f,
         d->has_limit = f->history->has_limit;
         d->limit = f->history->limit;
         break;
+    case YUELAI__FRAME__FRAME_STOP:
+        d->type = FRAME_STOP;
+        d->ref = text(r, f->stop->ref);
+        d->conversation = text(r, f->stop->conversation);
+        break;
     default:
         d->type = FRAME_STATUS;
         d->ref = text(r, f->status->ref);
@@ -456,6 +461,10 @@ static bool fill_fleeting(struct arena *a, const struct notice *n,
         out->delta->stream = always(a, n->stream);
         SET(out->delta, index, n->index);
         out->delta->text = always(a, n->text);
+        if (n->whole)
+            SET(out->delta, whole, true);
+        if (n->who_name.len)
+            out->delta->sender = who_of(a, n);
         return true;
     default:
         return false;

@@ -76,12 +76,13 @@ function connect(store: Store, init: Partial<Init>, identity: unknown): void {
     tick.value++;
   });
   v.on('message', (m) => {
-    spoken.value = (m.sender.name ? m.sender.name + ': ' : '') + (m.text || (m.file && m.file.name) || '');
+    spoken.value = (m.sender.name ? m.sender.name + ': ' : '') + (m.text || (m.file && m.file.name) || '').replace(/[*_`#[]|\](\(\S*\))?/g, '');
     if (isOpen.value && isLooking()) return;
     unseen.value++;
     void bell().then((b) => b.play('message', 0.35));
   });
   files.token = () => v.token;
+  files.stop = () => v.stopAnswer();
   visitor.value = v;
   link.value = 'connecting';
   v.start();

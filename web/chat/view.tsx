@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import { signal } from '@preact/signals-core';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Visitor } from '../sdk/visitor.ts';
 import { Composer, isTouch } from '../shared/composer/composer.tsx';
 import * as I from '../shared/icons.tsx';
 import { Icon } from '../shared/icons.tsx';
-import { t } from '../shared/i18n.ts';
+import { lang, t } from '../shared/i18n.ts';
 import { Avatar } from '../shared/kit/avatar.tsx';
 import { Anchor } from '../shared/list/anchor.ts';
 import { files, RowView, TypingBubble } from '../shared/message/bubble.tsx';
 import { buildRows, type Row } from '../shared/message/rows.ts';
+import { view } from '../shared/message/text.tsx';
+import type { Attached } from '../shared/composer/files/index.ts';
 import type { Host } from './host.ts';
 import * as s from './state.ts';
 
@@ -65,20 +68,6 @@ function Banner() {
           <span>{t('chat.' + link)}</span>
         </>
       )}
-    </div>
-  );
-}
-
-function QueueBar({ v }: { v: Visitor }) {
-  const q = v.queue;
-  if (!q) return null;
-  const ahead = q.position - 1;
-  const minutes = q.eta_ms ? Math.max(1, Math.round(q.eta_ms / 60_000)) : 0;
-  return (
-    <div class="chat-queue" role="status">
-      <b>{ahead > 0 ? t('chat.queue', { n: ahead }) : t('chat.queueNext')}</b>
-      {minutes > 0 && <span>{t('chat.queueEta', { n: minutes })}</span>}
-      <p>{t('chat.queueHint')}</p>
     </div>
   );
 }
@@ -198,17 +187,8 @@ function Greeting() {
   );
 }
 
-function Fatal() {
-  return (
-    <div class="chat-fatal" role="alert">
-      <Icon d={I.alert} />
-      <p>{t('chat.' + s.fatal.value)}</p>
-      <button class="btn" onClick={() => location.reload()}>
-        {t('chat.reload')}
-      </button>
-    </div>
-  );
-}
+/** What few see comes when it is so. */
+const few = signal<typeof import('./rare.ts') | null>(null);
 
 export function Chat({ host }: { host: Host }) {
   const field = useRef<HTMLTextAreaElement>(null);
@@ -229,23 +209,37 @@ export function Chat({ host }: { host: Host }) {
   const onKeyDown = (e: KeyboardEvent) => {
     if (e.key === 'Escape' && !e.isComposing && host.embedded) host.post({ yl: 'close' });
   };
+  const tray = useRef<HTMLDivElement>(null);
+  const hand = useRef<Attached | null>(null);
+  const takes = v && v.session.limits.file_bytes > 0;
+  // On the first focus or drag, so that it is there when it is wanted.
+  const reach = (press?: Event) =>
+    takes &&
+    import('./hand.ts').then((m) => {
+      hand.current = hand.current || m.hand(() => s.visitor.value!, tray.current!, files);
+      if (press) hand.current.open(press.target as HTMLElement);
+    }, () => {});
+  const fatal = s.fatal.value;
+  const queue = v?.queue;
   const closed = v?.conversation?.state === 'closed';
+  const seldom = fatal || queue || closed;
+  if (seldom && !few.value) import('./rare.ts').then((m) => (few.value = m), () => {}); // with the next drawing
   return (
-    <main class="chat" onKeyDown={onKeyDown}>
+    <main class="chat" onKeyDown={onKeyDown} onFocusIn={() => reach()} onDragEnter={() => reach()}>
       <Header host={host} />
       <Banner />
-      {s.fatal.value ? <Fatal /> : v ? <Log v={v} onEdit={onEdit} /> : <div class="chat-middle"><Skeletons /></div>}
-      {v && <QueueBar v={v} />}
-      {closed && (
-        <div class="chat-ended">
-          <span>{t('chat.ended')}</span>
-          <button class="link" onClick={() => field.current?.focus()}>
-            {t('chat.again')}
-          </button>
-        </div>
-      )}
-      {drafts && v && !s.fatal.value && (
+      {!fatal && (v ? <Log v={v} onEdit={onEdit} /> : <div class="chat-middle"><Skeletons /></div>)}
+      {seldom && few.value && few.value.rare({ fatal, queue, closed, lang: lang.value, focus: () => field.current?.focus() }).map(view)}
+      <div ref={tray} />
+      {drafts && v && !fatal && (
         <Composer
+          lead={
+            takes && (
+              <button class="icon-btn" aria-label={t('chat.attach')} title={t('chat.attach')} onClick={reach}>
+                <Icon d={I.clip} />
+              </button>
+            )
+          }
           field={field}
           drafts={drafts}
           draftKey="text"

@@ -58,16 +58,22 @@ export interface Stream {
   id: string;
   text: string;
   at: number;
+  sender?: Who;
 }
 
 /** Deltas may come twice or out of order after a resume: kept by index. */
 export class Streams {
-  private parts = new Map<string, { conversation: string; at: number; text: string[] }>();
+  private parts = new Map<string, { conversation: string; at: number; text: string[]; sender?: Who; old?: boolean }>();
 
   apply(d: DeltaFrame): void {
     let s = this.parts.get(d.stream);
-    if (!s) this.parts.set(d.stream, (s = { conversation: d.conversation, at: Date.now(), text: [] }));
+    // Told anew after a lost line, or asked anew after a crash: from its start.
+    if (!s || s.old || d.whole) {
+      s = { conversation: d.conversation, at: s ? s.at : Date.now(), text: d.whole ? Array<string>(d.index).fill('') : [] };
+      this.parts.set(d.stream, s);
+    }
     s.text[d.index] = d.text;
+    s.sender = d.sender || s.sender;
   }
 
   end(stream: string | undefined): void {
@@ -77,9 +83,17 @@ export class Streams {
   of(conversation: string | undefined): Stream[] {
     const out: Stream[] = [];
     this.parts.forEach((s, id) => {
-      if (s.conversation === conversation) out.push({ id, at: s.at, text: s.text.join('') });
+      if (s.conversation !== conversation) return;
+      let text = '';
+      for (const part of s.text) text += part === undefined ? '…' : part;
+      out.push({ id, at: s.at, sender: s.sender, text: text.replace(/…+/g, '…') });
     });
     return out;
+  }
+
+  /** The line was lost: what is shown stays, what comes begins anew. */
+  stale(): void {
+    this.parts.forEach((s) => (s.old = true));
   }
 
   clear(): void {

@@ -41,6 +41,12 @@ export interface Message {
   private?: boolean;
   reply_to?: string;
   stream?: string;
+  /** How the words are meant; none: as they are. */
+  format?: 'markdown' | string;
+  /** Where an assistant's answer is from. */
+  sources?: { title?: string; url?: string; text?: string }[];
+  /** It ends before its end: stopped, too_long, or a class of error. */
+  cut?: string;
   status?: 'delivered' | 'read';
   recalled?: boolean;
   /** The system's, for agents: why a bot gave the conversation away. */
@@ -185,6 +191,7 @@ export type ClientFrame =
   | { type: 'read'; conversation?: string; seq: number }
   | { type: 'ping'; ref?: string }
   | { type: 'status'; status: AgentStatus }
+  | { type: 'stop'; ref?: string; conversation?: string }
   | { type: 'history'; ref: string; conversation?: string; before?: number; limit?: number };
 
 export interface Welcome {
@@ -253,6 +260,10 @@ export interface DeltaFrame {
   stream: string;
   index: number;
   text: string;
+  /** With the first piece, and a whole one. */
+  sender?: Who;
+  /** All pieces up to this one, for who came in the middle. */
+  whole?: boolean;
 }
 
 export type ServerFrame =

@@ -28,6 +28,7 @@ export interface VisitorOptions {
 }
 
 const PAGE = 50;
+const DELTA_MS = 40;
 
 export class Visitor extends Emitter<Events> {
   readonly session: Session;
@@ -43,6 +44,7 @@ export class Visitor extends Emitter<Events> {
   ready = false;
   loadingOlder = false;
   private typedAt = 0;
+  private due: ReturnType<typeof setTimeout> | undefined;
   private page: PageInfo | undefined;
 
   constructor(private opt: VisitorOptions) {
@@ -77,7 +79,8 @@ export class Visitor extends Emitter<Events> {
     this.session.on('fleeting', (f) => this.onFleeting(f));
     this.session.on('delta', (d) => {
       this.streams.apply(d);
-      this.changed();
+      // As often as eyes can follow, however small the pieces.
+      this.due = this.due || setTimeout(() => ((this.due = undefined), this.changed()), DELTA_MS);
     });
   }
 
@@ -108,6 +111,11 @@ export class Visitor extends Emitter<Events> {
 
   read(seq: number): boolean {
     return this.session.send({ type: 'read', seq });
+  }
+
+  /** Enough of the answer that is growing; what is there of it stays. */
+  stopAnswer(): boolean {
+    return this.session.send({ type: 'stop' });
   }
 
   async older(): Promise<void> {
@@ -152,6 +160,7 @@ export class Visitor extends Emitter<Events> {
       this.enter(conv.id, false);
       this.conversation = { id: conv.id, state: conv.state };
       this.queue = conv.queue || null;
+      this.settle(conv.state, true);
       if (conv.agent_read) this.timeline.readBy.agent = conv.agent_read;
       if (!this.timeline.loaded || !w.recovered) void this.refetch();
     } else {
@@ -188,7 +197,10 @@ export class Visitor extends Emitter<Events> {
         pages.push(h);
       }
       const whole = ([] as Message[]).concat(...pages.reverse().map((p) => p.items));
-      for (const m of whole) if (m.ref !== undefined && this.isMine(m)) this.outbox.onOwn(m.ref);
+      for (const m of whole) {
+        if (m.ref !== undefined && this.isMine(m)) this.outbox.onOwn(m.ref);
+        this.streams.end(m.stream);
+      }
       line.page(whole, h.more, true);
       this.ready = true;
     } catch {
@@ -219,7 +231,8 @@ export class Visitor extends Emitter<Events> {
   private take(m: Message): boolean {
     const applied = this.timeline.apply(m);
     if (applied === 'gap') void this.refetch();
-    this.streams.end(m.stream);
+    // An answer ends with its message; anybody else's ends it without one.
+    this.streams.clear();
     return applied !== 'known';
   }
 
@@ -240,8 +253,15 @@ export class Visitor extends Emitter<Events> {
       const state = (e.data as Partial<Conversation>).state;
       if (state && this.conversation) this.conversation = { ...this.conversation, state };
       if (state && state !== 'queued') this.queue = null;
+      if (state) this.settle(state);
     }
     this.changed();
+  }
+
+  /** Only while a bot holds the conversation an answer can grow. */
+  private settle(state: Conversation['state'], anew?: boolean): void {
+    if (state !== 'bot') this.streams.clear();
+    else if (anew) this.streams.stale();
   }
 
   private onFleeting(f: ServerFrame): void {

@@ -4,6 +4,7 @@
 // so a page carries only those it draws: <Icon d={I.send} />.
 export const inbox = 'M4 13h4l1.5 3h5L16 13h4M4 13 6.4 5.6A1 1 0 0 1 7.4 5h9.2a1 1 0 0 1 1 .6L20 13v5a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1z';
 export const code = 'm8 8-4 4 4 4m8-8 4 4-4 4m-2.5-11-3 14';
+export const clip = 'm20 11-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7l-8.5 8.5a1.7 1.7 0 0 1-2.4-2.4L14.5 7';
 export const send = 'M5 12h13m-5.5-6L19 12l-6.5 6';
 export const close = 'M6 6l12 12M18 6 6 18';
 export const down = 'm6 9 6 6 6-6';

@@ -13,6 +13,8 @@ import { OPENAI, script, WEB } from './fake-house.mjs';
 let lastId = 0;
 export const newId = (p) => p + (++lastId + 1e9).toString(36);
 
+const BOT = { role: 'bot', id: 'bot1', name: '小悦' };
+
 export class Fake {
   constructor(o = {}) {
     this.o = { heartbeat_ms: 15_000, ...o };
@@ -125,7 +127,9 @@ export class Fake {
     const conv = s.role === 'visitor' && this.convOf(s.who.id);
     if (conv) w.conversation = { id: conv.id, state: conv.state, last_seq: conv.last_seq, queue: conv.state === 'queued' ? { position: 2, eta_ms: 120_000 } : undefined };
     this.send(s, w);
+    const g = conv && conv.growing;
     if (pos >= 0) for (const e of this.journal) if (e.pos > pos && this.maySee(s, e)) this.send(s, e.frame);
+    if (g) this.send(s, { type: 'delta', conversation: conv.id, stream: g.stream, index: g.index, text: g.text, whole: true, sender: BOT });
     if (s.role === 'agent') this.assignWaiting(s.agent);
   }
 
@@ -276,6 +280,13 @@ export class Fake {
     if (!this.deaf) this.send(s, { type: 'pong', ref: f.ref });
   }
 
+  /** Ends the stream that `grow` began, with what there is. */
+  on_stop(s) {
+    const conv = this.convOf(s.who.id);
+    if (!conv?.growing) return this.send(s, { type: 'error', code: 'conflict', message: 'nothing is being answered' });
+    this.end(conv, conv.growing.text, { cut: 'stopped' });
+  }
+
   on_status(s, f) {
     if (s.agent) this.presence(s.agent, f.status);
   }
@@ -323,9 +334,25 @@ export class Fake {
     for (const s of this.sockets) if (s.who && (s.role === 'agent' || s.who.id === conv.contact)) this.send(s, { type: 'delta', conversation: conv.id, stream, index, text });
   }
 
+  /** A piece of a bot's answer, to its visitor. */
+  grow(conv, text) {
+    conv.state = 'bot';
+    const g = (conv.growing ??= { stream: newId('st'), index: -1, text: '' });
+    g.index++;
+    g.text += text;
+    for (const s of this.live(conv.contact)) this.send(s, { type: 'delta', conversation: conv.id, stream: g.stream, index: g.index, text, sender: g.index ? undefined : BOT });
+  }
+
+  /** The message an answer comes to. */
+  end(conv, text, more = {}) {
+    const { stream } = conv.growing;
+    conv.growing = null;
+    return this.answer(conv, text, { bot: true, stream, more: { format: 'markdown', ...more } });
+  }
+
   answer(conv, text, o = {}) {
     const a = o.by ?? [...this.agents.values()][1];
-    const who = o.bot ? { role: 'bot', id: 'bot1', name: '小悦' } : { role: 'agent', id: a.id, name: a.name };
+    const who = o.bot ? BOT : { role: 'agent', id: a.id, name: a.name };
     return this.store(o.who ?? who, conv, { kind: 'text', text, ref: newId('r'), private: o.private, stream: o.stream, more: o.more });
   }
 }

@@ -19,7 +19,7 @@ async function bundled() {
   const files = readdirSync(join(HERE, 'unit')).filter((f) => f.endsWith('.test.ts') && f.includes(filter));
   await esbuild.build({
     absWorkingDir: WEB, entryPoints: files.map((f) => 'test/unit/' + f), outdir: out, bundle: true, platform: 'node', format: 'esm',
-    outExtension: { '.js': '.mjs' }, jsx: 'automatic', jsxImportSource: 'preact', logLevel: 'warning', target: 'node18',
+    outExtension: { '.js': '.mjs' }, jsx: 'automatic', jsxImportSource: 'preact', define: { AGENTS: 'true' }, logLevel: 'warning', target: 'node18',
     banner: { js: "import { webcrypto as wc } from 'node:crypto'; globalThis.crypto ??= wc;" },
   });
   return files.map((f) => join(out, f.replace(/\.ts$/, '.mjs')));

@@ -37,6 +37,8 @@ const char *assist_wrong(const struct json *settings);
 void assist_ask(void *server, const struct turn *t);
 void assist_unask(void *server, uint64_t turn, const char *why);
 void assist_halt(void *server, uint64_t turn);
+bool assist_told(void *server, uint64_t turn, struct slice *text,
+                 uint32_t *index);
 
 /* --- calls.c: take the ask --- */
 void assist_call(struct server *s, struct script_ask *ask);  /* AI, EMBED */

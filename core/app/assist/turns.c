@@ -75,7 +75,10 @@ static struct slice body_of(struct asking *k, struct arena *a, bool cut)
         }
     }
     if (cut) {
-        jsonw_put_text(&w, "cut", k->too_long ? SLICE("too_long") : k->class);
+        jsonw_put_text(&w, "cut",
+                       k->halted     ? SLICE("stopped")
+                       : k->too_long ? SLICE("too_long")
+                                     : k->class);
     }
     jsonw_close(&w, '}');
     struct slice s = w.failed ? SLICE("") : slice_dup(a, buf_slice(&out));
@@ -197,4 +200,18 @@ void assist_halt(void *server, uint64_t turn)
         k->halted = true;
         asking_halt(k, "stopped");
     }
+}
+
+bool assist_told(void *server, uint64_t turn, struct slice *text,
+                 uint32_t *index)
+{
+    struct server *s = server;
+    const struct asking *k =
+        s->assist ? map_get(&s->assist->askings, turn) : NULL;
+    if (!k || !k->index) {
+        return false;
+    }
+    *text = (struct slice){k->text.data, k->told};
+    *index = k->index - 1;
+    return true;
 }

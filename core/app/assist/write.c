@@ -84,6 +84,7 @@ static bool tell(struct assist *as, struct asking *k, int64_t now)
             return false;
         }
         k->told = k->text.len; /* it gets the whole at the end */
+        k->index++;            /* and sees that one is missing */
         write_answer(k, 0);
         return true;
     }

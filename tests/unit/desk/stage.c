@@ -167,6 +167,23 @@ static void port_unask(void *arg, uint64_t turn, const char *why)
     s->unasked++;
 }
 
+static void port_halt(void *arg, uint64_t turn)
+{
+    struct stage *s = arg;
+    must(turn);
+    s->halted = turn;
+}
+
+static bool port_told(void *arg, uint64_t turn, struct slice *text,
+                      uint32_t *index)
+{
+    struct stage *s = arg;
+    (void)turn;
+    *text = slice_of(s->growing ? s->growing : "");
+    *index = 4;
+    return s->growing != NULL;
+}
+
 void stage_open(struct stage *s)
 {
     *s = (struct stage){.now = 1900000000000,
@@ -187,6 +204,8 @@ void stage_open(struct stage *s)
                                        .face = port_face,
                                        .ask = port_ask,
                                        .unask = port_unask,
+                                       .halt = port_halt,
+                                       .told = port_told,
                                        .send = port_send,
                                        .accept = port_accept,
                                        .close = port_close,
@@ -564,6 +583,12 @@ void stage_notes(struct stage *s, uint64_t peer, uint64_t conv, const char *ref,
 void stage_reads(struct stage *s, uint64_t peer, uint64_t conv, uint32_t seq)
 {
     struct frame f = {.type = FRAME_READ, .conv = conv, .seq = seq};
+    frame(s, peer, &f);
+}
+
+void stage_stops(struct stage *s, uint64_t peer, uint64_t conv)
+{
+    struct frame f = {.type = FRAME_STOP, .conv = conv, .ref = SLICE("x")};
     frame(s, peer, &f);
 }
 

@@ -39,8 +39,10 @@ struct stage {
     size_t turn_count;
     uint64_t asked[64]; /* turns the roof was given, and which it lost */
     size_t asked_count, unasked;
-    int traces;       /* rows put */
-    char trace[4096]; /* the last one */
+    uint64_t halted;     /* the turn that was to end with what there is */
+    const char *growing; /* what was told of a turn, up to piece 4 */
+    int traces;          /* rows put */
+    char trace[4096];    /* the last one */
     int64_t credits;
     int64_t arenas_before;
     uint64_t acked_conv; /* of the last ack */
@@ -73,6 +75,7 @@ void stage_says(struct stage *s, uint64_t peer, uint64_t conv, const char *ref,
 void stage_notes(struct stage *s, uint64_t peer, uint64_t conv, const char *ref,
                  const char *text);
 void stage_reads(struct stage *s, uint64_t peer, uint64_t conv, uint32_t seq);
+void stage_stops(struct stage *s, uint64_t peer, uint64_t conv);
 void stage_types(struct stage *s, uint64_t peer, uint64_t conv);
 /* By REST; gives the result. The transaction, if any, is committed. */
 int stage_acts(struct stage *s, enum act_kind kind, uint64_t agent,

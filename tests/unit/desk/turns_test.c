@@ -146,6 +146,40 @@ TEST("a person takes over: the row is cancelled with that, the answer refused")
     stage_close(&s);
 }
 
+TEST("the visitor stops the answer, nobody else; who comes in is told of it")
+{
+    open_desk();
+    stage_stops(&s, visitor, 0); /* not asked yet: there is nothing to stop */
+    CHECK_EQ_INT(s.halted, 0);
+    stage_settle(&s);
+    uint64_t other = stage_visitor_joins(&s, 200);
+    stage_hears(&s, other);
+    stage_stops(&s, other, 0);
+    CHECK(strstr(stage_hears(&s, other), "not_found"));
+    stage_stops(&s, other, conv);
+    CHECK(strstr(stage_hears(&s, other), "not_found"));
+    agent = stage_agent_joins(&s, 1);
+    stage_hears(&s, agent);
+    stage_stops(&s, agent, 0);
+    CHECK(strstr(stage_hears(&s, agent), "bad_request"));
+    CHECK_EQ_INT(s.halted, 0);
+
+    CHECK(!strstr(stage_hears(&s, stage_visitor_joins(&s, 100)), "delta"));
+    s.growing = "so far";
+    uint64_t phone = stage_visitor_joins(&s, 100);
+    CHECK(strstr(stage_hears(&s, phone), "delta"));
+    stage_hears(&s, visitor);
+    stage_stops(&s, phone, conv);
+    CHECK_EQ_INT(s.halted, s.asked[0]);
+    CHECK(!strstr(stage_hears(&s, phone), "error"));
+    bot_says("so far");
+    stage_settle(&s);
+    CHECK_EQ_INT(said(ROLE_BOT, "so far"), 1);
+    stage_stops(&s, visitor, conv);
+    CHECK(strstr(stage_hears(&s, visitor), "conflict"));
+    stage_close(&s);
+}
+
 TEST("nobody can answer: the queue, with the reason for agents only")
 {
     open_desk();

@@ -316,6 +316,16 @@ TEST("hello, typing, read, ping, history and status mean the same as well")
     s.status = W("away");
     f = FRAME(YUELAI__FRAME__FRAME_STATUS, status, &s);
     check_same("{\"type\":\"status\",\"status\":\"away\"}", &f);
+    Yuelai__Stop x = YUELAI__STOP__INIT;
+    x.ref = W("s"), x.conversation = W("cv_0000000000005");
+    f = FRAME(YUELAI__FRAME__FRAME_STOP, stop, &x);
+    check_same("{\"type\":\"stop\",\"ref\":\"s\",\"conversation\":"
+               "\"cv_0000000000005\"}",
+               &f);
+    x.conversation = W("anna's");
+    check_same("{\"type\":\"stop\",\"ref\":\"s\",\"conversation\":"
+               "\"anna's\"}",
+               &f);
 }
 
 TEST("Protobuf that is cut, broken or greedy is refused in bounded memory")
@@ -536,6 +546,17 @@ TEST("the small notices say the same in both encodings")
     check_text(b.json, "stream", b.pb->delta->stream);
     check_text(b.json, "text", b.pb->delta->text);
     CHECK_EQ_INT(json_int(b.json, "index", 0), b.pb->delta->index);
+    CHECK(!json_get(b.json, "whole") && !b.pb->delta->has_whole);
+    CHECK(!json_get(b.json, "sender") && !b.pb->delta->sender);
+    both_free(&b);
+    n.as_json = n.as_pb = (struct slice){0};
+    n.whole = true;
+    n.who_role = ROLE_BOT;
+    n.who_name = SLICE("polly");
+    b = write_both(&n);
+    CHECK(json_bool(b.json, "whole", false) && b.pb->delta->whole);
+    check_text(json_get(b.json, "sender"), "name", b.pb->delta->sender->name);
+    check_text(json_get(b.json, "sender"), "role", b.pb->delta->sender->role);
     both_free(&b);
     n = (struct notice){
         .type = NOTICE_RECONNECT, .after_ms = 700, .text = SLICE("why")};

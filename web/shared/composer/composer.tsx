@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The field where words are written. Uncontrolled on purpose: rewriting
 // `value` while an input method composes destroys what is being typed.
-import type { RefObject } from 'preact';
+import type { ComponentChildren, RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import * as I from '../icons.tsx';
 import { Icon } from '../icons.tsx';
@@ -26,6 +26,8 @@ export interface ComposerProps {
   onType?: (text: string) => void;
   onKey?: (e: KeyboardEvent) => void;
   hint?: string;
+  /** Before the field: the button for files. */
+  lead?: ComponentChildren;
 }
 
 export const isTouch = (): boolean => typeof matchMedia === 'function' && matchMedia('(pointer: coarse)').matches;
@@ -107,6 +109,7 @@ export function Composer(p: ComposerProps) {
   };
   return (
     <div class="composer">
+      {p.lead}
       <textarea
         ref={p.field}
         class="composer-field"

@@ -63,7 +63,7 @@ function Media({ m, f }: { m: Message; f: FileInfo }) {
 }
 
 function kindOf(row: BubbleRow): string {
-  if (row.m.private) return 'note';
+  if (AGENTS && row.m.private) return 'note';
   if (row.mine) return 'out';
   return row.m.sender.role === 'bot' ? 'bot' : 'in';
 }
@@ -81,7 +81,7 @@ export function Bubble({ row, actions, face, visitor, after }: Props & { row: Bu
   const { m } = row;
   const kind = kindOf(row);
   const side = row.mine ? 'right' : 'left';
-  const name = (m.sender.role === 'visitor' && visitor) || m.sender.name || t('role.' + m.sender.role);
+  const name = (AGENTS && m.sender.role === 'visitor' && visitor) || m.sender.name || t('role.' + m.sender.role);
   return (
     <div class={`msg ${side} ${kind}${row.head ? ' head' : ''}${row.tail ? ' tail' : ''}`} data-seq={row.out ? undefined : m.seq} data-ref={m.ref}>
       {face && !row.mine && <div class="msg-face">{row.head && <Avatar id={m.sender.id} name={name} size={28} bot={m.sender.role === 'bot'} />}</div>}
@@ -93,7 +93,7 @@ export function Bubble({ row, actions, face, visitor, after }: Props & { row: Bu
           </div>
         )}
         <div class="bubble">
-          {m.private && (
+          {AGENTS && m.private && (
             <span class="chip note">
               <Icon d={I.note} size={12} />
               {t('msg.note')}
@@ -101,8 +101,7 @@ export function Bubble({ row, actions, face, visitor, after }: Props & { row: Bu
           )}
           <span class="bubble-text">
             {!m.recalled && m.file && <Media m={m} f={m.file} />}
-            {m.recalled ? <i>{t('msg.recalled')}</i> : (m.text || !m.file) && <Text text={m.text ?? t('msg.unsupported')} />}
-            {row.streaming && <span class="caret" aria-hidden="true" />}
+            {m.recalled ? <i>{t('msg.recalled')}</i> : (m.text || !m.file) && <Text row={row} text={m.text ?? t('msg.unsupported')} lang={lang.value} around={files} />}
           </span>
           <span class="bubble-meta">
             {row.tick === 'queued' && <span>{t('tick.queued')}</span>}
@@ -113,7 +112,7 @@ export function Bubble({ row, actions, face, visitor, after }: Props & { row: Bu
           </span>
         </div>
         {row.out && row.tick === 'failed' && <Failed row={row} actions={actions} />}
-        {after && after(row)}
+        {AGENTS && after && after(row)}
       </div>
     </div>
   );
@@ -128,16 +127,17 @@ export function RowView(p: Props & { row: Row }) {
         <span>{dayTitle(row.at)}</span>
       </div>
     );
-  if (row.type === 'unread')
+  if (AGENTS && row.type === 'unread')
     return (
       <div class="divider unread">
         <span>{t('msg.unreadBelow')}</span>
       </div>
     );
+  const { m } = row as Extract<Row, { type: 'pill' }>;
   return (
     <div class="pill-row">
-      <span class="pill" title={fullTime(row.m.at)}>
-        {row.m.text}
+      <span class="pill" title={fullTime(m.at)}>
+        {m.text}
       </span>
     </div>
   );
@@ -151,7 +151,7 @@ export function TypingBubble({ names, text }: { names: string; text?: string }) 
         <i />
         <i />
       </span>
-      <span class="cut">{text ? t('typing.text', { name: names, text }) : t('typing.name', { name: names })}</span>
+      <span class="cut">{AGENTS && text ? t('typing.text', { name: names, text }) : t('typing.name', { name: names })}</span>
     </div>
   );
 }

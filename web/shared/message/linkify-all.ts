@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lazily loaded half of text.tsx: linkifyjs, which finds the addresses.
+// linkifyjs finds the addresses; loaded with rich.ts.
 // It takes 谢谢 after "https://a.com" for part of the address, so the text is
 // cut at CJK characters first: addresses that people type have none.
 import { tokenize } from 'linkifyjs';
@@ -10,7 +10,7 @@ export interface Piece {
 }
 
 const CJK = /([\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\u2018-\u201f\u2026]+)/;
-const SAFE = /^(https?:\/\/|mailto:|tel:)/i;
+export const SAFE = /^(https?:\/\/|mailto:|tel:)/i;
 
 export function pieces(text: string): Piece[] {
   const out: Piece[] = [];

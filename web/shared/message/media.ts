@@ -11,6 +11,8 @@ export interface Around {
   token?: () => string | null;
   /** Something has another height now. */
   drawn?: () => void;
+  /** Ends the answer that is growing in this bubble. */
+  stop?: (m: Message) => void;
 }
 
 type Word = (key: keyof typeof zh) => string;

@@ -42,6 +42,7 @@ export interface RowsInput {
   unreadAfter?: number | null;
 }
 
+const STREAM = 'stream ';
 const GROUP_MS = 5 * 60_000;
 
 function isPill(m: Message): boolean {
@@ -77,7 +78,7 @@ export function buildRows(i: RowsInput): Row[] {
   const bubble = (row: BubbleRow) => {
     const p = prev;
     const same =
-      p && p.m.sender.role === row.m.sender.role && p.m.sender.id === row.m.sender.id && !p.m.private === !row.m.private && row.m.at - p.m.at < GROUP_MS;
+      p && p.m.sender.role === row.m.sender.role && p.m.sender.id === row.m.sender.id && (!AGENTS || !p.m.private === !row.m.private) && row.m.at - p.m.at < GROUP_MS;
     row.head = !same;
     if (p && same) p.tail = false;
     rows.push(row);
@@ -86,19 +87,19 @@ export function buildRows(i: RowsInput): Row[] {
 
   for (const m of i.messages) {
     dayRow(m.at);
-    if (i.unreadAfter != null && !unreadDrawn && m.seq > i.unreadAfter && !i.isMine(m)) {
+    if (AGENTS && i.unreadAfter != null && !unreadDrawn && m.seq > i.unreadAfter && !i.isMine(m)) {
       unreadDrawn = true;
       prev = null;
       rows.push({ type: 'unread', key: 'unread' });
     }
-    const key = m.ref || m.id;
+    const key = m.stream ? STREAM + m.stream : m.ref || m.id; // it grows into its message
     if (isPill(m)) {
       prev = null;
       rows.push({ type: 'pill', key, m });
       continue;
     }
     const mine = i.isMine(m);
-    bubble({ type: 'msg', key, m, mine, tick: mine && !m.private ? tickOf(m, i) : undefined, head: true, tail: true });
+    bubble({ type: 'msg', key, m, mine, tick: mine && !(AGENTS && m.private) ? tickOf(m, i) : undefined, head: true, tail: true });
   }
   const held = new Set(i.messages.map((m) => m.ref));
   for (const o of i.outbox) {
@@ -108,8 +109,8 @@ export function buildRows(i: RowsInput): Row[] {
     bubble({ type: 'msg', key: o.ref, m, mine: true, tick: o.state, out: o, head: true, tail: true });
   }
   for (const s of i.streams || []) {
-    const m: Message = { id: s.id, seq: Infinity, kind: 'text', text: s.text, sender: { role: 'bot', id: 'bot' }, at: s.at };
-    bubble({ type: 'msg', key: 'stream ' + s.id, m, mine: false, head: true, tail: true, streaming: true });
+    const m: Message = { id: s.id, seq: Infinity, kind: 'text', text: s.text, sender: s.sender || { role: 'bot', id: '' }, at: s.at };
+    bubble({ type: 'msg', key: STREAM + s.id, m, mine: false, head: true, tail: true, streaming: true });
   }
   return rows;
 }

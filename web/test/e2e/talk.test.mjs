@@ -144,7 +144,7 @@ test('a bot’s stream grows in one bubble and the final message replaces it', a
   const s = [...f.sockets].find((x) => x.role === 'visitor');
   for (const [index, text] of [[0, '您的订单'], [1, '正在路上']]) f.send(s, { type: 'delta', conversation: conv.id, stream: 'st', index, text });
   await chat.locator('.msg.bot .caret').waitFor();
-  assert.equal((await chat.locator('.msg.bot .bubble-text').textContent()).trim(), '您的订单正在路上');
+  assert.equal((await chat.locator('.msg.bot .md').textContent()).trim(), '您的订单正在路上');
   f.answer(conv, '您的订单正在路上。', { bot: true, stream: 'st' });
   await chat.locator('.msg.bot', { hasText: '路上。' }).waitFor();
   assert.equal(await chat.locator('.msg.bot').count(), 1);

@@ -72,3 +72,21 @@ test('deltas twice and out of order make one text', () => {
   s.end('s');
   assert.deepEqual(s.of('c'), []);
 });
+
+test('a piece that was spared leaves a mark; told anew, or asked anew after a crash, it begins anew', () => {
+  const s = new Streams();
+  const d = (index: number, text: string, whole?: boolean) => s.apply({ type: 'delta', conversation: 'c', stream: 's', index, text, whole });
+  const text = () => s.of('c').map((x) => x.text).join('|');
+  d(0, 'a');
+  d(3, 'd');
+  assert.equal(text(), 'a…d');
+  d(4, 'abcde', true);
+  assert.equal(text(), 'abcde');
+  d(5, 'f');
+  assert.equal(text(), 'abcdef');
+  s.stale();
+  assert.equal(text(), 'abcdef', 'what was shown stays while the line is away');
+  d(0, 'x');
+  d(1, 'y');
+  assert.equal(text(), 'xy');
+});

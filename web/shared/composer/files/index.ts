@@ -23,6 +23,8 @@ export interface AttachOptions {
   lang: () => string;
   /** False: nothing is taken now (closed, a dialog is open). */
   wanted?: () => boolean;
+  /** The tray has another height now. */
+  drawn?: () => void;
 }
 
 export interface Attached {
@@ -83,7 +85,7 @@ export function attach(o: AttachOptions): Attached {
   const word = wordsOf(o.lang);
   const limits = () => o.tray.o.limits();
   const limit = () => sizeText(limits().file_bytes);
-  const undraw = drawTray(o.at, o.tray, word);
+  const undraw = drawTray(o.at, o.tray, word, o.drawn);
   let note: HTMLElement | null = null;
   const add = (files: File[]) => {
     const taken = o.tray.add(files);

@@ -37,10 +37,13 @@ export interface Catch {
 
 /** Pasted into `target` or dropped on it. Returns what ends it. */
 export function catchFiles(target: HTMLElement, c: Catch): () => void {
-  let depth = 0;
-  const over = (n: number) => {
-    depth = Math.max(0, n);
-    c.onOver(depth > 0);
+  // dragover comes all the time while files are held above; enter and leave
+  // miscount among children.
+  let gone: ReturnType<typeof setTimeout> | undefined;
+  const over = (yes: boolean) => {
+    clearTimeout(gone);
+    if (yes) gone = setTimeout(() => over(false), 600);
+    c.onOver(yes);
   };
   const on: { [k: string]: (e: Event) => void } = {
     paste(e) {
@@ -51,21 +54,16 @@ export function catchFiles(target: HTMLElement, c: Catch): () => void {
       e.preventDefault();
       c.onFiles(files);
     },
-    dragenter(e) {
-      if (hasFiles((e as DragEvent).dataTransfer) && c.wanted()) over(depth + 1);
-    },
-    dragleave(e) {
-      if (hasFiles((e as DragEvent).dataTransfer)) over(depth - 1);
-    },
     dragover(e) {
       const d = (e as DragEvent).dataTransfer;
       if (!hasFiles(d)) return;
       e.preventDefault(); // else the browser goes to the file
       d!.dropEffect = c.wanted() ? 'copy' : 'none';
+      if (c.wanted()) over(true);
     },
     drop(e) {
       const d = (e as DragEvent).dataTransfer;
-      over(0);
+      over(false);
       if (!hasFiles(d)) return;
       e.preventDefault();
       const files = filesOf(d);
@@ -75,7 +73,7 @@ export function catchFiles(target: HTMLElement, c: Catch): () => void {
   for (const k of Object.keys(on)) target.addEventListener(k, on[k]!);
   return () => {
     for (const k of Object.keys(on)) target.removeEventListener(k, on[k]!);
-    c.onOver(false);
+    over(false);
   };
 }
 

@@ -78,7 +78,7 @@ function say(i: TrayItem, word: Word, limit: string): string {
 }
 
 /** Draws into `at`, whose content it alone owns; the function ends it. */
-export function drawTray(at: HTMLElement, tray: Tray, word: Word): () => void {
+export function drawTray(at: HTMLElement, tray: Tray, word: Word, onHeight?: () => void): () => void {
   style();
   const drawn = new Map<number, Drawn>();
   at.classList.add('tray');
@@ -145,6 +145,7 @@ export function drawTray(at: HTMLElement, tray: Tray, word: Word): () => void {
     };
   };
 
+  let height = 0;
   const draw = () => {
     const limit = sizeText(tray.o.limits().file_bytes);
     const here = new Set(tray.items.map((i) => i.key));
@@ -170,6 +171,8 @@ export function drawTray(at: HTMLElement, tray: Tray, word: Word): () => void {
       bar.setAttribute('aria-valuenow', String(Math.round(share * 100)));
       (bar.firstChild as HTMLElement).style.transform = 'scaleX(' + share + ')';
     }
+    if (height !== at.offsetHeight && onHeight) onHeight();
+    height = at.offsetHeight;
   };
   tray.changed = draw;
   draw();
