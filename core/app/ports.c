@@ -255,6 +255,7 @@ struct desk_conf ports_conf(struct server *s)
                   .unask = assist_unask,
                   .halt = assist_halt,
                   .told = assist_told,
+                  .left = assist_left,
                   .backlog = port_backlog,
                   .accept = port_accept,
                   .close = port_close,

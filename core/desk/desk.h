@@ -49,6 +49,8 @@ struct desk_ports {
     void (*halt)(void *arg, uint64_t turn);
     /* What was told of it, and the last piece's index; false: nothing yet. */
     bool (*told)(void *arg, uint64_t turn, struct slice *text, uint32_t *index);
+    /* People have what this assistant held; NULL: nobody wants to know. */
+    void (*left)(void *arg, const struct conversation *c);
     /* Bytes that wait for a slow peer; NULL: none ever do. */
     int64_t (*backlog)(void *arg, uint64_t peer);
     /* INBOUND, SEND: must a rule have seen it, or it is refused (on_failure)?
@@ -145,6 +147,10 @@ bool desk_draft(struct desk *d, uint64_t agent, uint64_t conv,
                 struct slice stream, uint32_t index, struct slice text);
 /* Bytes that wait for the slowest of its visitor's sockets. */
 int64_t desk_turn_backlog(const struct desk *d, uint64_t turn);
+/* An assistant's note for the people who have the conversation now; dropped if
+ * none do any more. body: JSON object. Copies. */
+void desk_note(struct desk *d, uint64_t conv, struct slice assistant,
+               struct slice body);
 /* What waits for a person's word in this conversation, or what came of it and
  * no model was told yet; borrowed, NULL = nothing. */
 const struct confirm *desk_confirm(const struct desk *d, uint64_t conv);

@@ -432,6 +432,45 @@ void desk_turn_end(struct desk *d, struct turn_end *e)
     conv_change(d, c, give_begin, e);
 }
 
+/* --- a note beside ------------------------------------------------------- */
+
+struct note {
+    struct arena *arena; /* owned; it lies in it */
+    struct slice assistant, body;
+};
+
+static void note_begin(struct desk *d, struct conv *c, void *what)
+{
+    struct note *n = what;
+    if (c->rec.state == CONV_BOT || c->rec.state == CONV_CLOSED) {
+        conv_change_end(d, c);
+    } else {
+        struct step *s;
+        struct tx *tx = conv_tx(d, c, &s);
+        struct event *ev =
+            conv_tx_message(tx, s, ROLE_BOT, 0, n->assistant, n->body);
+        ev->flags |= EVENT_PRIVATE;
+        s->changes = true;
+        conv_commit(d, tx);
+    }
+    arena_free(n->arena);
+}
+
+void desk_note(struct desk *d, uint64_t conv, struct slice assistant,
+               struct slice body)
+{
+    struct conv *c = conv_of(d, conv);
+    if (!c) {
+        return;
+    }
+    struct arena *a = arena_new();
+    struct note *n = arena_one(a, struct note);
+    n->arena = a;
+    n->assistant = slice_dup(a, assistant);
+    n->body = slice_dup(a, body);
+    conv_change(d, c, note_begin, n);
+}
+
 /* --- while it is on its way ----------------------------------------------- */
 
 bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,

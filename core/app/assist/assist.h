@@ -40,6 +40,9 @@ void assist_halt(void *server, uint64_t turn);
 bool assist_told(void *server, uint64_t turn, struct slice *text,
                  uint32_t *index);
 
+/* --- summary.c: the desk's port --- */
+void assist_left(void *server, const struct conversation *c);
+
 /* --- calls.c: take the ask --- */
 void assist_call(struct server *s, struct script_ask *ask);  /* AI, EMBED */
 void assist_write(struct server *s, struct script_ask *ask); /* WRITE */
@@ -73,6 +76,7 @@ struct draft { /* what an agent wants; copied */
     struct slice prompt;    /* of ai/prompts */
     struct slice stream;    /* what its pieces are called; "" = none are sent */
     struct slice wish, text;
+    bool bare; /* without tools, and not if others wait for a place */
     void (*done)(void *arg, const struct draft_answer *a); /* exactly once */
     void *arg;
 };

@@ -137,6 +137,7 @@ static void read_settings(struct bot *b, const struct json *j)
     b->tool_count = texts_of(json_get(j, "tools"), b->tools, TOOLS_MOST);
     b->prompt = json_text(j, "prompt");
     b->guard = json_bool(j, "guard", true);
+    b->summary = json_bool(j, "summary", true);
     b->at_once = json_int(limits, "at_once", AT_ONCE);
     b->per_minute = json_int(limits, "rate", 0);
     b->turn_tokens = json_int(limits, "turn_tokens", 0);

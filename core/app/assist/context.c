@@ -174,7 +174,8 @@ static void put_tools(struct jsonw *w, const struct asking *k,
                       const struct bot *bot)
 {
     bool any = false;
-    for (size_t i = 0; i < bot->tool_count; i++) {
+    size_t count = k->draft && k->draft->bare ? 0 : bot->tool_count;
+    for (size_t i = 0; i < count; i++) {
         const struct json *f = tool_face(k->as, bot->tools[i]);
         if (!f || (slice_is(json_text(f, "permission"), "agent") &&
                    k->kind != ASKING_DRAFT)) {

@@ -34,7 +34,7 @@ struct bot {
     size_t fallback_count, tool_count;
     struct slice prompt, language, tags[8];
     size_t tag_count;
-    bool guard;
+    bool guard, summary;
     int64_t at_once, per_minute, turn_tokens, conversation_tokens, day_tokens;
     int64_t day_cost, conversation_cost, patience_ms, cache_ms;
     int64_t connect_ms, first_ms, total_ms;          /* 0 = the connector's */

@@ -33,7 +33,8 @@ static void next_call(struct asking *k);
 
 bool tools_offered(const struct asking *k, struct slice bot, struct slice name)
 {
-    struct desk_of_bot *b = bot_of(k->as, bot);
+    struct desk_of_bot *b =
+        k->draft && k->draft->bare ? NULL : bot_of(k->as, bot);
     for (size_t i = 0; b && i < b->bot->tool_count; i++) {
         if (slice_eq(b->bot->tools[i], name)) {
             return true;

@@ -22,7 +22,7 @@ describe("bot first", function()
       assert.same({ "handover" }, t.conversation(anna).tags)
       local notes = t.json.encode(t.conversation(anna).messages)
       assert.contains(case[2], notes)
-      assert.same({}, t.ai.calls()) -- there was nothing to sum up
+      assert.same({}, t.ai.calls()) -- no model is needed for that
     end)
   end
 
