@@ -2,10 +2,15 @@
 // Feishu / Lark, from its side: events sealed with the Encrypt Key and signed, or
 // plain with the Verification Token; a tenant token; uuid as idempotency key.
 import { lark_seal, sha256 } from '../lib/crypto.mjs';
-import { as_file } from '../lib/media.mjs';
+import { as_file, misfit, png } from '../lib/media.mjs';
 import { Platform, hex, json, multipart, parse } from '../lib/platform.mjs';
 
 const said = (code, msg, data, status) => json({ code, msg, ...(data ? { data } : {}) }, status ?? (code ? 400 : 200));
+
+const IMAGES = [10, 'image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/bmp'];
+const FILES = { opus: [30, 'audio/ogg'], mp4: [30, 'video/mp4'], pdf: [30], doc: [30], xls: [30], ppt: [30], stream: [30] };
+/** Of each type of message: its key, and as what the file must have been uploaded. */
+const SHOWS = { image: ['image_key', (as) => as === 'image'], file: ['file_key', (as) => !['image', 'opus', 'mp4'].includes(as)], audio: ['file_key', (as) => as === 'opus'], media: ['file_key', (as) => as === 'mp4'] };
 
 class Feishu extends Platform {
   constructor(given) {
@@ -49,23 +54,37 @@ class Feishu extends Platform {
     if (!c.part[0] && !['open_id', 'chat_id', 'user_id', 'union_id'].includes(c.query.receive_id_type)) return no(99992402, 'field validation failed: receive_id_type');
     if (!this.customers.has(user) && !this.chats?.has(user)) return no(230002, 'The bot can not be outside the group / no such user.');
     if (b.uuid !== undefined && (typeof b.uuid !== 'string' || b.uuid.length > 50)) return no(230001, 'invalid request parameter: uuid');
-    const good = b.msg_type === 'text' ? typeof content.text === 'string' && content.text : b.msg_type === 'image' ? this.media.has(content.image_key) : b.msg_type === 'file' ? this.media.has(content.file_key) : ['interactive', 'post'].includes(b.msg_type);
+    const shows = SHOWS[b.msg_type];
+    const media = shows && this.media.get(content[shows[0]]);
+    const good = b.msg_type === 'text' ? typeof content.text === 'string' && content.text : shows ? media : ['interactive', 'post'].includes(b.msg_type);
     if (!good) return no(230001, 'invalid request parameter: msg_type');
+    if (media && !shows[1](media.as)) return no(230055, "The type of file upload does not match the type of message being sent.");
     const known = this.uuids.get(b.uuid);
     if (known && this.now() - known.at < 3600_000) return said(0, 'success', { message_id: known.id });
     const id = 'om_' + hex(16);
     if (b.uuid) this.uuids.set(b.uuid, { id, at: this.now() });
-    this.show(user, { kind: b.msg_type, text: content.text ?? `[${b.msg_type}] ${content.image_key ?? content.file_key ?? ''}`, id });
+    this.show(user, { kind: b.msg_type, text: content.text ?? `[${b.msg_type}] ${media?.name ?? ''}`, body: content, id });
     return said(0, 'success', { message_id: id });
   }
   #upload(c, field, key) {
     const file = multipart(c);
-    if (file?.field !== field || !file.data.length) return said(234001, 'Invalid request param.');
-    return said(0, 'success', { [key]: this.keep_file(file.name, file.type, file.data) });
+    const no = (code, msg) => (this.refuse(msg, `${field} ${file?.name} ${file?.data?.length} ${JSON.stringify(file?.fields)}`), said(code, msg));
+    const as = field === 'image' ? (file?.fields.image_type === 'message' ? 'image' : '') : file?.fields.file_type;
+    const rule = field === 'image' ? IMAGES : FILES[as];
+    if (file?.field !== field || !as || !rule || (field === 'file' && !file.fields.file_name)) return no(234001, 'Invalid request param.');
+    if (!file.data.length) return no(234010, "File's size can't be 0.");
+    const wrong = misfit(file.data, rule);
+    if (wrong) return wrong === 'size' ? no(234006, 'The file size exceed the max value.') : no(field === 'image' ? 234011 : 234001, "Can't recognize the format.");
+    this.count.uploads = (this.count.uploads ?? 0) + 1;
+    const id = this.keep_file(file.fields.file_name ?? file.name, file.type, file.data);
+    this.media.get(id).as = as;
+    return said(0, 'success', { [key]: id });
   }
   #download(c) {
     const m = this.media.get(c.part[1]);
-    if (!m || !['image', 'file'].includes(c.query.type)) return said(234003, 'File not in msg.');
+    if (this.faults.media > 0 && this.faults.media--) return json({ code: 99991400, msg: 'request trigger frequency limit' }, 429, { 'x-ogw-ratelimit-reset': '1' });
+    if (!['image', 'file'].includes(c.query.type)) return said(234001, 'Invalid request param.');
+    if (!m || m.message !== c.part[0] || (m.from === 'image') !== (c.query.type === 'image')) return said(234003, 'File not in msg.');
     return as_file(m);
   }
 
@@ -88,8 +107,14 @@ class Feishu extends Platform {
     this.heard(user, name);
     const m = typeof message === 'string' ? { type: 'text', text: message } : message;
     const id = 'om_' + hex(12);
-    const file = ['image', 'file'].includes(m.type) && this.keep_file(m.name ?? 'file.bin', m.mime ?? 'image/png', m.data ?? Buffer.from('89504e47', 'hex'));
-    const content = { text: { text: m.text }, image: { image_key: file }, file: { file_key: file, file_name: m.name }, location: { name: m.label, longitude: String(m.lng), latitude: String(m.lat) } }[m.type];
+    const keep = (name, mime, data, from) => {
+      const key = this.keep_file(name ?? 'file.bin', mime ?? 'image/png', data ?? png());
+      Object.assign(this.media.get(key), { message: id, from });
+      return key;
+    };
+    const file = m.gone ? hex(16) : ['image', 'file', 'audio', 'media'].includes(m.type) ? keep(m.name, m.mime, m.data, m.type) : undefined;
+    const lines = m.type === 'post' ? m.lines.map((l) => l.map((p) => (p.data ? { tag: 'img', image_key: keep('i.png', 'image/png', p.data, 'image') } : { tag: 'text', text: p }))) : [];
+    const content = { text: { text: m.text }, image: { image_key: file }, file: { file_key: file, file_name: m.name }, audio: { file_key: file, duration: 2000 }, media: { file_key: file, image_key: file, file_name: m.name, duration: 2000 }, post: { title: m.title ?? '', content: lines }, location: { name: m.label, longitude: String(m.lng), latitude: String(m.lat) } }[m.type];
     if (!content) throw new Error(`feishu: nobody can send ${m.type}`);
     const chat = m.chat ?? 'oc_' + user;
     if (m.chat) (this.chats ??= new Set()).add(m.chat);

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, test } from 'node:test';
-import { amr, mp4, pdf, png } from '../lib/media.mjs';
+import { amr, mp4, ogg, pdf, png } from '../lib/media.mjs';
 import { start } from '../lib/load.mjs';
 
 const open = [];
@@ -36,6 +36,25 @@ test('wecom: files by size, by what is in them, for three days', async () => {
   const id = await up('image', png());
   s.advance(3 * 24 * 3600_000);
   assert.equal(parse_code(await get(s, `/cgi-bin/media/get?access_token=${token}&media_id=${id}`)), 40007);
+});
+
+test('feishu: files by size and type, as the message that they are for, of that message', async () => {
+  const s = await sim('feishu');
+  s.customer('ou_1');
+  const auth = { authorization: 'Bearer ' + s.issue(1e6) };
+  const image = (data, fields = { image_type: 'message' }, headers = auth) => upload(s, '/open-apis/im/v1/images', 'image', data, { headers, fields }).then((a) => a.code || a.data.image_key);
+  const file = (data, file_type, name = 'a.pdf') => upload(s, '/open-apis/im/v1/files', 'file', data, { headers: auth, fields: { file_type, ...(name ? { file_name: name } : {}) } }).then((a) => a.code || a.data.file_key);
+  assert.deepEqual([await image(png(), {}, {}), await image(png(), undefined, { authorization: 'Bearer x' }), await image(png(), {}), await image(pdf()), await image(Buffer.alloc(0)), await image(Buffer.concat([png(), Buffer.alloc(10 << 20)]))], [99991661, 99991663, 234001, 234011, 234010, 234006]);
+  assert.deepEqual([await file(pdf(), 'zip'), await file(pdf(), 'stream', ''), await file(pdf(), 'opus'), await file(Buffer.alloc((30 << 20) + 1), 'stream')], [234001, 234001, 234001, 234006]);
+  const keys = { image: await image(png()), file: await file(pdf(), 'stream'), audio: await file(ogg(), 'opus'), media: await file(mp4(), 'mp4') };
+  const send = (msg_type, key) => fetch(s.url + '/open-apis/im/v1/messages?receive_id_type=open_id', { method: 'POST', headers: auth, body: JSON.stringify({ receive_id: 'ou_1', msg_type, content: JSON.stringify({ [msg_type === 'image' ? 'image_key' : 'file_key']: key }) }) }).then(async (r) => (await r.json()).code);
+  for (const type of Object.keys(keys)) assert.equal(await send(type, keys[type]), 0, type);
+  assert.deepEqual([await send('image', 'none'), await send('file', keys.media), await send('audio', keys.file)], [230001, 230055, 230055]);
+  const of = (message, key, type) => get(s, `/open-apis/im/v1/messages/${message}/resources/${key}?type=${type}`, auth);
+  const key = s.keep_file('a.png', 'image/png', png());
+  Object.assign(s.media.get(key), { message: 'om_1', from: 'image' });
+  assert.deepEqual((await of('om_1', key, 'image')).data, png());
+  for (const [m, k, t] of [['om_2', key, 'image'], ['om_1', 'none', 'image'], ['om_1', key, 'file']]) assert.equal(JSON.parse((await of(m, k, t)).data).code, 234003);
 });
 
 const parse_code = (a) => JSON.parse(a.data.toString()).errcode;

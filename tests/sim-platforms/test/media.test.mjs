@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
-import { amr, mp4, pdf, png } from '../lib/media.mjs';
+import { amr, mp4, ogg, pdf, png } from '../lib/media.mjs';
 
 const LOOK_MS = 30_000;
 /** What each takes from customers and shows them, as the simulator calls it; how it
@@ -17,10 +17,16 @@ const LOOK_MS = 30_000;
 const PLATFORMS = {
   wechat: { nameless: ['image', 'video'], from: ['image', 'voice', 'video'], shows: { image: 'image', audio: 'voice', video: 'video' }, file_of: (m) => m.body.media_id },
   wecom: { from: ['image', 'voice', 'video', 'file'], shows: { image: 'image', audio: 'voice', video: 'video', file: 'file' }, file_of: (m) => m.body.media_id },
+  feishu: { audio: ['ogg', 'audio/ogg', ogg], nameless: [], from: ['image', 'audio', 'media', 'file'], shows: { image: 'image', audio: 'audio', video: 'media', file: 'file' }, file_of: (m) => m.body.image_key ?? m.body.file_key, busy: 230020 },
   weapp: { nameless: ['image'], from: ['image'], shows: { image: 'image' }, file_of: (m) => m.body.media_id },
 };
 const NAMES = Object.keys(PLATFORMS);
 const KIND = { image: 'image', picture: 'image', voice: 'audio', audio: 'audio', video: 'video', media: 'video', file: 'file' };
+/** A new file of a kind as that platform takes it: [its ending, its type, its bytes]. */
+function made(name, kind) {
+  const [ending, mime, make] = (kind === 'audio' && PLATFORMS[name].audio) || [ENDING[kind], MIME[kind], MADE[kind]];
+  return [ending, mime, make(300 + shade++)];
+}
 const MADE = { image: () => png(16, 9, shade++), audio: () => amr(320 + shade++), video: () => mp4(400 + shade++), file: () => pdf('no ' + shade++) };
 const MIME = { image: 'image/png', audio: 'audio/amr', video: 'video/mp4', file: 'application/pdf' };
 const ENDING = { image: 'png', audio: 'amr', video: 'mp4', file: 'pdf' };
@@ -93,11 +99,11 @@ test('what a customer sends is what the agent opens, byte by byte', async () => 
   await each(async (one, name) => {
     for (const type of PLATFORMS[name].from) {
       const kind = KIND[type];
-      const data = MADE[kind]();
-      const m = await says(one, name, { type, name: `photo 猫.${ENDING[kind]}`, mime: MIME[kind], data });
+      const [ending, mime, data] = made(name, kind);
+      const m = await says(one, name, { type, name: `photo 猫.${ending}`, mime, data });
       assert.equal(m.kind, kind, `${name} ${type}: ${m.text}`);
       same(await bytes_of(m.file.id), data, `${name}: ${type}`);
-      if (!PLATFORMS[name].nameless?.includes(kind)) assert.equal(m.file.name, `photo 猫.${ENDING[kind]}`, name);
+      if (!PLATFORMS[name].nameless?.includes(kind)) assert.equal(m.file.name, `photo 猫.${ending}`, name);
     }
   });
 });
@@ -106,8 +112,8 @@ test('what an agent sends is what the platform gets, byte by byte; what it does 
   await each(async (one, name) => {
     for (const [kind, type] of Object.entries(PLATFORMS[name].shows)) {
       const count = one.sim.shown.length;
-      const data = MADE[kind]();
-      const file = await upload(`quote 猫.${ENDING[kind]}`, MIME[kind], data);
+      const [ending, mime, data] = made(name, kind);
+      const file = await upload(`quote 猫.${ending}`, mime, data);
       await answer(one, { kind, file });
       const m = (await shown(one, name, count + 1)).at(-1);
       assert.equal(m.kind, type, name);
