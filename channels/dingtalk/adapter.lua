@@ -3,16 +3,26 @@
 -- events are answered, so that the address can be saved there too.
 --
 -- A customer is a staff id (or sender id); in a group `id@conversation`, and the
--- answer goes to the group and names them. A file is a mark until files can be
--- fetched (README). The robot's signature does not cover the body: an answer is
--- posted to hosts of DingTalk (or of the settings) only, whatever address a callback names.
+-- answer goes to the group and names them. A file is fetched for a second and a
+-- half while the callback waits, then by poll(). The robot's signature does not
+-- cover the body: an answer is posted to hosts of DingTalk (or of the settings)
+-- only, whatever address a callback names.
 local http, json, kv, crypto = require "http", require "json", require "kv", require "crypto"
 local secret, time, log = require "secret", require "time", require "log"
-local shared = require "lib.channels"
+local shared, media = require "lib.channels", require "lib.media"
+local calls, message_of = require "channels.dingtalk.calls", require "channels.dingtalk.messages"
 local given, words, setting = shared.given, shared.words, shared.setting
 
-local API = "https://api.dingtalk.com"
-local TEXT_BYTES, TOLERANCE_S = 6000, 3600
+local TEXT_BYTES, TOLERANCE_S, FILE_TIME = 6000, 3600, "1500ms"
+-- What the robot's interface sends, and what it calls the types of files.
+local ENDINGS = {
+  ["application/pdf"] = "pdf", ["application/zip"] = "zip", ["application/msword"] = "doc",
+  ["application/x-rar"] = "rar", ["application/x-rar-compressed"] = "rar", ["application/vnd.rar"] = "rar",
+  ["application/vnd.openxmlformats-officedocument.wordprocessingml.document"] = "docx",
+  ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"] = "xlsx",
+}
+local FILES = { image = media.rule(20, "image/jpeg", "image/png", "image/gif", "image/bmp"), file = media.rule(20) }
+FILES.file.types = ENDINGS
 local NO_SECRET = "没有填写 Client Secret / there is no client secret"
 
 ---@type Channel
@@ -38,7 +48,7 @@ local M = {
       "不填则为 https://api.dingtalk.com", "Empty means https://api.dingtalk.com"),
   },
   capabilities = {
-    text = TEXT_BYTES, text_unit = "bytes", kinds = { "text" },
+    text = TEXT_BYTES, text_unit = "bytes", kinds = { "text", "image", "file" }, image = "20MB", file = "20MB",
     per_minute = 20, rate = 10, at_once = 4,
   },
 }
@@ -74,25 +84,6 @@ local function take_event(req, sealed, config)
   return sealed_success(config, id)
 end
 
-local function rich(content)
-  local parts = {}
-  for _, part in ipairs(type(content.richText) == "table" and content.richText or {}) do
-    if type(part) == "table" then parts[#parts + 1] = part.type == "picture" and "[图片]" or words(part.text) end
-  end
-  return table.concat(parts)
-end
-
-local MARKS = { picture = "[图片]", video = "[视频]", file = "[文件]", audio = "[语音]" }
-
-local function text_of(x)
-  local content, mark = type(x.content) == "table" and x.content or {}, MARKS[x.msgtype]
-  local text = words(mark or "[暂不支持的消息]", content.recognition, content.fileName, not mark and x.msgtype)
-  if x.msgtype == "text" then text = type(x.text) == "table" and words(x.text.content) or "" end
-  if x.msgtype == "richText" then text = rich(content) end
-  text = text:match "^%s*(.-)%s*$"
-  return text ~= "" and text or "[空消息]"
-end
-
 local function talk_key(ctx, user) return ("talk:%s:%s"):format(ctx.channel.id, crypto.sha256(user):sub(1, 32)) end
 
 -- DingTalk's hosts, and the one that the settings name.
@@ -107,6 +98,19 @@ local function note(ctx, user, x)
   local till = tonumber(x.sessionWebhookExpiredTime)
   if not is_theirs(x.sessionWebhook, ctx.config) or not till then return end
   kv.update(talk_key(ctx, user), function() return { url = x.sessionWebhook, till = till } end, "1d")
+end
+
+-- False if the house can take it later only.
+local function take(x, from, ctx)
+  local m, pictures = message_of(x)
+  m.dedupe, m.from, m.name = x.msgId, from, given(x.senderNick) and x.senderNick or nil
+  if m.media then return media.take(ctx, m, calls.fetch, FILE_TIME) end
+  if not shared.hand_over(ctx, m) then return false end
+  for i, picture in ipairs(pictures) do -- those after the first have no time left
+    picture.dedupe, picture.from, picture.name = m.dedupe .. ":" .. i, from, m.name
+    if not media.take(ctx, picture, calls.fetch, i == 1 and FILE_TIME or "300ms") then return false end
+  end
+  return true
 end
 
 function M.receive(req, ctx)
@@ -124,11 +128,11 @@ function M.receive(req, ctx)
   if not given(from) or not given(x.msgId) then return 200, {} end
   if x.conversationType == "2" and given(x.conversationId) then from = from .. "@" .. x.conversationId end
   note(ctx, from, x)
-  local m = { dedupe = x.msgId, from = from, kind = "text", text = text_of(x) }
-  m.name = given(x.senderNick) and x.senderNick or nil
-  if not shared.hand_over(ctx, m) then return 503, "" end -- pushed again
+  if not take(x, from, ctx) then return 503, "" end -- pushed again
   return 200, {}
 end
+
+function M.poll(ctx) return media.late(ctx, calls.fetch) end
 
 -- --- out -------------------------------------------------------------------
 
@@ -161,56 +165,12 @@ local function by_session(ctx, item, piece, staff)
   log.warn("dingtalk: a session's webhook does not work", { code = code, why = words(WORDS[code], answer.errmsg) })
 end
 
-local function post(config, path, call)
-  call[1] = (given(config.api) and config.api:gsub("/+$", "") or API) .. path
-  local res, code, why = http.post(call)
-  local answer, nobody = shared.answer_of(res, code, why)
-  return answer, nobody, res and res.status
-end
-
-local function fetch_token(config)
-  return post(config, "/v1.0/oauth2/accessToken", { json = { appKey = config.app_key, appSecret = config.app_secret } })
-end
-
-local WRONG = "Client ID 或 Client Secret 不对 / wrong credentials: "
-
-local function sentence(answer) return ("%s (%s)"):format(words(answer.message), tostring(answer.code)) end
-
--- The answer, or nil and what is in the way.
-local function call(config, path, body)
-  local key = "token:" .. config.app_key
-  for try = 1, 2 do
-    local token, refusal, why = shared.token(key, function()
-      local got, nobody, status = fetch_token(config)
-      if got and given(got.accessToken) then return got.accessToken, got.expireIn end
-      return nil, got and status < 500 and status ~= 429 and got or nil, nobody
-    end)
-    if refusal then return nil, { failed = "config", why = WRONG .. sentence(refusal) } end
-    if not token then return nil, { retry = 5, why = why } end
-    local answer, nobody, status = post(config, path,
-      { json = body, headers = { ["x-acs-dingtalk-access-token"] = secret.hide(token) } })
-    if not answer then return nil, { retry = 5, why = nobody } end
-    if status < 300 then return answer end
-    local name = tostring(answer.code):lower()
-    local stale = status == 401 or name:find "invalidauthentication" ~= nil
-    if stale and try == 2 then return nil, { retry = 60, why = sentence(answer) } end
-    local busy = status == 429 or name:find "throttl" or name:find "qps"
-    if busy or status >= 500 then return nil, { retry = busy and 60 or 5, why = sentence(answer) } end
-    if not stale then
-      local code = status == 403 and "not_allowed" or name:find "robotcode" and "config" or "refused"
-      return nil, { failed = code, why = sentence(answer) }
-    end
-    shared.forget(key, token)
-  end
-end
-
 -- By the robot's own interface.
-local function by_robot(config, user, conversation, piece)
-  local body = { robotCode = given(config.robot_code) and config.robot_code or config.app_key, msgKey = "sampleText",
-    msgParam = json.encode { content = piece } }
+local function by_robot(config, user, conversation, key, param)
+  local body = { robotCode = calls.robot_of(config), msgKey = key, msgParam = json.encode(param) }
   if conversation then body.openConversationId = conversation else body.userIds = { user } end
   local path = conversation and "groupMessages/send" or "oToMessages/batchSend"
-  local answer, in_the_way = call(config, "/v1.0/robot/" .. path, body)
+  local answer, in_the_way = calls.call(config, "/v1.0/robot/" .. path, body)
   if not answer then return in_the_way end
   if type(answer.flowControlledStaffIdList) == "table" and #answer.flowControlledStaffIdList > 0 then
     return { retry = 60, why = "发送太快 / too many at once" }
@@ -221,15 +181,39 @@ local function by_robot(config, user, conversation, piece)
   return nil, answer.processQueryKey
 end
 
+local function say(ctx, item, text, user, conversation)
+  local in_the_way, went = by_session(ctx, item, text, user)
+  if in_the_way or went then return in_the_way end
+  return by_robot(ctx.config, user or item.to, conversation, "sampleText", { content = text })
+end
+
+-- Files go by the robot's interface only; who is no member gets the link.
+local function say_file(ctx, item, kind, user, conversation)
+  local id, why = calls.media_id(ctx.config, kind, item.file)
+  if not id then return why end
+  local key, param = "sampleImageMsg", { photoURL = id }
+  if kind == "file" then
+    key, param = "sampleFile", { mediaId = id, fileName = item.file.name, fileType = ENDINGS[item.file.mime:lower()] }
+  end
+  local in_the_way, query = by_robot(ctx.config, user or item.to, conversation, key, param)
+  if not in_the_way then return nil, query end
+  local link = in_the_way.failed == "no_recipient" and media.link_of(item)
+  if link then return say(ctx, item, link, user, conversation) end
+  if in_the_way.failed then calls.forget(ctx.config, kind, item.file) end
+  return in_the_way
+end
+
+local function texts(text) return shared.pieces(text, TEXT_BYTES) end
+
 function M.send(item, ctx)
-  local text = item.kind == "text" and item.text
-  if not text then return shared.no_files(item) end
+  local list, no = item.kind == "text" and texts(item.text), nil
+  if item.file then list, no = media.list(item, FILES, function(_, kind) return { kind = kind } end, texts) end
+  if not list then return no or shared.no_files(item) end
   if not ctx.config.app_secret then return { failed = "config", why = NO_SECRET } end
   local user, conversation = item.to:match "^(.-)@(.+)$"
-  return shared.send_all(item, shared.pieces(text, TEXT_BYTES), function(piece)
-    local in_the_way, went = by_session(ctx, item, piece, user)
-    if in_the_way or went then return in_the_way end
-    return by_robot(ctx.config, user or item.to, conversation, piece)
+  return shared.send_all(item, list, function(piece)
+    if type(piece) == "table" then return say_file(ctx, item, piece.kind, user, conversation) end
+    return say(ctx, item, piece, user, conversation)
   end)
 end
 
@@ -239,9 +223,9 @@ function M.check(config)
   if config.encoding_aes_key and not shared.is_key(config.encoding_aes_key) then
     return nil, "encoding_aes_key", "aes_key 应为 43 个字符 / the aes_key has 43 characters"
   end
-  local answer, why = fetch_token(config)
+  local answer, why = calls.fetch_token(config)
   if not answer then return nil, "unavailable", "连不上钉钉接口 / DingTalk does not answer: " .. tostring(why) end
-  if not given(answer.accessToken) then return nil, "refused", WRONG .. sentence(answer) end
+  if not given(answer.accessToken) then return nil, "refused", calls.WRONG .. calls.sentence(answer) end
   return true
 end
 

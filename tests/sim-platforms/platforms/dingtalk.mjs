@@ -2,9 +2,14 @@
 // A DingTalk robot, from DingTalk's side: callbacks signed with the app's secret,
 // a session webhook that ends, the robot's own interface, sealed events.
 import { hmac, open as unseal, seal, sorted_sha1 } from '../lib/crypto.mjs';
-import { Platform, hex, json, parse } from '../lib/platform.mjs';
+import { misfit, png } from '../lib/media.mjs';
+import { Platform, hex, json, multipart, parse } from '../lib/platform.mjs';
 
 const said = (status, code, message) => json({ code, requestid: hex(8), message }, status);
+
+/** What media/upload takes of each type: MB, and what is in it. */
+const UPLOADS = { image: [20, 'image/png', 'image/jpeg', 'image/gif', 'image/bmp'], voice: [2, 'audio/amr', 'audio/mpeg'], video: [20, 'video/mp4'], file: [20] };
+const FILE_TYPES = ['xlsx', 'pdf', 'zip', 'rar', 'doc', 'docx'];
 
 class DingTalk extends Platform {
   constructor(given) {
@@ -17,6 +22,7 @@ class DingTalk extends Platform {
     this.on_call('POST', '/v1.0/robot/oToMessages/batchSend', (c) => this.#signed(c) ?? this.#batch(c));
     this.on_call('POST', '/v1.0/robot/groupMessages/send', (c) => this.#signed(c) ?? this.#group(c));
     this.on_call('POST', '/v1.0/robot/messageFiles/download', (c) => this.#signed(c) ?? this.#download(c));
+    this.on_call('POST', '/media/upload', (c) => this.#upload(c));
     this.on_call('POST', '/robot/sendBySession', (c) => this.#by_session(c));
     this.on_call('GET', /^\/file\/(\w+)$/, (c) => ({ status: 200, headers: { 'content-type': this.media.get(c.part[0])?.type ?? 'text/plain' }, body: this.media.get(c.part[0])?.data ?? '' }));
   }
@@ -40,16 +46,18 @@ class DingTalk extends Platform {
   #param(b) {
     if (b.robotCode !== this.robot) return said(400, 'robotCode.invalid', 'robotCode不合法');
     const p = typeof b.msgParam === 'string' ? parse(b.msgParam) : undefined;
-    if (!p || b.msgKey !== 'sampleText' || !p.content) return said(400, 'invalidParameter', 'msgParam不合法');
+    const alive = (id, as) => this.media.get(id)?.as === as && this.now() - this.media.get(id).at < 72 * 3600_000;
+    const good = { sampleText: () => p.content, sampleImageMsg: () => /^https?:/.test(p.photoURL) || alive(p.photoURL, 'image'), sampleFile: () => alive(p.mediaId, 'file') && p.fileName && FILE_TYPES.includes(p.fileType) }[b.msgKey];
+    if (!p || !good?.()) return said(400, 'invalidParameter', 'msgParam不合法');
     const planned = this.planned_error();
-    return planned === undefined ? null : said(400, String(planned), 'planned');
+    return planned === undefined ? null : said(planned === 'ServiceUnavailable' ? 503 : 400, String(planned), 'planned');
   }
   #batch(c) {
     const b = parse(c.body) ?? {};
     const no = this.#param(b);
     if (no) return (this.refuse('batchSend', no.body), no);
     const invalid = (b.userIds ?? []).filter((id) => !this.customers.has(id) || id.startsWith('$:'));
-    for (const id of b.userIds ?? []) if (!invalid.includes(id)) this.show(id, { kind: 'text', text: parse(b.msgParam).content, by: 'robot' });
+    for (const id of b.userIds ?? []) if (!invalid.includes(id)) this.#shows(id, b);
     return json({ processQueryKey: hex(12), invalidStaffIdList: invalid, flowControlledStaffIdList: [] });
   }
   #group(c) {
@@ -57,8 +65,28 @@ class DingTalk extends Platform {
     const no = this.#param(b);
     if (no) return (this.refuse('groupMessages', no.body), no);
     if (!this.groups?.has(b.openConversationId)) return said(400, 'invalidParameter.openConversationId', 'openConversationId不合法');
-    this.show(b.openConversationId, { kind: 'text', text: parse(b.msgParam).content, by: 'robot' });
+    this.#shows(b.openConversationId, b);
     return json({ processQueryKey: hex(12) });
+  }
+  #shows(to, b) {
+    const p = parse(b.msgParam);
+    const kind = { sampleText: 'text', sampleImageMsg: 'image', sampleFile: 'file' }[b.msgKey];
+    this.show(to, { kind, text: p.content ?? `[${kind}] ${p.fileName ?? this.media.get(p.photoURL)?.name ?? p.photoURL}`, body: p, by: 'robot' });
+  }
+  #upload(c) {
+    const state = this.state_of(c.query.access_token);
+    if (state !== 'good') return json({ errcode: state === 'expired' ? 42001 : 40014, errmsg: '不合法的access_token' });
+    const rule = UPLOADS[c.query.type];
+    const file = multipart(c);
+    const no = (errcode, errmsg) => (this.refuse(errmsg, `${c.query.type} ${file?.name} ${file?.data?.length}`), json({ errcode, errmsg }));
+    if (!rule) return no(40004, '不合法的媒体文件类型');
+    if (!file?.data || file.field !== 'media' || !file.name) return no(40035, '不合法的参数');
+    const wrong = misfit(file.data, rule);
+    if (wrong) return wrong === 'size' ? no(40006, '不合法的文件大小') : no(40005, '不合法的文件类型');
+    this.count.uploads = (this.count.uploads ?? 0) + 1;
+    const id = '@' + hex(12);
+    this.media.set(id, { id, name: file.name, type: file.type, data: file.data, at: this.now(), as: c.query.type });
+    return json({ errcode: 0, errmsg: 'ok', type: c.query.type, media_id: id, created_at: this.now() });
   }
   #by_session(c) {
     const session = this.sessions.get(c.query.session);
@@ -73,6 +101,8 @@ class DingTalk extends Platform {
   }
   #download(c) {
     const b = parse(c.body) ?? {};
+    if (this.faults.media > 0 && this.faults.media--) return said(429, 'Throttling.User', 'too many requests');
+    if (b.robotCode !== this.robot) return said(400, 'robotCode.invalid', 'robotCode不合法');
     if (!this.media.has(b.downloadCode)) return said(400, 'invalidParameter.downloadCode', 'downloadCode不合法');
     return json({ downloadUrl: `${this.url}/file/${b.downloadCode}` });
   }
@@ -86,8 +116,10 @@ class DingTalk extends Platform {
     const session = hex(16);
     const till = this.now() + this.settings.session_life_s * 1000;
     this.sessions.set(session, { to, till });
-    const file = () => ({ downloadCode: this.keep_file(m.name ?? 'file.bin', m.mime ?? 'image/png', m.data ?? Buffer.from('89504e47', 'hex')), fileName: m.name });
-    const content = { text: () => ({ text: { content: ' ' + m.text } }), picture: () => ({ content: file() }), file: () => ({ content: file() }), richText: () => ({ content: { richText: m.parts } }) }[m.type === 'image' ? 'picture' : m.type];
+    const code = (x) => (m.gone ? hex(16) : this.keep_file(x.name ?? 'file.bin', x.mime ?? 'image/png', x.data ?? png()));
+    const file = () => ({ content: { downloadCode: code(m), fileName: m.name } });
+    const rich = (p) => (p.data ? { type: 'picture', downloadCode: code(p) } : p);
+    const content = { text: () => ({ text: { content: ' ' + m.text } }), picture: () => ({ content: { downloadCode: code(m) } }), file, audio: () => ({ content: { downloadCode: code(m), duration: 2000, recognition: m.text } }), video: () => ({ content: { downloadCode: code(m), duration: 2, videoType: 'mp4' } }), richText: () => ({ content: { richText: m.parts.map(rich) } }) }[m.type === 'image' ? 'picture' : m.type];
     if (!content) throw new Error(`dingtalk: nobody can send ${m.type}`);
     const body = JSON.stringify({
       msgId: 'msg' + hex(10), msgtype: m.type === 'image' ? 'picture' : m.type, ...content(), conversationId: m.chat ?? 'cid' + user, conversationType: m.chat ? '2' : '1', senderId: '$:LWCP_v1:$' + user, senderStaffId: user, senderNick: c.name,

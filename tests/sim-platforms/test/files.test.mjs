@@ -57,6 +57,26 @@ test('feishu: files by size and type, as the message that they are for, of that 
   for (const [m, k, t] of [['om_2', key, 'image'], ['om_1', 'none', 'image'], ['om_1', key, 'file']]) assert.equal(JSON.parse((await of(m, k, t)).data).code, 234003);
 });
 
+test('dingtalk: files by size and type, for three days, and as what they were uploaded', async () => {
+  const s = await sim('dingtalk');
+  s.customer('u1');
+  const token = s.issue(1e6);
+  const up = (type, data, t = token) => upload(s, `/media/upload?access_token=${t}&type=${type}`, 'media', data).then((a) => a.errcode || a.media_id);
+  assert.deepEqual([await up('image', png(), 'x'), await up('thumb', png()), await up('image', pdf()), await up('voice', Buffer.concat([amr(), Buffer.alloc(2 << 20)])), await up('file', Buffer.alloc((20 << 20) + 1))], [40014, 40004, 40005, 40006, 40006]);
+  const call = (path, body) => fetch(s.url + path, { method: 'POST', headers: { 'x-acs-dingtalk-access-token': token }, body: JSON.stringify({ robotCode: s.robot, ...body }) }).then((r) => r.json());
+  const send = (msgKey, param) => call('/v1.0/robot/oToMessages/batchSend', { userIds: ['u1'], msgKey, msgParam: JSON.stringify(param) }).then((a) => a.code ?? 'sent');
+  const [image, file] = [await up('image', png()), await up('file', pdf())];
+  assert.equal(await send('sampleImageMsg', { photoURL: image }), 'sent');
+  assert.equal(await send('sampleFile', { mediaId: file, fileName: 'a.pdf', fileType: 'pdf' }), 'sent');
+  for (const [key, p] of [['sampleImageMsg', { photoURL: file }], ['sampleFile', { mediaId: file, fileName: 'a', fileType: 'exe' }], ['sampleFile', { mediaId: '@none', fileName: 'a.pdf', fileType: 'pdf' }]]) assert.equal(await send(key, p), 'invalidParameter');
+  const code = s.keep_file('a.png', 'image/png', png());
+  const { downloadUrl } = await call('/v1.0/robot/messageFiles/download', { downloadCode: code });
+  assert.deepEqual(Buffer.from(await fetch(downloadUrl).then((r) => r.arrayBuffer())), png());
+  assert.equal((await call('/v1.0/robot/messageFiles/download', { downloadCode: 'none' })).code, 'invalidParameter.downloadCode');
+  s.advance(72 * 3600_000);
+  assert.equal(await send('sampleImageMsg', { photoURL: image }), 'invalidParameter');
+});
+
 const parse_code = (a) => JSON.parse(a.data.toString()).errcode;
 const get = (s, path, headers = {}) => fetch(s.url + path, { headers }).then(async (r) => ({ status: r.status, name: r.headers.get('content-disposition'), data: Buffer.from(await r.arrayBuffer()) }));
 

@@ -18,6 +18,7 @@ const PLATFORMS = {
   wechat: { nameless: ['image', 'video'], from: ['image', 'voice', 'video'], shows: { image: 'image', audio: 'voice', video: 'video' }, file_of: (m) => m.body.media_id },
   wecom: { from: ['image', 'voice', 'video', 'file'], shows: { image: 'image', audio: 'voice', video: 'video', file: 'file' }, file_of: (m) => m.body.media_id },
   feishu: { audio: ['ogg', 'audio/ogg', ogg], nameless: [], from: ['image', 'audio', 'media', 'file'], shows: { image: 'image', audio: 'audio', video: 'media', file: 'file' }, file_of: (m) => m.body.image_key ?? m.body.file_key, busy: 230020 },
+  dingtalk: { nameless: ['image', 'audio', 'video'], from: ['image', 'audio', 'video', 'file'], shows: { image: 'image', file: 'file' }, file_of: (m) => m.body.photoURL ?? m.body.mediaId, busy: 'ServiceUnavailable' },
   weapp: { nameless: ['image'], from: ['image'], shows: { image: 'image' }, file_of: (m) => m.body.media_id },
 };
 const NAMES = Object.keys(PLATFORMS);
@@ -164,7 +165,7 @@ test('a file that cannot be had for a while comes after all; one that is gone is
 
 test('after all of it nobody has a complaint', () => {
   for (const [name, { sim }] of all) {
-    assert.deepEqual(sim.refused.filter((r) => !/token|credential|planned|system (error|busy)|InvalidAuthentication/.test(r.why)), [], name);
+    assert.deepEqual(sim.refused.filter((r) => !/token|credential|planned|system (error|busy)|InvalidAuthentication/.test(`${r.why} ${r.what}`)), [], name);
     assert.deepEqual(sim.lost, [], name);
   }
 });
