@@ -7,10 +7,12 @@
 -- token must be renewed before its 30 days are over.
 local json, kv, crypto, secret = require "json", require "kv", require "crypto", require "secret"
 local time, log, utf8 = require "time", require "log", require "utf8"
-local shared, douyin = require "lib.channels", require "channels.douyin.calls"
-local given, words, setting = shared.given, shared.words, shared.setting
+local shared, media = require "lib.channels", require "lib.media"
+local douyin, files = require "channels.douyin.calls", require "channels.douyin.files"
+local given, setting = shared.given, shared.setting
 
-local TEXT_CHARS, ENTER_S, REPLY_MS = 1000, 30, 24 * 3600 * 1000
+local TEXT_CHARS, ENTER_S, REPLY_MS, HOUR_MS = 1000, 30, 24 * 3600 * 1000, 3600 * 1000
+local FILES = { image = media.rule(10, "image/jpeg", "image/png", "image/bmp", "image/webp") }
 ---@type Channel
 local M = {
   api = 1,
@@ -38,7 +40,7 @@ local M = {
       "不填则为 https://open.douyin.com", "Empty means https://open.douyin.com"),
   },
   capabilities = {
-    text = 1000, text_unit = "characters", kinds = { "text" }, rate = 10, at_once = 4,
+    text = 1000, text_unit = "characters", kinds = { "text", "image" }, image = "10MB", rate = 10, at_once = 4,
     reply_window = { time = "24h", count = 6, count_from = "reply_count" },
   },
 }
@@ -54,19 +56,6 @@ local function is_signed(req, config)
 end
 
 local ALIASES = { receive_msg = "im_receive_msg", enter_im = "im_enter_direct_msg" }
-local MARKS = { image = "[图片]", emoji = "[表情]", video = "[视频]" }
-
-local function text_of(content)
-  local kind = content.message_type
-  if kind == "text" then return given(content.text) and content.text or "[空消息]" end
-  if kind ~= "retain_consult_card" then return MARKS[kind] or "[其他消息，请在抖音里查看]" end
-  local list = { "[留资卡片]" }
-  for _, field in ipairs(type(content.card_data) == "table" and content.card_data or {}) do
-    if type(field) == "table" then list[#list + 1] = words(field.label) .. "：" .. words(field.value) end
-  end
-  return table.concat(list, "\n")
-end
-
 -- A table or the JSON text of one.
 local function table_of(value)
   if type(value) == "string" then value = json.decode(value) end
@@ -97,6 +86,10 @@ end
 local function hand_over(ctx, event, content, dedupe, text)
   local from = event.from_user_id
   local m = { dedupe = dedupe, from = from, name = name_of(content, from), kind = "text", text = text }
+  if not text then
+    m.kind, m.media = files.bearing(event, content)
+    return media.take(ctx, m, files.fetch)
+  end
   return shared.hand_over(ctx, m)
 end
 
@@ -106,7 +99,7 @@ local events = {}
 
 function events.im_receive_msg(event, content, ctx, id)
   note(ctx, event, content, "message")
-  return hand_over(ctx, event, content, id, text_of(content))
+  return hand_over(ctx, event, content, id, files.text_of(content))
 end
 
 -- Nobody can type within 30 s: the welcome goes at once.
@@ -115,7 +108,7 @@ function events.im_enter_direct_msg(event, content, ctx, id)
   local config = ctx.config
   if not given(config.welcome) or not config.refresh_token then return true end
   if not kv.add("welcome:" .. crypto.sha1(id), true, "10m") then return true end
-  local trouble = say(ctx, event.from_user_id, config.welcome, "3s")
+  local trouble = say(ctx, event.from_user_id, { msg_type = 1, text = { text = config.welcome } }, "3s")
   if trouble then log.warn("douyin: the welcome was not sent", { why = trouble.why }) end
   return true
 end
@@ -155,23 +148,6 @@ end
 
 -- --- out -------------------------------------------------------------------
 
-local RETRY = {
-  [2100004] = 5, [28001005] = 5, [28001006] = 5, [28003018] = 60, [2190001] = 3600, [28003070] = 600, [28003095] = 600,
-}
-local FAILED = {
-  [28003080] = "window_closed", [28003081] = "window_closed", [28003082] = "no_recipient", [28003101] = "no_recipient",
-  [28001038] = "content_refused", [28029004] = "not_allowed", [28001016] = "not_allowed", [2190004] = "not_allowed",
-  [28001018] = "not_allowed", [10004] = "not_allowed", [10003] = "config", [10010] = "config", [10013] = "config",
-  [10020] = "config", [2190003] = "config", [28001012] = "config", [2190015] = "config", [28001015] = "config",
-}
-
-local function trouble_of(code, answer)
-  local why = douyin.sentence(code, answer)
-  if douyin.STALE[code] then return { retry = 60, why = why } end
-  if RETRY[code] then return { retry = RETRY[code], why = why, until_heard = code == 28003070 or nil } end
-  return { failed = FAILED[code] or "refused", why = why }
-end
-
 -- The right by which we may speak to them now: its ids, and its scene.
 local function right(config, talk)
   local now, enter, message = time.now(), talk.enter, talk.message
@@ -183,48 +159,73 @@ local function right(config, talk)
 end
 
 -- nil and the id of what was said, or what was in the way.
-function say(ctx, to, text, timeout)
+function say(ctx, to, content, timeout)
   local config, talk = ctx.config, kv.get(talk_key(ctx, to)) or {}
   local ids, scene = right(config, talk)
   if not ids then return { failed = "window_closed", why = "客户 24 小时内没有说话 / no word from them for 24 hours" } end
   local body = { msg_id = ids.msg, conversation_id = ids.conversation, to_user_id = to, scene = scene,
-    content = { msg_type = 1, text = { text = text } } }
+    content = content }
   local us = given(config.open_id) and config.open_id or talk.us
   for try = 1, 2 do
     local token, refusal, why = douyin.token(config)
-    if refusal then return trouble_of(refusal.code, refusal.answer) end
+    if refusal then return douyin.trouble_of(refusal.code, refusal.answer) end
     if not token then return { retry = 5, why = why } end
     local answer, nobody, code = douyin.post(config, "/im/send/msg/", { query = { open_id = us },
       headers = { ["access-token"] = secret.hide(token) }, json = body, timeout = timeout })
     if not answer then return { retry = 5, why = nobody } end
     if code == 0 then return nil, answer.msg_id end
-    if try == 2 or not douyin.STALE[code] then return trouble_of(code, answer) end
+    if try == 2 or not douyin.STALE[code] then return douyin.trouble_of(code, answer) end
     douyin.forget(config, token)
   end
 end
 
-local function pieces(text, most)
-  local list = {}
-  for at = 1, utf8.len(text) or 0, most do list[#list + 1] = utf8.sub(text, at, at + most - 1) end
+-- Pieces of a text as what Douyin is sent.
+local function texts(text, config)
+  local list, most = {}, math.max(1, tonumber(config.text_limit) or TEXT_CHARS)
+  for at = 1, utf8.len(text) or 0, most do
+    list[#list + 1] = { msg_type = 1, text = { text = utf8.sub(text, at, at + most - 1) } }
+  end
   return list
 end
 
+-- A picture is uploaded; what Douyin did not take is uploaded anew by hand.
+local function say_image(ctx, item)
+  local id, why = files.image_id(ctx.config, item.file)
+  if not id then return why end
+  local trouble, said = say(ctx, item.to, { msg_type = 2, image = { media_id = id } })
+  if trouble and trouble.failed == "refused" then files.forget(ctx.config, item.file) end
+  return trouble, said
+end
+
 function M.send(item, ctx)
-  local text, limit = item.kind == "text" and item.text, tonumber(ctx.config.text_limit) or TEXT_CHARS
-  if not text then return shared.no_files(item) end
-  if not ctx.config.refresh_token then
+  local config = ctx.config
+  local list, no = item.kind == "text" and texts(item.text, config), nil
+  if item.file then
+    list, no = media.list(item, FILES, function() return { image = true } end,
+      function(text) return texts(text, config) end)
+  end
+  if not list then return no or shared.no_files(item) end
+  if not config.refresh_token then
     return { failed = "config", why = "没有填写 Refresh Token，只能接收 / without a refresh token nothing can be sent" }
   end
-  return shared.send_all(item, pieces(text, math.max(1, limit)), function(piece) return say(ctx, item.to, piece) end)
+  return shared.send_all(item, list, function(content)
+    if content.image then return say_image(ctx, item) end
+    return say(ctx, item.to, content)
+  end)
 end
+
+local looked = {} -- consent -> when it was looked after
 
 -- The consent dies when nobody looks after it.
 function M.poll(ctx)
-  if ctx.config.refresh_token then
+  if not ctx.config.refresh_token then return { again = 3600 } end
+  local consent = ctx.channel.id .. crypto.sha256(ctx.config.refresh_token)
+  if time.now() - (looked[consent] or 0) >= HOUR_MS then
+    looked[consent] = time.now()
     douyin.token(ctx.config)
     douyin.renew(ctx.config)
   end
-  return { again = 3600 }
+  return media.late(ctx, files.fetch)
 end
 
 function M.check(config)

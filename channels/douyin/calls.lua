@@ -68,11 +68,31 @@ function M.sentence(code, answer)
 end
 
 -- The answer, nil, its code; or nil and why nobody answered.
-function M.post(config, path, call)
-  call[1] = (given(config.api) and config.api:gsub("/+$", "") or API) .. path
-  local answer, why = shared.answer_of(http.post(call))
+local function ask(how, config, path, call)
+  call[1] = shared.base(config, API) .. path
+  local answer, why = shared.answer_of(how(call))
   if not answer then return nil, why end
   return answer, nil, M.code_of(answer)
+end
+function M.post(...) return ask(http.post, ...) end
+function M.get(...) return ask(http.get, ...) end
+
+local RETRY = {
+  [2100004] = 5, [28001005] = 5, [28001006] = 5, [28003018] = 60, [2190001] = 3600, [28003070] = 600, [28003095] = 600,
+}
+local FAILED = {
+  [28003080] = "window_closed", [28003081] = "window_closed", [28003082] = "no_recipient", [28003101] = "no_recipient",
+  [28001038] = "content_refused", [28029004] = "not_allowed", [28001016] = "not_allowed", [2190004] = "not_allowed",
+  [28001018] = "not_allowed", [10004] = "not_allowed", [10003] = "config", [10010] = "config", [10013] = "config",
+  [10020] = "config", [2190003] = "config", [28001012] = "config", [2190015] = "config", [28001015] = "config",
+}
+
+-- What send() answers for a code.
+function M.trouble_of(code, answer)
+  local why = M.sentence(code, answer)
+  if M.STALE[code] then return { retry = 60, why = why } end
+  if RETRY[code] then return { retry = RETRY[code], why = why, until_heard = code == 28003070 or nil } end
+  return { failed = FAILED[code] or "refused", why = why }
 end
 
 -- --- the consent -----------------------------------------------------------
@@ -144,6 +164,21 @@ end
 function M.token(config)
   return shared.token(key_of("token", config), function() return fetch_token(config) end, "15d")
 end
+
+-- The app's own token, for uploads; fetched seldom: each new one ends the last but one.
+function M.client_token(config)
+  return shared.token("client:" .. config.client_key, function()
+    local answer, why, code = M.post(config, "/oauth/client_token/", { json = {
+      grant_type = "client_credential", client_key = config.client_key, client_secret = config.client_secret,
+    } })
+    if not answer then return nil, nil, why end
+    local data = part(answer, "data")
+    if code ~= 0 or not given(data.access_token) then return nil, { code = code, answer = answer } end
+    return data.access_token, tonumber(data.expires_in) or 7200
+  end)
+end
+
+function M.forget_client(config, token) shared.forget("client:" .. config.client_key, token) end
 
 function M.forget(config, token) shared.forget(key_of("token", config), token) end
 

@@ -58,7 +58,6 @@ export function png(width = 8, height = 8, shade = 128) {
   return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
 }
 export const amr = (bytes = 320) => Buffer.concat([Buffer.from('#!AMR\n'), Buffer.alloc(bytes, 0x3c)]);
-export const ogg = (bytes = 300) => Buffer.concat([Buffer.from('OggS\0\x02', 'latin1'), Buffer.alloc(20), Buffer.from([1, 19]), Buffer.from('OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0', 'latin1'), Buffer.alloc(bytes, 7)]);
 export const mp4 = (bytes = 400) => Buffer.concat([Buffer.from('0000001866747970', 'hex'), Buffer.from('isom\0\0\x02\0isommp41', 'latin1'), Buffer.from([0, 0, 1, 0x90]), Buffer.from('mdat'), Buffer.alloc(bytes)]);
 export const pdf = (text = 'Rechnung') => Buffer.from(`%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\n% ${text}\ntrailer<</Root 1 0 R>>\n%%EOF\n`);
 /** A page of Ogg with the head of an Opus stream, as recorders make it. */

@@ -3,6 +3,7 @@
 // SHA-1, answers that need the ids of what the customer did last, a consent of
 // 15 and 30 days that may be renewed five times.
 import { sha1 } from '../lib/crypto.mjs';
+import { misfit, png } from '../lib/media.mjs';
 import { Platform, hex, json, multipart, parse } from '../lib/platform.mjs';
 
 const DAY = 24 * 3600_000;
@@ -15,7 +16,7 @@ const oauth = (data, code = 0) => json({ data: { ...data, error_code: code, desc
 
 class Douyin extends Platform {
   constructor(given) {
-    super('douyin', given, {
+    super('douyin', given, { resources: true,
       client_key: 'aw' + hex(7), client_secret: hex(16), open_id: '_000B' + hex(8), token_life_s: 15 * 24 * 3600, refresh_life_s: 30 * 24 * 3600, per_window: 6, customer: '_000ANNA0001',
     });
     this.renewals = 0;
@@ -26,7 +27,8 @@ class Douyin extends Platform {
     this.on_call('POST', '/oauth/renew_refresh_token/', (c) => this.#renew(c));
     this.on_call('POST', '/im/send/msg/', (c) => this.#send(c));
     this.on_call('POST', '/tool/imagex/client_upload/', (c) => this.#upload(c));
-    this.on_call('GET', '/api/im/message/resources/', () => json({ data: { error_code: 28001018, description: 'no capability' } }));
+    this.on_call('GET', '/api/im/message/resources/', (c) => this.#resources(c));
+    this.on_call('GET', /^\/obj\/(\w+)$/, (c) => this.#object(c.part[0]));
   }
   get config() {
     const s = this.settings;
@@ -79,7 +81,7 @@ class Douyin extends Platform {
     talk.answers++;
     const id = `@${hex(12)}==`;
     const o = b.content;
-    this.show(b.to_user_id, { kind: o.msg_type === 1 ? 'text' : 'image', text: o.msg_type === 1 ? o.text.text : `[image] ${o.image.media_id}`, id });
+    this.show(b.to_user_id, { kind: o.msg_type === 1 ? 'text' : 'image', text: o.msg_type === 1 ? o.text.text : `[image] ${this.media.get(o.image.media_id).name}`, body: o.image ?? o.text, id });
     return this.#said(0, id);
   }
   #judge(c, b) {
@@ -93,7 +95,7 @@ class Douyin extends Platform {
     const talk = this.conversations.get(b.conversation_id);
     if (!talk || talk.user !== b.to_user_id) return 28003082;
     const o = b.content;
-    const good = o?.msg_type === 1 ? o.text?.text && [...o.text.text].length <= 1000 : o?.msg_type === 2 && this.media.has(o.image?.media_id);
+    const good = o?.msg_type === 1 ? o.text?.text && [...o.text.text].length <= 1000 : o?.msg_type === 2 && this.media.get(o.image?.media_id)?.uploaded;
     if (!good) return 2100005;
     const enter = b.scene === 'im_enter_direct_msg';
     const right = enter ? talk.enter : talk.message;
@@ -102,9 +104,31 @@ class Douyin extends Platform {
   }
   #upload(c) {
     const file = multipart(c);
-    if (this.state_of(c.headers['access-token']) !== 'good') return json({ data: { error_code: 2190002 } });
-    if (file?.field !== 'image') return json({ data: { error_code: 2100005, description: 'no image' } });
-    return json({ data: { error_code: 0, image_id: this.keep_file(file.name, file.type, file.data), width: 1, height: 1 } });
+    const no = (error_code, description) => (this.refuse(description, `${file?.name} ${file?.data?.length}`), json({ data: { error_code, description } }));
+    const state = this.state_of(c.headers['access-token']);
+    if (state !== 'good') return json({ data: { error_code: state === 'expired' ? 2190008 : 2190002, description: 'access_token' } });
+    if (!c.headers['access-token'].startsWith('clt.')) return no(2190002, 'not the token of an app');
+    if (file?.field !== 'image') return no(2100005, 'no image');
+    if (misfit(file.data, [10, 'image/jpeg', 'image/png', 'image/bmp', 'image/webp'])) return no(2100005, 'image too large or of another format');
+    this.count.uploads = (this.count.uploads ?? 0) + 1;
+    const id = this.keep_file(file.name, file.type, file.data);
+    this.media.get(id).uploaded = true;
+    return json({ data: { error_code: 0, description: '', image_id: id, width: 1, height: 1 }, extra: { error_code: 0 } });
+  }
+  /** Where the file of a message lies: only of those sent from the customer's phone. */
+  #resources(c) {
+    const no = (error_code, description = TEXTS[error_code] ?? '') => json({ data: { error_code, description }, extra: { error_code } });
+    const state = this.state_of(c.headers['access-token']);
+    if (state !== 'good') return no(state === 'expired' ? 2190008 : 2190002);
+    if (!c.headers['access-token'].startsWith('act.') || c.query.open_id !== this.settings.open_id) return no(2190015);
+    if (!this.settings.resources) return no(28001018, 'no capability');
+    if (this.faults.media > 0 && this.faults.media--) return no(2100004);
+    const m = [...this.media.values()].find((f) => f.message === c.query.message_id && f.conversation === c.query.conversation_id);
+    return m ? json({ data: { error_code: 0, description: '', url: `${this.url}/obj/${m.id}`, media_type: m.type.split('/')[0] }, extra: { error_code: 0 } }) : no(2100005, 'no such message');
+  }
+  #object(id) {
+    const m = this.media.get(id);
+    return m ? { status: 200, headers: { 'content-type': m.type }, body: m.data } : { status: 404, known: true };
   }
 
   // --- what customers do --------------------------------------------------------
@@ -131,7 +155,9 @@ class Douyin extends Platform {
       return this.#event('im_enter_direct_msg', user, { ...content, scene_type: 4 }, id);
     }
     talk.message = { id, till: this.now() + DAY };
-    const kinds = { text: { message_type: 'text', text: m.text }, image: { message_type: 'image' }, video: { message_type: 'video' }, card: { message_type: 'retain_consult_card', card_id: '1', card_status: 1, card_data: m.fields } };
+    const local = ['user_local_image', 'user_local_video'].includes(m.type);
+    if (local && !m.gone) Object.assign(this.media.get(this.keep_file(m.name ?? 'f', m.mime ?? 'image/png', m.data ?? png())), { message: id, conversation });
+    const kinds = { [local ? m.type : '']: { message_type: m.type }, text: { message_type: 'text', text: m.text }, image: { message_type: 'image' }, video: { message_type: 'video' }, card: { message_type: 'retain_consult_card', card_id: '1', card_status: 1, card_data: m.fields } };
     if (!kinds[m.type]) throw new Error(`douyin: nobody can send ${m.type}`);
     return this.#event('im_receive_msg', user, { ...content, ...kinds[m.type], source: '', scene_type: 100 }, id);
   }

@@ -57,6 +57,21 @@ test('feishu: files by size and type, as the message that they are for, of that 
   for (const [m, k, t] of [['om_2', key, 'image'], ['om_1', 'none', 'image'], ['om_1', key, 'file']]) assert.equal(JSON.parse((await of(m, k, t)).data).code, 234003);
 });
 
+test('douyin: pictures by size and type with the app\'s token, files of phones with the account\'s', async () => {
+  const s = await sim('douyin');
+  const [app, account] = [s.issue(1e6, 'clt.'), s.issue(1e6, 'act.')];
+  const up = (data, token = app, field = 'image') => upload(s, '/tool/imagex/client_upload/', field, data, { headers: { 'access-token': token } }).then((a) => a.data.error_code || a.data.image_id);
+  assert.deepEqual([await up(png(), 'x'), await up(png(), account), await up(png(), app, 'media'), await up(pdf()), await up(Buffer.concat([png(), Buffer.alloc(10 << 20)]))], [2190002, 2190002, 2100005, 2100005, 2100005]);
+  assert.ok(s.media.get(await up(png())).uploaded);
+  const key = s.keep_file('a.png', 'image/png', png());
+  Object.assign(s.media.get(key), { message: '@M==', conversation: '@C==' });
+  const where = (token, message = '@M==') => fetch(`${s.url}/api/im/message/resources/?${new URLSearchParams({ conversation_id: '@C==', message_id: message, open_id: s.settings.open_id })}`, { headers: { 'access-token': token } }).then(async (r) => (await r.json()).data);
+  assert.deepEqual(Buffer.from(await fetch((await where(account)).url).then((r) => r.arrayBuffer())), png());
+  assert.deepEqual([(await where(app)).error_code, (await where('x')).error_code, (await where(account, '@N==')).error_code], [2190015, 2190002, 2100005]);
+  s.settings.resources = false;
+  assert.equal((await where(account)).error_code, 28001018);
+});
+
 test('dingtalk: files by size and type, for three days, and as what they were uploaded', async () => {
   const s = await sim('dingtalk');
   s.customer('u1');

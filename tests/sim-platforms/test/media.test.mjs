@@ -18,11 +18,12 @@ const PLATFORMS = {
   wechat: { nameless: ['image', 'video'], from: ['image', 'voice', 'video'], shows: { image: 'image', audio: 'voice', video: 'video' }, file_of: (m) => m.body.media_id },
   wecom: { from: ['image', 'voice', 'video', 'file'], shows: { image: 'image', audio: 'voice', video: 'video', file: 'file' }, file_of: (m) => m.body.media_id },
   feishu: { audio: ['ogg', 'audio/ogg', ogg], nameless: [], from: ['image', 'audio', 'media', 'file'], shows: { image: 'image', audio: 'audio', video: 'media', file: 'file' }, file_of: (m) => m.body.image_key ?? m.body.file_key, busy: 230020 },
+  douyin: { nameless: ['image', 'video'], from: ['user_local_image', 'user_local_video'], shows: { image: 'image' }, file_of: (m) => m.body.media_id, busy: 2100004 },
   dingtalk: { nameless: ['image', 'audio', 'video'], from: ['image', 'audio', 'video', 'file'], shows: { image: 'image', file: 'file' }, file_of: (m) => m.body.photoURL ?? m.body.mediaId, busy: 'ServiceUnavailable' },
   weapp: { nameless: ['image'], from: ['image'], shows: { image: 'image' }, file_of: (m) => m.body.media_id },
 };
 const NAMES = Object.keys(PLATFORMS);
-const KIND = { image: 'image', picture: 'image', voice: 'audio', audio: 'audio', video: 'video', media: 'video', file: 'file' };
+const KIND = { user_local_image: 'image', user_local_video: 'video', image: 'image', picture: 'image', voice: 'audio', audio: 'audio', video: 'video', media: 'video', file: 'file' };
 /** A new file of a kind as that platform takes it: [its ending, its type, its bytes]. */
 function made(name, kind) {
   const [ending, mime, make] = (kind === 'audio' && PLATFORMS[name].audio) || [ENDING[kind], MIME[kind], MADE[kind]];
