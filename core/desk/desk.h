@@ -162,6 +162,8 @@ int desk_decide(struct desk *d, uint64_t conv, uint64_t confirm,
                 enum confirm_state to, uint64_t by, struct slice result,
                 void (*done)(void *arg, int result), void *arg);
 void desk_restore_confirm(struct desk *d, const struct confirm *f); /* copies */
+/* The turn that its assistant answers now; 0 = none. */
+uint64_t desk_turn_of(const struct desk *d, uint64_t conv);
 /* The stop button; false: nothing is being answered. */
 bool desk_stop_turn(struct desk *d, uint64_t conv);
 /* The adapters or a setting have changed: faces are asked for again, what waited

@@ -534,6 +534,12 @@ int64_t desk_turn_backlog(const struct desk *d, uint64_t turn)
     return most;
 }
 
+uint64_t desk_turn_of(const struct desk *d, uint64_t conv)
+{
+    const struct conv *c = map_get(&d->convs, conv);
+    return c && c->turn && c->turn->given ? c->turn->id : 0;
+}
+
 bool desk_stop_turn(struct desk *d, uint64_t conv)
 {
     struct conv *c = conv_of(d, conv);

@@ -213,6 +213,23 @@ export interface Spent {
   turns: number;
 }
 
+/** A tool that waits for a person's word. */
+export interface Confirmation {
+  id: string;
+  conversation: string;
+  state: 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled' | 'done';
+  by: 'visitor' | 'agent';
+  decided_by: string | null;
+  assistant: string;
+  tool: string;
+  call: { name?: string; arguments?: Record<string, unknown> };
+  /** Goes back with the word: of what was seen. */
+  hash: string;
+  question: string;
+  result: string;
+  expires_at: number;
+}
+
 export interface AssistantRow {
   id: string;
   name: string;
@@ -228,6 +245,9 @@ export interface AssistantRow {
   cache?: { ttl?: string; tags?: string[] };
   tools?: string[];
   guard?: boolean;
+  summary?: boolean;
+  /** Tool -> whose word it needs. */
+  confirm?: Record<string, 'visitor' | 'agent'>;
   breaker?: Breaker;
   under_way?: number;
   waiting?: number;

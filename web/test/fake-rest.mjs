@@ -76,6 +76,17 @@ async function copilot(f, res, me, c, body) {
   json(res, 200, { text: pieces.join(''), assistant: body.assistant ?? f.assistants[0].name, usage: {} });
 }
 
+/** What a bot is saying, and its tools that wait: for who looks on. */
+function lookOn(f, res, me, c, action, id, method, body, q) {
+  if (action === 'answer') return json(res, 200, { state: c.state, assistant: c.assistant ?? '', last_seq: c.last_seq, ...f.said.get(c.id) });
+  if (method === 'GET') return page(res, f.confirms.filter((x) => x.conversation === c.id), q);
+  const x = f.confirms.find((y) => y.id === id);
+  if (x.by !== 'agent' || x.hash !== body.hash || x.state !== 'pending') return bad(res, 409, 'conflict', 'it has been decided, or is over');
+  f.orders.push(`${body.approve ? 'approve' : 'deny'} ${x.id}`);
+  Object.assign(x, { state: body.approve ? 'approved' : 'denied', decided_by: me.id });
+  json(res, 200, { id: x.id, state: x.state });
+}
+
 async function readBody(req) {
   let s = '';
   for await (const part of req) s += part;
@@ -124,6 +135,7 @@ export async function rest(f, req, res) {
   if (!c) return bad(res, 404, 'not_found', 'no such conversation');
   if (!action) return json(res, 200, c);
   if (action === 'messages' && req.method === 'GET') return messages(f, res, id, q);
+  if (action === 'answer' || action === 'confirmations') return lookOn(f, res, me, c, action, url.pathname.split('/')[6], req.method, body, q);
   if (action === 'copilot') return copilot(f, res, me, c, body);
   act(f, res, me, c, action, body);
 }

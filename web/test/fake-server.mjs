@@ -49,6 +49,8 @@ export class Fake {
     this.types = [WEB];
     this.connectors = [OPENAI];
     this.assistants = [];
+    this.said = new Map(); // conversation -> { stream, text } of a bot's answer
+    this.confirms = []; // tools that wait for a word
     this.copilot = () => ({ pieces: ['您好，', '今天发货。'] }); // what it writes, when, or why not
   }
 
@@ -231,6 +233,7 @@ export class Fake {
     const list = this.messages.get(conv.id);
     const m = { ...f.more, id: newId('m'), seq: ++conv.last_seq, kind: f.kind, text: f.text, file: f.file, sender: who, ref: f.ref, at: Date.now(), private: f.private, stream: f.stream };
     list.push(m);
+    if (who.role === 'visitor' || f.stream) this.said.delete(conv.id); // over
     conv.updated_at = m.at;
     if (!m.private) conv.preview = m.text;
     if (who.role === 'visitor') {
@@ -331,6 +334,8 @@ export class Fake {
 
   /** A piece of a bot's answer. */
   delta(conv, stream, index, text) {
+    const now = this.said.get(conv.id);
+    this.said.set(conv.id, { stream, text: (now?.stream === stream ? now.text : '') + text });
     for (const s of this.sockets) if (s.who && (s.role === 'agent' || s.who.id === conv.contact)) this.send(s, { type: 'delta', conversation: conv.id, stream, index, text });
   }
 

@@ -43,6 +43,31 @@ static void stop(struct call *c)
     conversation_load(c, stop_loaded);
 }
 
+/* --- an agent looks on ---------------------------------------------------- */
+
+/* Frames of what a bot holds go to its visitor alone; who looks, asks. */
+static void look_loaded(struct call *c, const struct conversation *v)
+{
+    uint64_t turn = desk_turn_of(c->s->desk, v->id);
+    struct jsonw *w = reply_begin(c);
+    jsonw_open(w, '{');
+    jsonw_put_text(w, "state", slice_of(conv_state_name(v->state)));
+    jsonw_put_text(w, "assistant", v->bot);
+    jsonw_put_int(w, "last_seq", v->last_seq);
+    if (turn) {
+        struct slice text = assist_so_far(c->s, turn);
+        put_id(w, "stream", ID_TURN, turn);
+        jsonw_put_text(w, "text", text.len ? text : SLICE(""));
+    }
+    jsonw_close(w, '}');
+    reply_send(c, 200);
+}
+
+static void look(struct call *c)
+{
+    conversation_load(c, look_loaded);
+}
+
 /* --- the agent's co-pilot ------------------------------------------------- */
 
 static void on_draft(void *arg, const struct draft_answer *a)
@@ -140,6 +165,16 @@ static const struct field turn_out[] = {
     {.name = "created_at", .type = FIELD_INT},
     {.name = "updated_at", .type = FIELD_INT},
     {0}};
+static const struct field look_out[] = {
+    {.name = "state", .type = FIELD_TEXT, .help = "of the conversation"},
+    {.name = "assistant", .type = FIELD_TEXT},
+    {.name = "last_seq", .type = FIELD_INT},
+    {.name = "stream",
+     .type = FIELD_TEXT,
+     .help = "of the answer that is being given; absent: none is"},
+    {.name = "text", .type = FIELD_TEXT, .help = "of it, so far"},
+    {0}};
+static const struct shape shape_look = {"AnswerSoFar", look_out};
 static const struct field stop_out[] = {{.name = "stopped", .type = FIELD_BOOL},
                                         {0}};
 static const struct field no_fields[] = {{0}};
@@ -149,6 +184,8 @@ static const struct shape shape_stop = {"TurnStop", stop_out};
 const struct route routes_turns[] = {
     {"GET", ONE "/turns", list, ACCESS_AGENT, "conversations", ROUTE_LIST, 200,
      NULL, &shape_turn, "What assistants were asked, newest first", NULL, NULL},
+    {"GET", ONE "/answer", look, ACCESS_AGENT, "conversations", 0, 200, NULL,
+     &shape_look, "The answer that an assistant is giving, so far", NULL, NULL},
     {"POST", ONE "/stop", stop, ACCESS_AGENT, "conversations", 0, 200,
      no_fields, &shape_stop, "Stop the answer that is being given", NULL, NULL},
     {"POST", ONE "/copilot", copilot, ACCESS_AGENT, "conversations",

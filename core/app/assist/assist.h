@@ -81,6 +81,8 @@ struct draft { /* what an agent wants; copied */
     void *arg;
 };
 /* false: there is no such assistant; done does not come. */
+/* What was said of a turn's answer so far; "" = nothing yet. Borrowed. */
+struct slice assist_so_far(const struct server *s, uint64_t turn);
 bool assist_draft(struct server *s, const struct draft *wanted);
 void purse_write(struct jsonw *w, const struct purse *p, struct slice currency);
 

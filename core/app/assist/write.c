@@ -64,6 +64,13 @@ void assist_write(struct server *s, struct script_ask *ask)
     }
 }
 
+struct slice assist_so_far(const struct server *s, uint64_t turn)
+{
+    struct asking *k = s->assist ? map_get(&s->assist->askings, turn) : NULL;
+    return k && k->kind == ASKING_TURN ? (struct slice){k->text.data, k->told}
+                                       : (struct slice){0};
+}
+
 static void on_slow(struct timer *t)
 {
     (void)t; /* the turn's end looks */

@@ -3,20 +3,71 @@
 // bot left behind: why it handed over, its summary, the words before a
 // translation.
 import { useSignal } from '@preact/signals';
+import type { Confirmation } from '../../sdk/house.ts';
 import type { Conversation, Message } from '../../sdk/types.ts';
 import * as I from '../../shared/icons.tsx';
 import { Icon } from '../../shared/icons.tsx';
-import { fullTime, t } from '../../shared/i18n.ts';
+import { clock, fullTime, t } from '../../shared/i18n.ts';
 import type { BubbleRow } from '../../shared/message/rows.ts';
 import * as app from '../stores/app.ts';
 import { reasonText } from '../stores/copilot.ts';
+import * as lookon from '../stores/lookon.ts';
 import * as thread from '../stores/thread.ts';
 import { Do } from './house.tsx';
+
+const STATES: Record<string, string> = { approved: 'ok', done: 'ok', denied: 'bad' };
+
+/** A tool with what it is about to do: an agent's word, or the visitor's. */
+function Confirm({ x }: { x: Confirmation }) {
+  const facts = Object.entries(x.call.arguments ?? {});
+  return (
+    <section class="confirm" aria-label={t('tool.label', { tool: x.tool })}>
+      <p>
+        <b class="mono">{x.tool}</b>
+        <span class={'chip ' + (STATES[x.state] ?? 'warn')}>{t('tool.state.' + (x.state === 'pending' ? x.by : x.state))}</span>
+      </p>
+      {x.question && <p>{x.question}</p>}
+      {facts.length > 0 && (
+        <dl>
+          {facts.map(([k, v]) => (
+            <div key={k}>
+              <dt>{k}</dt>
+              <dd>{typeof v === 'string' ? v : JSON.stringify(v)}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {x.state === 'pending' && x.by === 'agent' && (
+        <p class="confirm-do">
+          <Do class="btn small primary" run={() => lookon.decide(x, true)}>
+            {t('tool.approve')}
+          </Do>
+          <Do class="btn small" run={() => lookon.decide(x, false)}>
+            {t('tool.deny')}
+          </Do>
+          <span class="soft num">{t('tool.until', { at: clock(x.expires_at) })}</span>
+        </p>
+      )}
+    </section>
+  );
+}
+
+export function Confirms() {
+  const open = lookon.waiting.value.filter((x) => x.state === 'pending');
+  if (open.length === 0) return null;
+  return (
+    <div class="confirms" role="status">
+      {open.map((x) => (
+        <Confirm key={x.id} x={x} />
+      ))}
+    </div>
+  );
+}
 
 export function BotBar({ c }: { c: Conversation }) {
   thread.threadTick.value;
   if (c.state !== 'bot') return null;
-  const answering = thread.answering(c.id);
+  const answering = !!c.assistant && thread.answering(c.id);
   const name = c.assistant || t('role.bot');
   return (
     <div class="bot-bar">

@@ -17,7 +17,7 @@ import * as inbox from '../stores/inbox.ts';
 import * as thread from '../stores/thread.ts';
 import { explain, toastError } from '../stores/toast.ts';
 import { asked, openWhy, Why } from './why.ts';
-import { BotBar, HandBack, Original, systemRow } from './bot.tsx';
+import { BotBar, Confirms, HandBack, Original, systemRow } from './bot.tsx';
 import { now } from './clock.ts';
 import { detailsOpen } from './details.tsx';
 import { editAgain, ReplyBox } from './replybox.tsx';
@@ -236,6 +236,7 @@ export function Thread() {
       <Header c={c} />
       <Log key={c.id} c={c} />
       <Typers c={c} />
+      <Confirms />
       <BotBar c={c} />
       <ReplyBox c={c} />
       <div class="sr" aria-live="polite">

@@ -25,7 +25,7 @@ export function nameWrong(name: string): string | null {
 type Group = 'limits' | 'timeout' | 'price' | 'cache';
 type Fields = [string, SchemaField][];
 
-const DURATION = new Set(['patience', 'connect', 'first', 'total', 'ttl']);
+const DURATION = new Set(['patience', 'confirm', 'connect', 'first', 'total', 'ttl']);
 const MONEY = new Set(['day_cost', 'conversation_cost', 'input', 'output', 'cached']);
 
 function fieldOf(name: string): SchemaField {
@@ -34,7 +34,7 @@ function fieldOf(name: string): SchemaField {
 }
 
 export const GROUPS: Record<Group, string[]> = {
-  limits: ['day_tokens', 'day_cost', 'conversation_tokens', 'conversation_cost', 'turn_tokens', 'at_once', 'rate', 'patience'],
+  limits: ['day_tokens', 'day_cost', 'conversation_tokens', 'conversation_cost', 'turn_tokens', 'at_once', 'rate', 'patience', 'confirm'],
   timeout: ['connect', 'first', 'total'],
   price: ['input', 'output', 'cached', 'currency'],
   cache: ['ttl', 'tags'],
@@ -67,15 +67,20 @@ export function bodyOfGroup(row: AssistantRow | undefined, group: Group, changed
 export const ANSWER_FIELDS: Fields = [
   ['prompt', { type: 'string' }],
   ['tools', { type: 'string' }],
+  ['confirm', { type: 'string' }],
   ['guard', { type: 'boolean' }],
+  ['summary', { type: 'boolean' }],
 ];
 
 export function configOfAnswers(row: AssistantRow | undefined): Record<string, unknown> {
-  return { prompt: row?.prompt, tools: (row?.tools ?? []).join(', '), guard: row?.guard ?? true };
+  return { prompt: row?.prompt, tools: (row?.tools ?? []).join(', '), guard: row?.guard ?? true, summary: row?.summary ?? true, confirm: Object.entries(row?.confirm ?? {}).map((x) => x.join('=')).join(', ') };
 }
 
 export function bodyOfAnswers(changed: Record<string, unknown>): object {
-  return 'tools' in changed ? { ...changed, tools: changed.tools === null ? null : words(changed.tools) } : changed;
+  const body = { ...changed };
+  if (body.tools) body.tools = words(body.tools);
+  if (body.confirm) body.confirm = Object.fromEntries(words(body.confirm).map((x) => [x.split('=')[0], x.split('=')[1] ?? '']));
+  return body;
 }
 
 // --- what it costs -----------------------------------------------------------------

@@ -97,6 +97,11 @@ export async function loadNewest(id: string): Promise<void> {
   threadTick.value++;
 }
 
+/** For who looks on: there is more than we hold. */
+export function catchUp(id: string): Promise<void> {
+  return line(id).loaded ? fill(id) : Promise.resolve();
+}
+
 /** What came while we were not told: from what we hold to the end. */
 async function fill(id: string): Promise<void> {
   const l = line(id);

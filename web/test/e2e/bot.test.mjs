@@ -96,3 +96,37 @@ test('a translated message keeps what was really said', async () => {
   assert.equal(await p.locator('.original p').count(), 0);
   clean(p);
 });
+
+test('nobody is told of it, as in the real house: who looks on asks, and sees it grow', async () => {
+  const { f, p, c, last } = await talk();
+  f.said.set(c.id, { stream: 'tn_1', text: '您好，' });
+  await until('it grows', async () => (await p.locator('.msg.bot').count()) === 1 && (await last()) === '您好，');
+  f.said.set(c.id, { stream: 'tn_1', text: '您好，到货了' });
+  await until('it grows on', async () => (await last()) === '您好，到货了');
+  const list = f.messages.get(c.id);
+  list.push({ id: 'm_x', seq: ++c.last_seq, kind: 'text', text: '您好，到货了。', sender: { role: 'bot', id: null, name: 'presale' }, at: Date.now(), stream: 'tn_1' });
+  f.said.delete(c.id);
+  await until('the final one', async () => (await last()) === '您好，到货了。' && (await p.locator('.msg.bot').count()) === 1);
+  Object.assign(c, { state: 'queued' });
+  await until('the bot gave it away', async () => (await p.locator('.bot-bar').count()) === 0);
+  clean(p);
+});
+
+test('a tool that waits for an agent shows what it would do; a word is given once', async () => {
+  const { f, p, c } = await talk({ locale: 'en' });
+  const one = (id, more) => ({ id, conversation: c.id, turn: 'tn_1', state: 'pending', by: 'agent', decided_by: null, assistant: 'presale', tool: 'refund', call: { id: '1', name: 'refund', arguments: { order: 'A-17', amount: 50 } }, hash: 'h' + id, question: 'Refund 50 for A-17?', result: '', expires_at: Date.now() + 600_000, ...more });
+  f.confirms.push(one('cf_1'), one('cf_2', { tool: 'cancel', by: 'visitor' }));
+  const card = p.locator('.confirm[aria-label$=refund]');
+  await card.waitFor();
+  assert.match(await card.textContent(), /orderA-17amount50/);
+  assert.equal(await p.locator('.confirm[aria-label$=cancel]').locator('button').count(), 0, 'that is for the visitor to say');
+  await card.locator('.btn', { hasText: 'Approve' }).click();
+  await until('approved', () => f.orders.includes('approve cf_1'));
+  await until('gone', async () => (await card.count()) === 0);
+  f.confirms.push(one('cf_3'));
+  await card.waitFor();
+  f.confirms[2].hash = 'another';
+  await card.locator('.btn', { hasText: 'Deny' }).click();
+  await p.locator('.toast.bad', { hasText: 'it has been decided' }).waitFor();
+  clean(p);
+});
