@@ -2,11 +2,11 @@
 --
 -- An answer that comes soon takes the reply token of what was said (free);
 -- later ones are pushed (of the monthly quota) under a retry key, so that none
--- arrives twice. Files are marks until they can be fetched (README). Only chats
--- with one person: groups and rooms are left alone.
+-- arrives twice. A file is fetched for two seconds while its push waits, then by
+-- poll(). Only chats with one person: groups and rooms are left alone.
 local http, json, kv, crypto = require "http", require "json", require "kv", require "crypto"
 local utf8, time = require "utf8", require "time"
-local shared = require "lib.channels"
+local shared, media, files = require "lib.channels", require "lib.media", require "channels.line.files"
 
 local given, tab, words, setting = shared.given, shared.tab, shared.words, shared.setting
 
@@ -31,7 +31,8 @@ local M = {
       "不填则为 https://api.line.me；经代理时填写", "Empty means https://api.line.me; for a proxy"),
   },
   capabilities = {
-    text = TEXT_CHARS, kinds = { "text", "location", "card" }, buttons = 10, files = false, rate = 100, at_once = 8,
+    text = TEXT_CHARS, kinds = { "text", "image", "location", "card" }, image = "1MB", buttons = 10, rate = 100,
+    at_once = 8,
   },
 }
 
@@ -47,11 +48,11 @@ end
 -- --- in ------------------------------------------------------------------------
 
 local function text(...) return { kind = "text", text = words(...) } end
-local function mark(word) return function(m) return text(word, m.fileName) end end
 
 local kinds = {
   text = function(m) return text(m.text) end,
-  image = mark "[图片]", video = mark "[视频]", audio = mark "[语音]", file = mark "[文件]",
+  image = files.bearing "image", video = files.bearing "video", audio = files.bearing "audio",
+  file = files.bearing "file",
   sticker = function(m) return text("[表情]", m.text or tab(m.keywords)[1]) end,
   location = function(m)
     local lat, lng = tonumber(m.latitude), tonumber(m.longitude)
@@ -96,8 +97,10 @@ local function take(e, ctx)
   if m.text == "" then m.text = "[空消息]" end
   local id = given(e.webhookEventId) and e.webhookEventId or tab(e.message).id
   m.dedupe, m.from, m.name = given(id) and id or nil, from, e.type ~= "unfollow" and name_of(from, config) or nil
-  local taken, ok = shared.hand_over(ctx, m)
-  if ok and not ok.duplicate and given(e.replyToken) then
+  local taken, ok
+  if m.media then taken = media.take(ctx, m, files.fetch) else taken, ok = shared.hand_over(ctx, m) end
+  local anew = m.media and taken and tab(e.deliveryContext).isRedelivery ~= true or ok and not ok.duplicate
+  if anew and given(e.replyToken) then
     kv.set("reply:" .. ctx.channel.id .. ":" .. from, { token = e.replyToken, at = time.now() }, "10m")
   end
   return taken
@@ -112,6 +115,8 @@ function M.receive(req, ctx)
   for _, e in ipairs(tab(push.events)) do all = take(tab(e), ctx) and all end
   return all and 200 or 503, ""
 end
+
+function M.poll(ctx) return media.late(ctx, files.fetch) end
 
 -- --- out -----------------------------------------------------------------------
 
@@ -142,7 +147,9 @@ local function card_messages(card)
   return list
 end
 
+-- What LINE is sent for an item; nil, if it cannot show that, and why.
 local function messages_of(item)
+  if item.file then return files.messages(item, texts) end
   if item.kind == "text" then return texts(item.text) end
   if item.kind == "card" then return card_messages(item.card) end
   if item.kind == "location" then
@@ -208,10 +215,9 @@ local function reply(item, list, ctx)
 end
 
 function M.send(item, ctx)
-  local list = messages_of(item)
-  if not list then return shared.no_files(item) end
-  if not ctx.config.access_token then return { failed = "config",
-    why = "没有填写 access token / there is no access token" } end
+  local list, unfit = messages_of(item)
+  if not list then return unfit or shared.no_files(item) end
+  if not ctx.config.access_token then return { failed = "config", why = "没有填写 access token / no access token" } end
   if #list > MESSAGES then return { failed = "too_large", why = "内容太长 / the text is too long" } end
   local done = reply(item, list, ctx)
   if done then return done end

@@ -153,8 +153,8 @@ describe("channel line, out", { only = "none" }, function()
       assert.equal(5, pushes { fails = "timeout", times = 1 }.retry)
     end)
 
-    it("as files are not there yet, and say so", function()
-      item.kind, item.file = "image", "f_1"
+    it("are dead at once while there is no token, or of a kind nobody knows", function()
+      item.kind = "sticker"
       assert.equal("unsupported", adapter.send(item, ctx).failed)
       item.kind, ctx.config.access_token = "text", nil
       assert.equal("config", adapter.send(item, ctx).failed)

@@ -2,10 +2,11 @@
 --
 -- Who writes to the app directly is a visitor of that chat; who mentions it in a
 -- channel is one of that thread, and is answered there. Buttons come as
--- interactions, to the same address. Files are marks with their link.
+-- interactions, to the same address. A file is fetched for two seconds while its
+-- push waits, then by poll().
 local http, json, kv, crypto = require "http", require "json", require "kv", require "crypto"
 local utf8, time, url = require "utf8", require "time", require "url"
-local shared = require "lib.channels"
+local shared, media, files = require "lib.channels", require "lib.media", require "channels.slack.files"
 
 local given, tab, words, setting = shared.given, shared.tab, shared.words, shared.setting
 
@@ -26,7 +27,8 @@ local M = {
       "不填则为 https://slack.com/api；经代理时填写", "Empty means https://slack.com/api; for a proxy"),
   },
   capabilities = {
-    text = TEXT_CHARS, kinds = { "text", "card" }, buttons = 10, files = false, rate = 20, at_once = 4,
+    text = TEXT_CHARS, kinds = { "text", "image", "file", "audio", "video", "card" }, buttons = 10, rate = 20,
+    at_once = 4,
   },
 }
 
@@ -65,18 +67,6 @@ local function plain(text, bot)
   return (text:gsub("&lt;", "<"):gsub("&gt;", ">"):gsub("&amp;", "&"):gsub("^%s+", ""):gsub("%s+$", ""))
 end
 
-local MARKS = { image = "[图片]", video = "[视频]", audio = "[语音]" }
-
-local function text_of(event, bot)
-  local parts = { plain(event.text, bot) }
-  for _, f in ipairs(tab(event.files)) do
-    f = tab(f)
-    parts[#parts + 1] = words(MARKS[words(f.mimetype):match "^%a+"] or "[文件]", f.name, f.permalink)
-  end
-  local all = table.concat(parts, "\n"):gsub("^\n", "")
-  return all ~= "" and all or "[空消息]"
-end
-
 -- The name of who writes, if Slack tells it soon: only somebody new needs it.
 local function profile_of(user, ctx)
   if not ctx.config.bot_token then return nil end
@@ -88,14 +78,28 @@ local function profile_of(user, ctx)
   end)
 end
 
--- Answers its status. What Slack shall not say again is 200.
-local function deliver(dedupe, from, user, text, ctx)
-  local known = tab(profile_of(user, ctx))
+-- Answers its status. What Slack shall not say again is 200. list: files.
+local function deliver(dedupe, from, user, text, ctx, list)
+  local known, all = tab(profile_of(user, ctx)), true
   local name, email = given(known.name) and known.name or nil, given(known.email) and known.email or nil
-  local m = { dedupe = dedupe, from = from, kind = "text", text = text, name = name,
-    profile = email and { email = email } or nil }
-  return shared.hand_over(ctx, m) and 200 or 503, ""
+  local function hand(m, n)
+    m.dedupe, m.from, m.name = n and dedupe .. ":" .. n or dedupe, from, name
+    m.profile = email and { email = email } or nil
+    local taken
+    if m.media then taken = media.take(ctx, m, files.fetch) else taken = shared.hand_over(ctx, m) end
+    all = taken and all
+  end
+  list = tab(list)
+  if #list == 0 then hand { kind = "text", text = given(text) and text or "[空消息]" } end
+  for i, f in ipairs(list) do
+    local m = files.message_of(tab(f))
+    m.text = i == 1 and given(text) and text or nil
+    hand(m, i > 1 and i or nil)
+  end
+  return all and 200 or 503, ""
 end
+
+M.poll = files.late
 
 local SAID = { file_share = true, thread_broadcast = true, me_message = true }
 
@@ -113,7 +117,7 @@ local function take_event(push, ctx)
   else
     from = e.channel .. ":" .. (thread or e.ts)
   end
-  return deliver(push.event_id, from, e.user, text_of(e, tab(tab(push.authorizations)[1]).user_id), ctx)
+  return deliver(push.event_id, from, e.user, plain(e.text, tab(tab(push.authorizations)[1]).user_id), ctx, e.files)
 end
 
 -- The press of a button of ours says its value.
@@ -190,21 +194,31 @@ local function sentence(answer)
   return ("%s (%s)"):format(what, words(code, answer.needed))
 end
 
-function M.send(item, ctx)
-  local body = message_of(item)
-  if not body then return shared.no_files(item) end
-  if not ctx.config.bot_token then return { failed = "config", why = "没有填写 Bot Token / there is no bot token" } end
-  local channel, thread = item.to:match "^([^:]+):(.+)$"
-  body.channel, body.mrkdwn = channel or item.to, false
-  body.thread_ts = thread or kv.get("thread:" .. ctx.channel.id .. ":" .. item.to)
-  local answer, why, res = call(ctx.config, "chat.postMessage", { json = body })
+-- nil when it went well.
+local function trouble_of(answer, why, res)
   if not answer then return { retry = 5, why = why } end
-  if answer.ok then return { sent = given(answer.ts) and answer.ts or item.id } end
+  if answer.ok then return nil end
   local code = words(answer.error)
   if res.status == 429 or res.status >= 500 or RETRY[code] then
     return { retry = tonumber(res.headers["retry-after"]) or 5, why = sentence(answer) }
   end
   return { failed = FAILED[code] or "refused", why = sentence(answer) }
+end
+
+function M.send(item, ctx)
+  local config, body = ctx.config, not item.file and message_of(item) or {}
+  if not item.file and not body.text then return shared.no_files(item) end
+  if not config.bot_token then return { failed = "config", why = "没有填写 Bot Token / there is no bot token" } end
+  local channel, thread = item.to:match "^([^:]+):(.+)$"
+  channel = channel or item.to
+  thread = thread or kv.get("thread:" .. ctx.channel.id .. ":" .. item.to)
+  if item.file then
+    local text = given(item.text) and escaped(item.text) or nil
+    return files.send(call, http.post, config, item, { channel = channel, thread = thread, text = text }, trouble_of)
+  end
+  body.channel, body.mrkdwn, body.thread_ts = channel, false, thread
+  local answer, why, res = call(config, "chat.postMessage", { json = body })
+  return trouble_of(answer, why, res) or { sent = given(answer.ts) and answer.ts or item.id }
 end
 
 -- --- check -----------------------------------------------------------------------

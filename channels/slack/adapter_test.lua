@@ -136,15 +136,6 @@ describe("channel slack", { only = "none" }, function()
       assert.equal("@U2", text_of "<@U2>")
     end)
 
-    it("with files say so", function()
-      known()
-      assert.equal("看\n[图片] a.png https://x.slack.com/f/1", text_of("看", { subtype = "file_share",
-        files = { { name = "a.png", mimetype = "image/png", permalink = "https://x.slack.com/f/1" } } }))
-      assert.equal("[文件] a.pdf\n[语音] b.m4a", text_of("", { subtype = "file_share",
-        files = { { name = "a.pdf", mimetype = "application/pdf" }, { name = "b.m4a", mimetype = "audio/mp4" } } }))
-      assert.equal("[空消息]", text_of "")
-    end)
-
     it("of bots, changes and others are left alone", function()
       event { text = "x", bot_id = "B1" }
       event { text = "x", subtype = "message_changed" }

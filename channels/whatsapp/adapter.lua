@@ -2,11 +2,11 @@
 --
 -- A push may hold many messages and statuses: it is answered 200 when all of
 -- them are on disk; else Meta pushes it again, and what is known changes
--- nothing. Files are marks until they can be fetched (README).
+-- nothing. A file is fetched for two seconds meanwhile, then by poll().
 local http, json, crypto = require "http", require "json", require "crypto"
 local log, utf8 = require "log", require "utf8"
-local shared, messages = require "lib.channels", require "channels.whatsapp.messages"
-local errors = require "channels.whatsapp.errors"
+local shared, media, messages = require "lib.channels", require "lib.media", require "channels.whatsapp.messages"
+local errors, files = require "channels.whatsapp.errors", require "channels.whatsapp.files"
 
 local given, tab, setting = shared.given, shared.tab, shared.setting
 
@@ -31,10 +31,31 @@ local M = {
       "不填则为 https://graph.facebook.com；经代理时填写", "Empty means https://graph.facebook.com; for a proxy"),
   },
   capabilities = {
-    text = TEXT_CHARS, kinds = { "text", "location", "card" }, buttons = 10, files = false,
+    text = TEXT_CHARS, kinds = { "text", "image", "file", "audio", "video", "location", "card" }, buttons = 10,
+    image = "100MB", file = "100MB", audio = "100MB", video = "100MB",
     receipts = { "delivered", "read", "failed" }, reply_window = "24h", rate = 80, at_once = 8,
   },
 }
+
+-- --- calls -------------------------------------------------------------------
+
+local function root(config)
+  return shared.base(config, API) .. "/" .. (given(config.version) and config.version or VERSION) .. "/"
+end
+
+-- The answer, why there is none, and the HTTP answer.
+local function request(config, method, path, body, timeout)
+  local res, code, why = http.request { root(config) .. path, method = method, json = body,
+    auth = { bearer = config.access_token }, timeout = timeout or "15s" }
+  local answer, trouble = shared.answer_of(res, code, why)
+  return answer, trouble, res
+end
+
+local function call(config, method, path, body)
+  return request(config, method, config.phone_number_id .. path, body)
+end
+
+local fetch = files.fetcher(function(config, id, timeout) return request(config, "GET", id, nil, timeout) end)
 
 -- --- in ----------------------------------------------------------------------
 
@@ -54,7 +75,10 @@ local function take(value, ctx)
   local names, all = messages.names_of(value), true
   for _, m in ipairs(tab(value.messages)) do
     local out = messages.message_of(tab(m), names)
-    if out then all = shared.hand_over(ctx, out) and all end
+    local taken = true
+    if out and out.media then taken = media.take(ctx, out, fetch)
+    elseif out then taken = shared.hand_over(ctx, out) end
+    all = taken and all
   end
   for _, s in ipairs(tab(value.statuses)) do all = take_status(tab(s), ctx) and all end
   return all
@@ -84,16 +108,9 @@ function M.receive(req, ctx)
   return all and 200 or 503, ""
 end
 
--- --- out -----------------------------------------------------------------------
+function M.poll(ctx) return media.late(ctx, fetch) end
 
-local function call(config, method, path, body)
-  local base = shared.base(config, API)
-  local version = given(config.version) and config.version or VERSION
-  local res, code, why = http.request { ("%s/%s/%s%s"):format(base, version, config.phone_number_id, path),
-    method = method, json = body, auth = { bearer = config.access_token }, timeout = "15s" }
-  local answer, trouble = shared.answer_of(res, code, why)
-  return answer, trouble, res
-end
+-- --- out -----------------------------------------------------------------------
 
 -- nil when it went well.
 local function trouble_of(answer, why, res)
@@ -139,7 +156,9 @@ local function card_messages(card)
   return list
 end
 
+-- What WhatsApp is sent for an item; nil, if it cannot show that, and why.
 local function messages_of(item)
+  if item.file then return files.messages(item, texts) end
   if item.kind == "text" then return texts(item.text) end
   if item.kind == "card" then return card_messages(item.card) end
   if item.kind == "location" then
@@ -149,14 +168,25 @@ local function messages_of(item)
 end
 
 function M.send(item, ctx)
-  local list = messages_of(item)
-  if not list then return shared.no_files(item) end
-  if not ctx.config.access_token then return { failed = "config", why = "没有填写访问令牌 / there is no access token" } end
-  return shared.send_all(item, list, function(body)
+  local config, list, unfit = ctx.config, messages_of(item)
+  if not list then return unfit or shared.no_files(item) end
+  if not config.access_token then return { failed = "config", why = "没有填写访问令牌 / there is no access token" } end
+  return shared.send_all(item, list, function(one)
+    local body, unready
+    if one.file then
+      body, unready = files.ready(config, one, root(config) .. config.phone_number_id .. "/media", trouble_of)
+    else
+      body = one
+    end
+    if not body then return unready end
     body.messaging_product, body.recipient_type = "whatsapp", "individual"
     body[item.to:find "^%d+$" and "to" or "recipient"] = item.to
-    local answer, why, res = call(ctx.config, "POST", "/messages", body)
+    local answer, why, res = call(config, "POST", "/messages", body)
     local trouble = trouble_of(answer, why, res)
+    if trouble and one.file and trouble.failed == "refused" and item.attempt == 1 then
+      files.forget(config, one) -- its id may be over: once more, with a new one
+      return { retry = 1, why = trouble.why }
+    end
     if trouble then return trouble end
     return nil, tab(tab(answer.messages)[1]).id
   end)

@@ -1,17 +1,16 @@
--- What a push means: messages for the house. Files are marks until they can be
--- fetched.
-local shared = require "lib.channels"
+-- What a push means: messages for the house.
+local shared, files = require "lib.channels", require "channels.whatsapp.files"
 
 local given, tab, words = shared.given, shared.tab, shared.words
 
 local M = {}
 
 local function text(...) return { kind = "text", text = words(...) } end
-local function file(mark) return function(x) return text(mark, x.filename, x.caption) end end
 
 local kinds = {
   text = function(x) return text(x.body) end,
-  image = file "[图片]", video = file "[视频]", audio = file "[语音]", document = file "[文件]", sticker = file "[表情]",
+  image = files.bearing "image", video = files.bearing "video", audio = files.bearing "audio",
+  document = files.bearing "file", sticker = files.bearing "image",
   button = function(x) return text(x.text or x.payload) end,
   reaction = function(x) return given(x.emoji) and text("[回应]", x.emoji) or nil end,
   system = function(x) return text("[系统]", x.body) end,

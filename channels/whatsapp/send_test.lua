@@ -113,8 +113,8 @@ describe("channel whatsapp, out", { only = "none" }, function()
       assert.equal(90, adapter.send(item, ctx).retry)
     end)
 
-    it("as files are not there yet, and say so", function()
-      item.kind, item.file = "image", "f_1"
+    it("are dead at once while there is no token, or of a kind nobody knows", function()
+      item.kind = "sticker"
       assert.equal("unsupported", adapter.send(item, ctx).failed)
       item.kind, ctx.config.access_token = "text", nil
       assert.equal("config", adapter.send(item, ctx).failed)

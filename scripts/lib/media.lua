@@ -30,7 +30,8 @@ end
 
 -- False if the house can take it later only.
 local function deliver(ctx, m, file, code, why)
-  local out = { dedupe = m.dedupe, from = m.from, name = m.name, kind = m.kind, text = m.text, file = file }
+  local out = { dedupe = m.dedupe, from = m.from, name = m.name, profile = m.profile, kind = m.kind, text = m.text,
+    file = file }
   local ok
   if file then
     ok, code, why = ctx.deliver(out)
@@ -40,8 +41,8 @@ local function deliver(ctx, m, file, code, why)
   return shared.hand_over(ctx, out)
 end
 
--- Hands over a message that bears a file. m: { dedupe, from, name, kind, text,
--- link, name_of_file, media }, media being what fetch(ctx, media, timeout) needs
+-- Hands over a message that bears a file. m: { dedupe, from, name, profile, kind,
+-- text, link, name_of_file, media }, media being what fetch(ctx, media, timeout) needs
 -- (data: it may be kept); fetch gives a File, or nil, code, why. False if the
 -- platform shall push it again. What cannot be fetched now waits for M.late.
 function M.take(ctx, m, fetch, timeout)

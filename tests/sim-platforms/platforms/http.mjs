@@ -36,7 +36,7 @@ class Http extends Platform {
   }
   async #file_of(data, form) {
     if (form) return form.data ? this.keep_file(form.name, form.type, form.data) : null;
-    const res = await fetch(data.file.url);
+    const res = await fetch(this.settings.reach?.(data.file.url) ?? data.file.url);
     return res.ok ? this.keep_file(data.file.name, res.headers.get('content-type'), Buffer.from(await res.arrayBuffer())) : null;
   }
   async #take(c) {

@@ -2,7 +2,8 @@
 // Slack, from Slack's side: events under v0 signatures with three tries, button
 // presses as forms, chat.postMessage with ok:false in a 200 and Retry-After.
 import { hmac } from '../lib/crypto.mjs';
-import { Platform, hex, json, parse, text } from '../lib/platform.mjs';
+import { png } from '../lib/media.mjs';
+import { Platform, hex, json, multipart, parse, text } from '../lib/platform.mjs';
 
 const no = (error, more = {}) => json({ ok: false, error, ...more });
 
@@ -17,11 +18,13 @@ class Slack extends Platform {
     on('files.getUploadURLExternal', (a) => {
       if (!a.filename || !Number(a.length)) return no('invalid_arguments');
       const id = this.keep_file(a.filename, 'application/octet-stream', Buffer.alloc(0));
+      Object.assign(this.media.get(id), { want: Number(a.length), shared: [] });
       return json({ ok: true, upload_url: `${this.url}/upload/${id}`, file_id: id });
     });
     on('files.completeUploadExternal', (a) => this.#complete(a));
-    this.on_call('POST', /^\/upload\/(\w+)$/, (c) => ((this.media.get(c.part[0]).data = c.body), text('OK - ' + c.body.length)));
-    this.on_call('GET', /^\/files\/(\w+)$/, (c) => (this.state_of(bearer(c)) === 'good' && this.media.has(c.part[0]) ? { status: 200, headers: { 'content-type': this.media.get(c.part[0]).type }, body: this.media.get(c.part[0]).data } : { status: 302, headers: { location: 'https://slack.com/' }, body: '' }));
+    on('files.info', (a) => (this.media.has(a.file) ? json({ ok: true, file: { id: a.file, ims: this.media.get(a.file).shared ?? [], channels: [], groups: [] } }) : no('file_not_found')));
+    this.on_call('POST', /^\/upload\/(\w+)$/, (c) => this.#bytes(c));
+    this.on_call('GET', /^\/files\/(\w+)$/, (c) => this.#file(c));
   }
   get config() {
     const s = this.settings;
@@ -51,11 +54,33 @@ class Slack extends Platform {
     this.show(user.id, { kind: a.blocks ? 'blocks' : 'text', text: plain, id: ts, channel: a.channel, thread: a.thread_ts, buttons: a.blocks?.flatMap((b) => b.elements ?? []) });
     return json({ ok: true, channel: a.channel, ts, message: { text: a.text, ts } });
   }
+  /** To an address that only who asked for it knows; raw, or as a form. */
+  #bytes(c) {
+    const m = this.media.get(c.part[0]);
+    const data = /^multipart/.test(c.headers['content-type'] ?? '') ? multipart(c)?.data : c.body;
+    if (!m || data?.length !== m.want) return (this.refuse('not what was announced', `${data?.length} ${m?.want}`), text('failed', 400));
+    this.count.uploads = (this.count.uploads ?? 0) + 1;
+    m.data = data;
+    return text('OK - ' + data.length);
+  }
+  /** Who has no right to it is sent to a page to sign in at, in a 200. */
+  #file(c) {
+    if (this.faults.media > 0 && this.faults.media--) return text('try later', 503);
+    const m = this.media.get(c.part[0]);
+    if (this.state_of(bearer(c)) !== 'good') return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body: '<!DOCTYPE html><html><title>Slack</title>Sign in</html>' };
+    return m ? { status: 200, headers: { 'content-type': m.type }, body: m.data } : { status: 404, known: true };
+  }
   #complete(a) {
+    const planned = this.planned_error();
+    if (planned !== undefined) return (this.refuse(planned, 'planned'), no(planned));
     const files = typeof a.files === 'string' ? parse(a.files) : a.files;
     const user = [...this.customers.values()].find((c) => c.channel === a.channel_id);
-    if (!files?.every((f) => this.media.has(f.id))) return no('file_not_found');
-    for (const f of files) this.show(user?.id ?? a.channel_id, { kind: 'file', text: `[file] ${this.media.get(f.id).name}`, id: f.id });
+    if (!user) return (this.refuse('channel_not_found', a.channel_id), no('channel_not_found'));
+    if (!files?.length || !files.every((f) => this.media.get(f.id)?.data.length && !this.media.get(f.id).shared.length)) return (this.refuse('file_not_found', JSON.stringify(files)), no('file_not_found'));
+    for (const f of files) {
+      this.media.get(f.id).shared.push(a.channel_id);
+      this.show(user.id, { kind: 'file', text: a.initial_comment ?? `[file] ${this.media.get(f.id).name}`, id: f.id, file: f.id, thread: a.thread_ts });
+    }
     return json({ ok: true, files });
   }
   #ts() {
@@ -82,9 +107,10 @@ class Slack extends Platform {
     }
     const event = { type: m.chat ? 'app_mention' : 'message', channel: m.chat ?? c.channel, channel_type: m.chat ? undefined : 'im', user, ts: this.#ts(), text: m.text ?? '', ...(m.thread ? { thread_ts: m.thread } : {}) };
     if (m.chat) (c.threads ??= new Set()).add(m.chat);
-    if (m.type === 'image' || m.type === 'file') {
-      const id = this.keep_file(m.name ?? 'file.png', m.mime ?? 'image/png', m.data ?? Buffer.from('89504e47', 'hex'));
-      Object.assign(event, { subtype: 'file_share', files: [{ id, name: m.name ?? 'file.png', mimetype: m.mime ?? 'image/png', size: this.media.get(id).data.length, url_private: `${this.url}/files/${id}`, permalink: `${this.url}/files/${id}` }] });
+    if (['image', 'file', 'audio', 'video'].includes(m.type)) {
+      const data = m.data ?? png();
+      const id = m.gone ? hex(16) : this.keep_file(m.name ?? 'file.png', m.mime ?? 'image/png', data);
+      Object.assign(event, { subtype: 'file_share', files: [{ id, name: m.name ?? 'file.png', mimetype: m.mime ?? 'image/png', mode: 'hosted', size: data.length, url_private: `${this.url}/files/${id}`, permalink: `${this.url}/files/${id}` }] });
     } else if (m.type !== 'text') throw new Error(`slack: nobody can send ${m.type}`);
     const id = 'Ev' + hex(6).toUpperCase();
     return this.#post(JSON.stringify({ token: 'x', team_id: 'T1', api_app_id: 'A1', type: 'event_callback', event_id: id, event_time: this.now_s(), authorizations: [{ user_id: 'UBOT', is_bot: true }], event }), 'application/json', id);

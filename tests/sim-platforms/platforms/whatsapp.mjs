@@ -2,9 +2,12 @@
 // WhatsApp's Cloud API, from Meta's side: webhooks under X-Hub-Signature-256 with
 // non-ASCII escaped, statuses, 24 h, media by id and a short-lived address.
 import { hmac } from '../lib/crypto.mjs';
+import { misfit, png } from '../lib/media.mjs';
 import { Platform, hex, json, multipart, parse } from '../lib/platform.mjs';
 
 const DAY = 24 * 3600_000;
+/** What may be sent as what: MB, and what is in it. */
+const RULES = { image: [5, 'image/jpeg', 'image/png'], audio: [16, 'audio/ogg', 'audio/mpeg', 'audio/amr', 'video/mp4'], video: [16, 'video/mp4'], document: [100], sticker: [0.5, 'image/webp'] };
 const TEXTS = { 190: 'Error validating access token', 100: 'Invalid parameter', 131047: 'Re-engagement message', 131026: 'Message undeliverable', 130429: 'Rate limit hit', 131056: 'Pair rate limit hit', 131051: 'Unsupported message type' };
 const no = (status, code, detail) => json({ error: { message: `(#${code}) ${TEXTS[code] ?? 'error'}`, type: 'OAuthException', code, error_data: { messaging_product: 'whatsapp', details: detail ?? TEXTS[code] }, fbtrace_id: hex(6) } }, status);
 const escaped = (value) => JSON.stringify(value).replace(/[^\x20-\x7e]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
@@ -29,6 +32,7 @@ class WhatsApp extends Platform {
   }
   #get(c) {
     const m = this.media.get(c.part[0]);
+    if (m && this.faults.media > 0 && this.faults.media--) return no(500, 131000);
     if (m) return json({ messaging_product: 'whatsapp', id: m.id, mime_type: m.type, file_size: m.data.length, url: `${this.url}/lookaside/${m.id}` });
     if (c.part[0] === this.settings.phone_number_id) return json({ id: c.part[0], display_phone_number: '+1 555-0001', verified_name: 'Shop' });
     return no(400, 100);
@@ -40,7 +44,9 @@ class WhatsApp extends Platform {
   #upload(c) {
     const f = multipart(c);
     if (f?.field !== 'file' || f.fields.messaging_product !== 'whatsapp') return no(400, 100, 'file, messaging_product');
-    return json({ id: this.keep_file(f.name, f.fields.type ?? f.type, f.data) });
+    if (!f.fields.type) return no(400, 100, 'type');
+    this.count.uploads = (this.count.uploads ?? 0) + 1;
+    return json({ id: this.keep_file(f.name, f.fields.type, f.data) });
   }
   #messages(c) {
     const b = parse(c.body) ?? {};
@@ -57,13 +63,13 @@ class WhatsApp extends Platform {
     const id = 'wamid.' + hex(16);
     if (!customer) return refuse(400, 131026);
     if (this.now() - customer.heard_at > DAY) return refuse(400, 131047);
-    this.show(customer.id, { kind: b.type, text: this.#text(b.type ?? 'text', o), id });
+    this.show(customer.id, { kind: b.type, text: this.#text(b.type ?? 'text', o), id, file: o.id });
     if (this.settings.receipts) for (const status of ['sent', 'delivered']) this.tells(id, customer.id, status);
     return json({ messaging_product: 'whatsapp', contacts: [{ input: b.to, wa_id: customer.id }], messages: [{ id }] });
   }
   #bad(type, o) {
     if (type === 'text') return !o.body ? 'text.body is required' : o.body.length > 4096 ? 'text.body is too long' : '';
-    if (['image', 'audio', 'video', 'document', 'sticker'].includes(type)) return this.media.has(o.id) || o.link ? '' : 'id is unknown';
+    if (['image', 'audio', 'video', 'document', 'sticker'].includes(type)) return o.link ? '' : !this.media.has(o.id) ? 'id is unknown' : misfit(this.media.get(o.id).data, RULES[type]) ? `this is no ${type}` : '';
     if (type === 'location') return Number.isFinite(o.latitude) && Number.isFinite(o.longitude) ? '' : 'latitude';
     if (type !== 'interactive') return type === 'template' || type === 'contacts' || type === 'reaction' ? '' : 'type';
     const list = o.type === 'button' ? o.action.buttons?.map((x) => x.reply) : o.action.sections?.flatMap((s) => s.rows);
@@ -89,9 +95,9 @@ class WhatsApp extends Platform {
     const c = this.heard(user, name);
     const m = typeof message === 'string' ? { type: 'text', text: message } : message;
     const id = 'wamid.' + hex(16);
-    const file = (mime) => ({ id: this.keep_file(m.name ?? 'file.bin', m.mime ?? mime, m.data ?? Buffer.from('89504e47', 'hex')), mime_type: m.mime ?? mime, caption: m.text, filename: m.name });
+    const file = (mime) => ({ id: m.gone ? hex(16) : this.keep_file(m.name ?? 'file.bin', m.mime ?? mime, m.data ?? png()), mime_type: m.mime ?? mime, caption: m.text, filename: m.name });
     const type = { file: 'document', voice: 'audio', press: 'interactive' }[m.type] ?? m.type;
-    const body = { text: () => ({ body: m.text }), image: () => file('image/jpeg'), document: () => file('application/pdf'), audio: () => file('audio/ogg'), location: () => ({ latitude: m.lat, longitude: m.lng, name: m.label }), interactive: () => ({ type: 'button_reply', button_reply: { id: m.data, title: m.text } }) }[type];
+    const body = { text: () => ({ body: m.text }), image: () => file('image/jpeg'), document: () => file('application/pdf'), audio: () => file('audio/ogg'), video: () => file('video/mp4'), location: () => ({ latitude: m.lat, longitude: m.lng, name: m.label }), interactive: () => ({ type: 'button_reply', button_reply: { id: m.data, title: m.text } }) }[type];
     if (!body) throw new Error(`whatsapp: nobody can send ${m.type}`);
     return this.#post({ contacts: [{ wa_id: user, profile: { name: c.name } }], messages: [{ from: user, id, timestamp: String(this.now_s()), type, [type]: body() }] }, id);
   }

@@ -3,6 +3,7 @@
 // and for how long. What our adapters do is told in media.test.mjs.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import { createServer } from 'node:http';
 import { after, test } from 'node:test';
 import { amr, mp4, ogg, pdf, png } from '../lib/media.mjs';
 import { start } from '../lib/load.mjs';
@@ -149,4 +150,54 @@ test('telegram: files by size and by what is in them, and again by their id', as
   assert.match((await ask('getFile', { file_id: big })).description, /too big/);
   s.faults.media = 1;
   assert.equal((await ask('getFile', { file_id: id })).error_code, 502);
+});
+
+test('whatsapp: files with the token only, by what is in them', async () => {
+  const s = await sim('whatsapp', { receipts: false });
+  s.heard('861');
+  const bearer = (token = s.settings.access_token) => ({ authorization: 'Bearer ' + token });
+  const up = (data, token, fields = { messaging_product: 'whatsapp', type: 'image/png' }) => upload(s, '/v21.0/1/media', 'file', data, { headers: bearer(token), fields });
+  assert.deepEqual([(await up(png(), 'x')).error.code, (await up(png(), undefined, {})).error.code], [190, 100]);
+  const id = (await up(png())).id;
+  const send = (type, media) => fetch(`${s.url}/v21.0/${s.settings.phone_number_id}/messages`, { method: 'POST', headers: { ...bearer(), 'content-type': 'application/json' }, body: JSON.stringify({ messaging_product: 'whatsapp', to: '861', type, [type]: { id: media } }) }).then(async (r) => (await r.json()).error?.code);
+  assert.deepEqual([await send('image', id), await send('image', 'x'), await send('audio', id), await send('document', id)], [undefined, 100, 100, undefined]);
+  const url = JSON.parse((await get(s, `/v21.0/${id}`, bearer())).data).url;
+  assert.deepEqual((await get(s, new URL(url).pathname, bearer())).data, png());
+  assert.equal((await get(s, new URL(url).pathname, bearer('x'))).status, 401);
+  s.faults.media = 1;
+  assert.equal((await get(s, `/v21.0/${id}`, bearer())).status, 500);
+});
+
+test('slack: three steps, each once; a page to sign in at for who has no right', async () => {
+  const s = await sim('slack');
+  await s.says(undefined, 'hi').catch(() => {});
+  const call = (method, body) => fetch(`${s.url}/api/${method}`, { method: 'POST', headers: { authorization: 'Bearer ' + s.settings.bot_token, 'content-type': 'application/json' }, body: JSON.stringify(body) }).then((r) => r.json());
+  const data = png();
+  const a = await call('files.getUploadURLExternal', { filename: 'a.png', length: data.length });
+  const done = () => call('files.completeUploadExternal', { files: [{ id: a.file_id }], channel_id: [...s.customers.values()][0].channel });
+  assert.equal((await done()).error, 'file_not_found');
+  assert.equal((await fetch(a.upload_url, { method: 'POST', body: data.subarray(1) })).status, 400);
+  assert.equal((await fetch(a.upload_url, { method: 'POST', body: data })).status, 200);
+  assert.deepEqual([(await done()).ok, (await done()).error, s.shown.length], [true, 'file_not_found', 1]);
+  assert.equal((await call('files.info', { file: a.file_id })).file.ims.length, 1);
+  assert.deepEqual((await get(s, `/files/${a.file_id}`, { authorization: 'Bearer ' + s.settings.bot_token })).data, data);
+  assert.match((await get(s, `/files/${a.file_id}`)).data.toString(), /Sign in/);
+});
+
+test('line: content with the token only; a picture is fetched, and must be one', async () => {
+  const pictures = { '/good': png(), '/long': Buffer.concat([png(), Buffer.alloc(1 << 20)]), '/pdf': pdf() };
+  const shop = createServer((req, res) => res.end(pictures[req.url]));
+  await new Promise((ok) => shop.listen(0, '127.0.0.1', ok));
+  const s = await sim('line', { reach: (url) => url.replace('https://shop.example', `http://127.0.0.1:${shop.address().port}`) });
+  s.heard('U1');
+  const token = { authorization: 'Bearer ' + s.settings.access_token };
+  const id = s.keep_file('a.png', 'image/png', png());
+  assert.deepEqual((await get(s, `/v2/bot/message/${id}/content`, token)).data, png());
+  assert.equal((await get(s, `/v2/bot/message/${id}/content`)).status, 401);
+  assert.equal((await get(s, '/v2/bot/message/0/content', token)).status, 404);
+  const push = (url) => fetch(`${s.url}/v2/bot/message/push`, { method: 'POST', headers: { ...token, 'content-type': 'application/json' }, body: JSON.stringify({ to: 'U1', messages: [{ type: 'image', originalContentUrl: url, previewImageUrl: url }] }) }).then((r) => r.status);
+  assert.equal(await push('http://shop.example/good'), 400);
+  for (const path of Object.keys(pictures)) assert.equal(await push('https://shop.example' + path), 200);
+  assert.deepEqual(s.shown.map((m) => s.media.get(m.file)?.data.length), [png().length, undefined, undefined]);
+  shop.close();
 });

@@ -14,11 +14,17 @@ import { mp4, ogg, pdf, png } from '../lib/media.mjs';
 
 const LOOK_MS = 30_000;
 const MB = 1 << 20;
+/** Where the server is said to be; LINE fetches by https alone. */
+const PUBLIC = 'https://shop.example';
+const reach = (url) => url.replace(PUBLIC, server.url);
 /** What each takes from customers, as the simulator calls it; what agents' kinds
  * are shown as; nameless: kinds whose name the platform does not tell. */
 const PLATFORMS = {
-  http: { from: ['image', 'file', 'audio', 'video'], shows: { image: 'image', file: 'file', audio: 'audio', video: 'video' }, nameless: [], busy: 503 },
+  http: { from: ['image', 'file', 'audio', 'video'], shows: { image: 'image', file: 'file', audio: 'audio', video: 'video' }, nameless: [], busy: 503, given: { reach } },
   telegram: { from: ['image', 'file', 'voice', 'video'], shows: { image: 'photo', file: 'document', audio: 'voice', video: 'video' }, nameless: ['image'], busy: 502, once: true },
+  whatsapp: { from: ['image', 'file', 'voice', 'video'], shows: { image: 'image', file: 'document', audio: 'audio', video: 'video' }, nameless: ['image', 'audio', 'video'], busy: 131000, once: true },
+  slack: { from: ['image', 'file', 'audio', 'video'], shows: { image: 'file', file: 'file', audio: 'file', video: 'file' }, nameless: [], busy: 'internal_error' },
+  line: { from: ['image', 'file', 'video'], shows: { image: 'image' }, links: ['file'], nameless: ['image', 'video'], busy: 500, given: { reach } },
 };
 const NAMES = Object.keys(PLATFORMS);
 const KIND = { image: 'image', voice: 'audio', audio: 'audio', video: 'video', file: 'file' };
@@ -72,6 +78,7 @@ const answer = (one, body) => house.call('POST', `/api/v1/conversations/${one.ta
 const shown = (one, name, count) => until(`${name}: ${count} are shown (${JSON.stringify(one.sim.refused.slice(-2))})`, () => one.sim.shown.length >= count && one.sim.shown);
 
 before(async () => {
+  process.env.YUELAI_PUBLIC_URL = PUBLIC;
   server = await new Real().up();
   house = await new House(server.url).sign_in(EMAIL, PASSWORD);
   await Promise.all(NAMES.map(async (name) => {
@@ -111,6 +118,15 @@ test('what an agent sends is what the customer gets, byte by byte', async () => 
       const m = (await shown(one, name, count + 1)).at(-1);
       assert.equal(m.kind, type, name);
       same(one.sim.media.get(m.file)?.data, data, `${name}: ${kind}`);
+    }
+    for (const kind of p.links ?? []) {
+      const count = one.sim.shown.length;
+      const data = MADE[kind]();
+      await answer(one, { kind, file: await upload(`quote.${ENDING[kind]}`, MIME[kind], data) });
+      const m = (await shown(one, name, count + 1)).at(-1);
+      assert.equal(m.kind, 'text', name);
+      const res = await fetch(reach(/https:\S+/.exec(m.text)[0]));
+      same(Buffer.from(await res.arrayBuffer()), data, `${name}: ${kind} by its link`);
     }
   });
 });
@@ -154,6 +170,7 @@ test('30 MB, both ways: not one byte other, and never in memory', async () => {
   for (let i = 0; i < data.length; i += 4) data.writeUInt32LE(Math.imul(i, 2654435761) >>> 0, i);
   await upload('warm.bin', 'application/octet-stream', data.subarray(0, MB)); // what is made once
   const before_it = held();
+  await house.call('PATCH', '/api/v1/channels/' + one.channel.id, { config: { ...one.sim.config, files: 'upload' } });
   let most = 0;
   const watch = setInterval(() => (most = Math.max(most, held() - before_it)), 5);
   try {
