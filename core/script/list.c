@@ -103,12 +103,21 @@ static void write_limits(struct jsonw *w, const struct unit *u)
     jsonw_close(w, '}');
 }
 
+/* By the folder that it was found in. */
+static struct slice kind_of(struct slice name)
+{
+    return slice_starts(name, "flows/")      ? SLICE("flow")
+           : slice_starts(name, "channels/") ? SLICE("channel")
+           : slice_starts(name, "ai/tools/") ? SLICE("tool")
+           : slice_starts(name, "ai/")       ? SLICE("ai")
+                                             : SLICE("rule");
+}
+
 static void write_unit(struct jsonw *w, struct unit *u)
 {
-    bool flow = slice_starts(slice_of(u->name), "flows/");
     jsonw_open(w, '{');
     jsonw_put_text(w, "name", slice_of(u->name));
-    jsonw_put_text(w, "kind", flow ? SLICE("flow") : SLICE("rule"));
+    jsonw_put_text(w, "kind", kind_of(slice_of(u->name)));
     jsonw_put_text(w, "state", slice_of(unit_state_name(u->state)));
     write_versions(w, u);
     jsonw_put_int(w, "calls", meter_value(u->meters.calls));

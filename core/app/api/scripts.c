@@ -328,7 +328,9 @@ static const struct field rollback_in[] = {
     {0}};
 static const struct field script_out[] = {
     {.name = "name", .type = FIELD_TEXT},
-    {.name = "kind", .type = FIELD_TEXT},
+    {.name = "kind",
+     .type = FIELD_TEXT,
+     .choices = "rule|flow|channel|ai|tool"},
     {.name = "state",
      .type = FIELD_TEXT,
      .choices = "serving|last_good|broken|quarantined|failing|rolled_back|off"},

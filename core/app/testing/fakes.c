@@ -58,6 +58,10 @@ struct slice fakes_trouble(struct fakes *f)
 void fakes_give(struct fakes *f, struct script_ask *ask)
 {
     stage_moved(f->stage);
+    if (fakes_is_turn(ask)) {
+        fakes_turn_given(f, ask);
+        return;
+    }
     script_answer(f->stage->tester, ask); /* whichever it belongs to */
 }
 
@@ -288,6 +292,10 @@ static void take_model(struct fakes *f, struct script_ask *ask)
     }
     (void)json_parse(a, ask->data, NULL, &turn); /* the wing wrote it */
     arena_free(a);
+    if (!fake && fakes_is_turn(ask)) {
+        arena_free(ask->arena); /* the bot says nothing */
+        return;
+    }
     if (!fake) {
         fakes_fail(f,
                    kb ? "the knowledge base was asked, but has no answer "

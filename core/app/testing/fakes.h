@@ -73,6 +73,11 @@ void fakes_answer(struct fakes *f, struct script_ask *ask,
                   const struct json *answer);
 void fakes_give(struct fakes *f, struct script_ask *ask); /* takes */
 
+/* --- fakes_turn.c --- */
+void fakes_ask(void *stage, const struct turn *t); /* the desk's port */
+bool fakes_is_turn(const struct script_ask *ask);
+void fakes_turn_given(struct fakes *f, struct script_ask *ask); /* takes */
+
 /* --- fakes_http.c --- */
 void fake_http(struct fakes *f, struct script_ask *ask);
 void fake_stream(struct fakes *f, struct script_ask *ask,

@@ -6,7 +6,7 @@
  * a socket is kept for who sits there. Failure: after a crash the store's
  * ports answer ERR_CANCELLED through the loop, as the contract wants it.
  */
-#include "app/testing/people.h"
+#include "app/testing/fakes.h"
 #include "base/clock.h"
 
 /* Whose it was before it became ours for a while. */
@@ -186,6 +186,7 @@ struct desk_ports stage_ports(struct stage *st)
                                .wants = port_wants,
                                .patience = port_patience,
                                .strict = port_strict,
+                               .ask = fakes_ask,
                                .send = port_send,
                                .accept = port_accept,
                                .close = port_close,

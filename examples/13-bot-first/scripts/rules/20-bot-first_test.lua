@@ -4,13 +4,34 @@ describe("bot first", function()
   local anna
   before_each(function() anna = t.visitor { name = "Anna" } end)
   local function state() return t.conversation(anna).state end
-  -- There are no assistants in a test's house; the rule's choice is what counts.
+  -- No answer is made up: the bot says nothing, the rule's choice is what counts.
   local function is_bots() return t.conversation(anna).attributes.bot == "aftersales" end
 
   it("gives a new conversation to the bot", function()
     anna:says "退货要几天？"
     assert.is_true(is_bots())
     anna:sees_nothing() -- what the bot says is not the rule's
+    assert.equal("bot", state())
+  end)
+
+  it("lets the bot answer", function()
+    t.ai.says "七天。"
+    anna:says "退货要几天？"
+    anna:sees "七天。"
+    assert.contains("退货要几天", t.ai.calls()[1].turn.prompt)
+  end)
+
+  it("has people answer while it is down", function()
+    t.ai.fails "unavailable"
+    anna:says "退货要几天？"
+    assert.equal("queued", state())
+  end)
+
+  it("hands over when the provider says so", function()
+    t.ai.on(function(turn) return { text = "请稍候。", handover = "asked: " .. turn.prompt } end)
+    anna:says "我有点急"
+    anna:sees "请稍候。"
+    assert.equal("queued", state())
   end)
 
   for _, case in ipairs { { "我要转人工", "客户要求人工" }, { "你们是骗子", "客户情绪激动" },
