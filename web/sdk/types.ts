@@ -116,6 +116,9 @@ export interface Channel {
   type: string;
   enabled?: boolean;
   state?: string;
+  config?: Record<string, unknown>;
+  /** Of messages its platform shows; others arrive as text with a link. */
+  kinds?: string[];
 }
 
 export interface ScriptError {

@@ -99,3 +99,24 @@ export function serveMedia(f, req, res) {
   });
   res.end(file.bytes);
 }
+
+/** One upload in one request; f.uploading may hold it back, or refuse it. */
+export async function takeUpload(f, req, res) {
+  const parts = [];
+  try {
+    for await (const part of req) parts.push(part);
+  } catch {
+    return; // the browser gave it up
+  }
+  const body = Buffer.concat(parts);
+  const head = /name="file"; filename="([^"]*)"\r\nContent-Type: ([^\r]*)\r\n\r\n/.exec(body.toString('latin1'));
+  const from = head.index + head[0].length;
+  const bytes = body.subarray(from, body.indexOf('\r\n--', from));
+  const file = { ...plain(Buffer.from(head[1], 'latin1').toString(), head[2], bytes) };
+  f.orders.push('upload ' + file.name);
+  const refused = await f.uploading?.(file);
+  if (refused) return json(res, refused.status, { error: { code: refused.code, message: refused.message } });
+  f.files.set(file.id, file);
+  const { bytes: _, ...info } = file;
+  json(res, 201, info);
+}

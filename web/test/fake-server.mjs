@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { WebSocketServer } from 'ws';
 import { rest } from './fake-rest.mjs';
 import { serveFile } from './fake-files.mjs';
-import { linksOf, serveMedia } from './fake-media.mjs';
+import { linksOf, serveMedia, takeUpload } from './fake-media.mjs';
 import { OPENAI, script, WEB } from './fake-house.mjs';
 
 let lastId = 0;
@@ -65,6 +65,7 @@ export class Fake {
       const path = req.url.split('?')[0];
       this.requests.push(req.method + ' ' + req.url);
       if (/^\/api\/v1\/files\/\w+$/.test(path)) return linksOf(this, req, res);
+      if (path === '/api/v1/files' && req.method === 'POST') return void takeUpload(this, req, res);
       if (path.startsWith('/files/')) return serveMedia(this, req, res);
       if (path.startsWith('/api/v1/')) return rest(this, req, res);
       if (path === '/readyz') return res.writeHead(this.ready ? 200 : 503).end();
@@ -124,7 +125,7 @@ export class Fake {
     const pos = f.resume === undefined ? -1 : this.parse(f.resume);
     const w = {
       type: 'welcome', session: newId('s'), you: s.who, token: s.token, cursor: this.cursor(), recovered: pos >= 0,
-      heartbeat_ms: this.o.heartbeat_ms, server_at: Date.now(), limits: { text_bytes: 16384, file_bytes: 0, frames_per_s: 20 },
+      heartbeat_ms: this.o.heartbeat_ms, server_at: Date.now(), limits: { text_bytes: 16384, file_bytes: this.o.file_bytes ?? 0, frames_per_s: 20 },
     };
     const conv = s.role === 'visitor' && this.convOf(s.who.id);
     if (conv) w.conversation = { id: conv.id, state: conv.state, last_seq: conv.last_seq, queue: conv.state === 'queued' ? { position: 2, eta_ms: 120_000 } : undefined };
@@ -225,13 +226,18 @@ export class Fake {
     if (a.status === 'online' && !this.o.keepQueue) for (const c of this.convs.values()) if (c.state === 'queued') this.assign(c, a);
   }
 
+  infoOf(id) {
+    const { bytes: _, ...info } = this.files.get(id);
+    return info;
+  }
+
   /** Stores and delivers; returns the ack. */
   store(who, conv, f, socket) {
     const key = who.id + ' ' + f.ref;
     const known = f.ref && this.refs.get(key);
     if (known) return { ...known, duplicate: true };
     const list = this.messages.get(conv.id);
-    const m = { ...f.more, id: newId('m'), seq: ++conv.last_seq, kind: f.kind, text: f.text, file: f.file, sender: who, ref: f.ref, at: Date.now(), private: f.private, stream: f.stream };
+    const m = { ...f.more, id: newId('m'), seq: ++conv.last_seq, kind: f.kind, text: f.text, file: typeof f.file === 'string' ? this.infoOf(f.file) : f.file, sender: who, ref: f.ref, at: Date.now(), private: f.private, stream: f.stream };
     list.push(m);
     if (who.role === 'visitor' || f.stream) this.said.delete(conv.id); // over
     conv.updated_at = m.at;

@@ -14,6 +14,7 @@ import * as copilot from '../stores/copilot.ts';
 import * as inbox from '../stores/inbox.ts';
 import * as thread from '../stores/thread.ts';
 import { roomOf, type Room } from '../stores/window.ts';
+import { Attach, chosen, sendChosen } from './attach.tsx';
 import { now } from './clock.ts';
 import { Copilot } from './copilot.tsx';
 
@@ -36,6 +37,7 @@ function fillField(text: string): void {
 
 /** 重新编辑: the unsent words come back into the field. */
 export function editAgain(ref: string): void {
+  if (app.client?.outbox.of(thread.openId.value ?? '').find((x) => x.ref === ref)?.file) return app.client.outbox.retry(ref); // a file has no words to edit
   const item = app.client?.outbox.take(ref);
   if (!item) return;
   mode.value = item.private ? 'note' : 'reply';
@@ -126,14 +128,16 @@ export function ReplyBox({ c }: { c: Conversation }) {
       }
     }
     if (copilot.job.value?.state !== 'asked') copilot.cancel();
-    thread.send(text, note);
+    if (text.trim() !== '') thread.send(text, note);
+    sendChosen(c.id, mode.value);
     return true;
   };
   const sendAnyway = () => {
     begunAt.current = thread.line(c.id).top;
     const text = ask.value!.text;
     ask.value = null;
-    thread.send(text, false);
+    if (text.trim() !== '') thread.send(text, false);
+    sendChosen(c.id, 'reply');
     app.drafts.drop(key);
     fillField('');
   };
@@ -141,7 +145,7 @@ export function ReplyBox({ c }: { c: Conversation }) {
     if (e.key === 'Enter' && e.shiftKey && (e.ctrlKey || e.metaKey) && !closed) {
       e.preventDefault();
       const text = field.current!.value;
-      if (text.trim() && onSend(text)) {
+      if ((text.trim() || chosen(c.id, mode.value)) && onSend(text)) {
         app.drafts.drop(key);
         fillField('');
       }
@@ -180,7 +184,10 @@ export function ReplyBox({ c }: { c: Conversation }) {
           </button>
         </div>
       ) : (
+        <>
+        <Attach key={key} c={c} mode={mode.value} />
         <Composer
+          more={chosen(c.id, mode.value)}
           field={field}
           drafts={app.drafts}
           draftKey={key}
@@ -195,6 +202,7 @@ export function ReplyBox({ c }: { c: Conversation }) {
           onType={onType}
           onKey={onKey}
         />
+        </>
       )}
       {ask.value && (
         <Collision name={ask.value.name} onNo={() => (ask.value = null)} onYes={sendAnyway} />

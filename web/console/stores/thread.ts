@@ -5,7 +5,7 @@ import { computed, signal } from '@preact/signals';
 import { RestError } from '../../sdk/rest.ts';
 import type { Stream } from '../../sdk/streams.ts';
 import { Timeline } from '../../sdk/sync.ts';
-import type { Contact, Message, Page, StatusData } from '../../sdk/types.ts';
+import type { Contact, FileInfo, Message, Page, StatusData } from '../../sdk/types.ts';
 import { Reading } from '../../shared/presence/reading.ts';
 import * as app from './app.ts';
 import { onPage, onPlatform } from './delivery.ts';
@@ -226,6 +226,11 @@ export function send(text: string, note: boolean): void {
   sentTick.value++;
 }
 
+export function sendFile(id: string, info: FileInfo, kind: string, note: boolean): void {
+  app.client?.send({ conversation: id, kind, file: info.id, info, private: note || undefined });
+  sentTick.value++;
+}
+
 export async function close(): Promise<void> {
   const c = current.value;
   if (!c || c.state === 'closed') return;
@@ -306,7 +311,7 @@ app.whenClient(() => {
   c.on('acked', ({ item, ack }) => {
     const me = app.me.value!;
     const m: Message = {
-      id: ack.id, seq: ack.seq, at: ack.at, kind: item.kind, text: item.text, private: item.private, ref: item.ref,
+      id: ack.id, seq: ack.seq, at: ack.at, kind: item.kind, text: item.text, file: item.info, private: item.private, ref: item.ref,
       reply_to: item.reply_to, sender: { role: 'agent', id: me.id, name: me.name },
     };
     const l = lines.get(ack.conversation);

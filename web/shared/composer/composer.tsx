@@ -19,6 +19,8 @@ export interface ComposerProps {
   maxHeight?: number;
   modSends?: boolean;
   disabled?: boolean;
+  /** Something besides words is to be sent. */
+  more?: boolean;
   sendLabel: string;
   iconOnly?: boolean;
   /** Writes the outbox; the field is emptied in the same step. False: not now. */
@@ -83,7 +85,7 @@ export function Composer(p: ComposerProps) {
   const over = bytes > p.maxBytes;
   const send = () => {
     const text = el().value;
-    if (p.disabled || text.trim() === '' || byteLength(text) > p.maxBytes) return;
+    if (p.disabled || (text.trim() === '' && !p.more) || byteLength(text) > p.maxBytes) return;
     if (p.onSend(text) === false) return;
     p.drafts.drop(p.draftKey);
     show('');
@@ -133,7 +135,7 @@ export function Composer(p: ComposerProps) {
           class={'btn primary composer-send' + (p.iconOnly ? ' icon-only' : '')}
           aria-label={p.sendLabel}
           title={p.sendLabel}
-          disabled={p.disabled || bytes === 0 || over}
+          disabled={p.disabled || (bytes === 0 && !p.more) || over}
           onPointerDown={(e) => e.preventDefault() /* the keyboard stays */}
           onMouseDown={(e) => e.preventDefault()}
           onClick={send}
