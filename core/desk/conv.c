@@ -15,8 +15,6 @@
 #include "desk/outbox.h"
 #include "desk/turns.h"
 
-#define PREVIEW_BYTES 120
-
 /* --- the record ----------------------------------------------------------- */
 
 static void record_own(struct conversation *to, const struct conversation *from)
@@ -341,9 +339,9 @@ struct event *conv_tx_message(struct tx *tx, struct step *s, enum role role,
 
 /* --- what is on disk happens ---------------------------------------------- */
 
-static void count_message(struct conv *c, const struct event *ev,
-                          struct slice text)
+static void count_message(struct conv *c, const struct event *ev)
 {
+    char line[PREVIEW_BYTES];
     struct conversation *r = &c->rec;
     r->last_seq = ev->seq;
     r->last_at = ev->at;
@@ -365,12 +363,9 @@ static void count_message(struct conv *c, const struct event *ev,
             r->unread = 0;
         }
     }
-    if (text.len) {
-        size_t n = text.len < PREVIEW_BYTES ? text.len : PREVIEW_BYTES;
-        while (n < text.len && n > 0 && (text.at[n] & 0xc0) == 0x80) {
-            n--; /* not in the middle of a character */
-        }
-        text_own(&r->preview, (struct slice){text.at, n});
+    size_t n = preview_of(ev->body, line);
+    if (n) {
+        text_own(&r->preview, (struct slice){line, n});
     }
 }
 
@@ -378,7 +373,7 @@ static void message_done(struct desk *d, struct conv *c, struct step *s,
                          struct tx *tx, struct event *ev)
 {
     bool asked = s->act && ev == s->message;
-    count_message(c, ev, asked ? s->text : SLICE(""));
+    count_message(c, ev);
     if (ev->role == ROLE_VISITOR) {
         channel_count(d, c->rec.channel, CHANNEL_IN);
     } else if (!(ev->flags & EVENT_PRIVATE)) {

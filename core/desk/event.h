@@ -38,6 +38,13 @@ enum {
                             the conversation */
 };
 
+/* preview.c: a message's body in a line for lists, "[image] photo.jpg" without
+ * a text; its length, 0 = nothing to show. */
+#define PREVIEW_BYTES 120
+uint32_t preview_of(struct slice body, char out[PREVIEW_BYTES]);
+/* Its text alone: the preview as it was once. */
+uint32_t preview_of_text(struct slice body, char out[PREVIEW_BYTES]);
+
 struct event {
     struct event *next; /* in its tx */
     uint64_t pos;       /* rising, given by the store */

@@ -7,57 +7,11 @@
  * replay after a crash gives the same.
  *
  * Failure modes: a read mark in the middle needs the journal to count what is
- * left unread; if the journal cannot be read nothing is changed. A body that
- * is no JSON object (bodies are checked before they come here) has no preview.
+ * left unread; if the journal cannot be read nothing is changed.
  */
 #include "store/progress.h"
 #include "base/json.h"
 #include "base/limits.h"
-
-/* -- preview ------------------------------------------------------------ */
-
-static uint32_t cut(struct slice text, char out[PREVIEW_BYTES])
-{
-    size_t n = text.len < PREVIEW_BYTES ? text.len : PREVIEW_BYTES;
-    while (n < text.len && n > 0 && (text.at[n] & 0xc0) == 0x80)
-        n--; /* not in the middle of a character */
-    if (n)
-        memcpy(out, text.at, n);
-    return (uint32_t)n;
-}
-
-/* A text message as frame_check_message writes it, without escapes in its
- * first bytes: the many. False: look properly. */
-static bool cut_fast(struct slice body, char out[PREVIEW_BYTES], uint32_t *n)
-{
-    static const char head[] = "{\"kind\":\"text\",\"text\":\"";
-    size_t skip = sizeof head - 1;
-    if (body.len <= skip || memcmp(body.at, head, skip) != 0)
-        return false;
-    struct slice text = {body.at + skip, body.len - skip};
-    size_t most = text.len < PREVIEW_BYTES + 1 ? text.len : PREVIEW_BYTES + 1;
-    const char *quote = memchr(text.at, '"', most);
-    text.len = quote ? (size_t)(quote - text.at) : most;
-    if (memchr(text.at, '\\', text.len))
-        return false;
-    *n = cut(text, out);
-    return true;
-}
-
-uint32_t preview_of(struct slice body, char out[PREVIEW_BYTES])
-{
-    uint32_t n = 0;
-    if (cut_fast(body, out, &n))
-        return n;
-    if (!memmem(body.at, body.len, "\"text\"", 6))
-        return 0;
-    struct arena *a = arena_new();
-    struct json *j;
-    if (json_parse(a, body, NULL, &j) == 0)
-        n = cut(json_text(j, "text"), out);
-    arena_free(a);
-    return n;
-}
 
 /* -- apply -------------------------------------------------------------- */
 
@@ -199,7 +153,11 @@ int progress_load(struct stmt *load, uint64_t conv, struct progress *p)
     p->visitor_seq = got_u32(load, 7);
     p->waiting_since_at = got_i64(load, 8);
     p->handled = got_u64(load, 9);
-    p->preview_len = cut(got_text(load, 10, NULL), p->preview);
+    struct slice line = got_text(load, 10, NULL);
+    p->preview_len =
+        (uint32_t)(line.len < PREVIEW_BYTES ? line.len : PREVIEW_BYTES);
+    if (p->preview_len)
+        memcpy(p->preview, line.at, p->preview_len);
     p->heard_at = got_i64(load, 11);
     p->said = got_u32(load, 12);
     stmt_reset(load);

@@ -10,7 +10,6 @@
 #include "desk/event.h"
 #include "store/db.h"
 
-#define PREVIEW_BYTES 120
 
 struct progress {
     uint64_t conv;     /* 0 = the events of no conversation */
@@ -43,6 +42,3 @@ int progress_open(struct db *db, struct stmt *load, struct stmt *save);
 /* 0 and *p, all 0 but conv if there is no row; or an error. */
 int progress_load(struct stmt *load, uint64_t conv, struct progress *p);
 int progress_save(struct stmt *save, const struct progress *p);
-
-/* Start of a body's top-level "text", cut between characters. */
-uint32_t preview_of(struct slice body, char out[PREVIEW_BYTES]);

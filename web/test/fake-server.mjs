@@ -241,7 +241,7 @@ export class Fake {
     list.push(m);
     if (who.role === 'visitor' || f.stream) this.said.delete(conv.id); // over
     conv.updated_at = m.at;
-    if (!m.private) conv.preview = m.text;
+    if (!m.private) conv.preview = m.text || `[${m.kind}]${m.file?.name ? ' ' + m.file.name : ''}`;
     if (who.role === 'visitor') {
       conv.unread++;
       conv.waiting_since_at ??= m.at;

@@ -190,7 +190,13 @@ TEST("a preview is the start of the text, whatever the body looks like")
     shows(TEXT("say \\\"hi\\\"\\n"), "say \"hi\"\n");
     shows(TEXT("\\u4f60\\u597d"), "\xe4\xbd\xa0\xe5\xa5\xbd");
     shows("{\"kind\":\"image\",\"file\":\"f\",\"text\":\"look\"}", "look");
-    shows("{\"kind\":\"image\",\"file\":\"text\"}", "");
+    shows("{\"kind\":\"image\",\"file\":\"text\"}", "[image]");
+    shows("{\"kind\":\"file\",\"file\":{\"name\":\"a.pdf\"}}", "[file] a.pdf");
+    shows("{\"kind\":\"audio\",\"name\":\"b\",\"file\":{\"name\":\"a\"}}",
+          "[audio] b");
+    shows("{\"kind\":\"location\",\"label\":\"Bund\",\"lat\":1}",
+          "[location] Bund");
+    shows("{\"kind\":\"card\",\"card\":{\"title\":\"Order\"}}", "[card] Order");
     shows("{\"card\":{\"text\":\"inner\"}}", "");
     shows("{\"kind\":\"text\",\"text\":5}", "");
     shows("{", "");

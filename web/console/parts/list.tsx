@@ -60,6 +60,14 @@ export function step(by: 1 | -1): void {
   listApi.current?.toIndex(rows.indexOf(next));
 }
 
+const KINDS = ['image', 'file', 'audio', 'video', 'location', 'card'] as const;
+
+/** `[image] a.jpg` of a message without a text, in the agent's language. */
+export function inWords(preview: string): string {
+  const kind = KINDS.find((k) => preview.startsWith(`[${k}]`));
+  return kind ? `[${t(`list.kind.${kind}`)}]` + preview.slice(kind.length + 2) : preview;
+}
+
 function Hit({ text, q }: { text: string; q: string }) {
   const at = q ? text.toLowerCase().indexOf(q.toLowerCase()) : -1;
   if (at < 0) return <>{text}</>;
@@ -124,7 +132,7 @@ function Row({ c }: { c: Conversation }) {
                 <em>{t('list.draft')}</em> {draft}
               </>
             ) : (
-              <Hit text={c.preview || t('list.noText')} q={q} />
+              <Hit text={inWords(c.preview) || t('list.noText')} q={q} />
             )}
           </span>
           {c.unread > 0 && (

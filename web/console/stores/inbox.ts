@@ -223,6 +223,13 @@ export async function fetchOne(id: string): Promise<void> {
   }
 }
 
+/** A message in a line, as the server makes it: its text, or `[image] a.jpg`. */
+export function previewOf(m: { kind: string; text?: string; file?: { name?: string } }): string {
+  if (m.text || m.kind === 'text') return m.text ?? '';
+  const name = m.file?.name;
+  return `[${m.kind}]` + (name ? ' ' + name : '');
+}
+
 function onMessage(id: string, m: Message): void {
   const c = convs.get(id);
   if (!c) {
@@ -231,7 +238,7 @@ function onMessage(id: string, m: Message): void {
   }
   if (m.seq <= c.last_seq) return;
   c.last_seq = m.seq;
-  if (!m.private) c.preview = m.text ?? c.preview;
+  if (!m.private) c.preview = previewOf(m) || c.preview;
   c.updated_at = m.at;
   Object.assign(c, afterMessage(c, m));
   if (m.sender.role === 'visitor') {

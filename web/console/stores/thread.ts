@@ -318,7 +318,7 @@ app.whenClient(() => {
     if (l && l.loaded && l.apply(m) === 'gap') void fill(ack.conversation);
     const conv = inbox.convs.get(ack.conversation);
     if (conv && ack.seq > conv.last_seq) {
-      inbox.put({ ...conv, last_seq: ack.seq, updated_at: ack.at, preview: item.private ? conv.preview : item.text ?? '', unread: 0, waiting_since_at: item.private ? conv.waiting_since_at : null, ...afterMessage(conv, m) });
+      inbox.put({ ...conv, last_seq: ack.seq, updated_at: ack.at, preview: item.private ? conv.preview : inbox.previewOf({ kind: item.kind, text: item.text, file: item.info }), unread: 0, waiting_since_at: item.private ? conv.waiting_since_at : null, ...afterMessage(conv, m) });
       inbox.bumpList();
     }
   });

@@ -57,6 +57,8 @@ for (const [colorScheme, locale, viewport] of [
     all(f, conv);
     const p = await page(h.browser, { colorScheme, locale, viewport });
     await signIn(p, f.url);
+    const row = p.locator('.conv .conv-mid').first();
+    await until('the list says what came last', async () => (await row.textContent()).includes(locale === 'en' ? '[Picture] lost.png' : '[图片] lost.png'));
     await p.locator('.conv').first().click();
     await look(p, p, conv, f);
     await axe(p, 'thread with files');
