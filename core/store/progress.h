@@ -10,7 +10,6 @@
 #include "desk/event.h"
 #include "store/db.h"
 
-
 struct progress {
     uint64_t conv;     /* 0 = the events of no conversation */
     uint64_t last_pos; /* of the last event */
