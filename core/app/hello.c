@@ -8,6 +8,7 @@
  * key locks nobody out. Who leaves while being looked up joins nowhere.
  */
 #include "app/api/api.h"
+#include "app/kinds.h"
 #include "app/server.h"
 #include "app/sign.h"
 #include "base/clock.h"
@@ -189,6 +190,7 @@ static void on_contact_made(struct tx *tx)
     struct arrival *v = tx->owner;
     int r = tx->result;
     if (r == 0) {
+        desk_put_contact(v->s->desk, tx->puts->contact);
         server_announce(v->s, tx);
     }
     if (r == ERR_CONFLICT && !v->again && !v->gone) {
@@ -206,16 +208,32 @@ static void on_contact_made(struct tx *tx)
     arrival_end(v);
 }
 
-/* Who is known by a signed identity has a row from the first moment on. */
-static void make_contact(struct arrival *v)
+static void contact_copy(struct contact *to, const struct contact *from,
+                         struct arena *a)
+{
+    struct slice *texts[] = {&to->name, &to->email, &to->phone,
+                             &to->tier, &to->tags,  &to->attributes};
+    *to = *from;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        *texts[i] = slice_dup(a, *texts[i]);
+    }
+}
+
+/* Who is known by a signed identity has a row from the first moment on: the
+ * guest's that they were until now, or a new one. */
+static void make_contact(struct arrival *v, const struct contact *guest)
 {
     struct tx *tx = tx_new(on_contact_made, v);
     struct contact *c = arena_one(tx->arena, struct contact);
     struct buf body;
-    c->id = id_new();
-    c->channel = v->channel;
+    if (guest) {
+        contact_copy(c, guest, v->arena);
+    } else {
+        c->id = id_new();
+        c->channel = v->channel;
+        fill_new(c, v->hello, v->arena);
+    }
     c->identity = v->hello->user_id;
-    fill_new(c, v->hello, v->arena);
     (void)take_identity(c, v->hello, v->arena);
     buf_init(&body, LIMIT_FRAME_BYTES * 2);
     struct jsonw w = jsonw_on(&body);
@@ -227,6 +245,35 @@ static void make_contact(struct arrival *v)
     buf_fini(&body);
     tx_put(tx, PUT_CONTACT)->contact = c;
     server_commit(v->s, tx);
+}
+
+/* Signs in on the device on which they were a guest: nobody's conversation but
+ * theirs, so it goes on. */
+static void on_guest(struct query *q)
+{
+    struct arrival *v = q->owner;
+    if (v->gone || (q->result && q->result != ERR_NOT_FOUND)) {
+        if (!v->gone) {
+            peer_close(v->s->net, v->peer, 1013, "unavailable");
+        }
+        arrival_end(v);
+    } else {
+        bool guest = q->contact && !q->contact->identity.len;
+        make_contact(v, guest ? q->contact : NULL);
+    }
+    query_free(q);
+}
+
+static void first_sign_in(struct arrival *v)
+{
+    if (!v->token_old) {
+        make_contact(v, NULL);
+        return;
+    }
+    struct query *q = query_new(QUERY_CONTACT, on_guest, v);
+    q->id = v->token.contact;
+    q->channel = v->channel;
+    server_read(v->s, q);
 }
 
 static void on_identity(struct query *q)
@@ -242,7 +289,7 @@ static void on_identity(struct query *q)
         join_visitor(v, &c, true, changed, true);
     } else {
         query_free(q);
-        make_contact(v);
+        first_sign_in(v);
         return;
     }
     query_free(q);
@@ -291,32 +338,47 @@ static bool token_is_good(struct arrival *v)
 }
 
 static int check_identity(struct arrival *v, const struct channel *ch,
-                          struct err *e)
+                          struct kind_door door, struct err *e)
 {
     struct json *secrets = NULL;
+    int64_t now = clock_ms(), most = door.identity_max_ms;
     if (ch->secrets.len == 0 ||
         json_parse(v->arena, ch->secrets, NULL, &secrets)) {
         secrets = NULL;
     }
-    return identity_check(v->hello, json_text(secrets, "identity_secret"),
-                          clock_ms(), v->arena, e);
+    int r = identity_check(v->hello, json_text(secrets, "identity_secret"), now,
+                           v->arena, e);
+    if (r == 0 && most && v->hello->expires_at > now + most) {
+        r = err_field(e, ERR_UNAUTHORIZED, "identity.expires_at",
+                      "the identity is good for too long: expires_at may be "
+                      "at most %lld hours from now",
+                      (long long)(most / 3600000));
+    }
+    return r;
 }
 
 static void visitor_arrived(struct server *s, uint64_t peer, struct frame *f,
                             struct arena *a)
 {
     const struct channel *ch = desk_find_channel(s->desk, f->hello->channel);
+    const struct kind *k = ch ? kinds_find(s->kinds, ch->type) : NULL;
     struct err e = {0};
     /* A page must not speak into what comes from a platform. */
-    if (!ch || !ch->enabled || !slice_is(ch->type, "web")) {
+    if (!k || !ch->enabled || !k->socket) {
         refuse(s, peer, a, ERR_NOT_FOUND, "there is no such channel");
+        return;
+    }
+    struct kind_door door = kind_door(k, ch);
+    if (door.signed_only && !f->hello->has_identity) {
+        refuse(s, peer, a, ERR_UNAUTHORIZED,
+               "this channel is for signed users: the hello needs an identity");
         return;
     }
     struct arrival *v = arena_one(a, struct arrival);
     *v = (struct arrival){
         .s = s, .peer = peer, .arena = a, .hello = f->hello, .channel = ch->id};
     if (f->hello->has_identity) {
-        int r = check_identity(v, ch, &e);
+        int r = check_identity(v, ch, door, &e);
         if (r) {
             refuse(s, peer, a, r == ERR_UNPROCESSABLE ? ERR_BAD_REQUEST : r,
                    e.text);

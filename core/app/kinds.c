@@ -218,6 +218,20 @@ static void drop(struct kinds *k, struct slice name)
     }
 }
 
+static void learn_socket(struct kinds *k, const struct json *face,
+                         struct kind *out)
+{
+    out->socket = json_bool(face, "socket", false);
+    out->push_after_ms = json_int(face, "push_after_ms", 0);
+    out->push_quiet_ms = json_int(face, "push_quiet_ms", 0);
+    out->after_from = slice_dup(k->arena, json_text(face, "after_from"));
+    out->quiet_from = slice_dup(k->arena, json_text(face, "quiet_from"));
+    out->push_needs = slice_dup(k->arena, json_text(face, "push_needs"));
+    out->identity_max_ms = json_int(face, "identity_max_ms", 0);
+    out->max_from = slice_dup(k->arena, json_text(face, "max_from"));
+    out->only_from = slice_dup(k->arena, json_text(face, "only_from"));
+}
+
 static void learn(struct kinds *k, const struct json *j)
 {
     struct err e = {0};
@@ -243,6 +257,7 @@ static void learn(struct kinds *k, const struct json *j)
     const struct json *face = json_get(j, "face");
     out->receives = json_bool(j, "receives", false);
     out->sends = json_bool(j, "sends", false);
+    out->pushes = json_bool(j, "pushes", false);
     out->polls = json_bool(j, "polls", false);
     out->checks = json_bool(j, "checks", false);
     out->rate = (int32_t)json_int(face, "rate", 0);
@@ -253,6 +268,7 @@ static void learn(struct kinds *k, const struct json *j)
     out->hours_from = slice_dup(k->arena, json_text(face, "hours_from"));
     out->count_from = slice_dup(k->arena, json_text(face, "count_from"));
     plain_can_read(face, &out->can);
+    learn_socket(k, face, out);
 }
 
 struct kinds *kinds_with(const struct kinds *base, struct slice adapters)
@@ -365,6 +381,7 @@ struct kinds *kinds_read(const char *home)
     char folder[KIND_PATH];
     k->arena = arena_new();
     must(add(k, "web", slice_of(web), true, NULL) == 0);
+    k->at[0].socket = true;
     snprintf(folder, sizeof folder, "%s/channels", home);
     int n = scandir(folder, &names, is_name, alphasort);
     for (int i = 0; i < n; i++) {

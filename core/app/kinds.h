@@ -49,16 +49,25 @@ struct kind {
     struct slice title, schema; /* JSON, for people's consoles */
     const struct kind_field *fields;
     size_t count;
-    bool has_adapter;                    /* else nothing is received or sent */
-    struct slice capabilities;           /* JSON object, as the adapter says */
-    bool receives, sends, polls, checks; /* which functions it has */
-    int32_t rate, burst, at_once;        /* struct channel_face */
+    bool has_adapter;          /* else nothing is received or sent */
+    struct slice capabilities; /* JSON object, as the adapter says */
+    bool receives, sends, pushes, polls, checks; /* functions it has */
+    bool socket; /* its visitors come by the WebSocket, as the web's do */
+    int32_t rate, burst, at_once; /* struct channel_face */
     int64_t reply_window_ms;
     int32_t reply_count;
-    struct slice hours_from, count_from; /* settings that say otherwise */
-    struct plain_can can;                /* what it shows */
+    struct plain_can can;                 /* what it shows */
+    struct slice hours_from, count_from;  /* settings that say otherwise */
+    int64_t push_after_ms, push_quiet_ms; /* struct channel_face */
+    struct slice after_from, quiet_from;  /* settings, seconds */
+    struct slice push_needs; /* setting without which nothing is pushed */
+    int64_t identity_max_ms; /* a signature's longest life, 0 = any */
+    struct slice max_from;   /* setting, hours */
+    struct slice only_from;  /* setting: only who is signed comes in */
 };
 struct kinds;
+struct channel;
+struct channel_face;
 
 /* Never NULL: the web is always there. Blocking. */
 struct kinds *kinds_read(const char *home);
@@ -85,6 +94,15 @@ struct kind_values {
 int kind_merge(const struct kind *k, const struct json *given,
                struct kind_values was, struct jsonw *config,
                struct jsonw *secrets, struct err *e);
+/* What the channel's adapter can do, with what its settings say of that. */
+void kind_face(const struct kind *k, const struct channel *c,
+               struct channel_face *out);
+/* Who may come in by the socket, likewise. */
+struct kind_door {
+    int64_t identity_max_ms; /* 0 = any */
+    bool signed_only;
+};
+struct kind_door kind_door(const struct kind *k, const struct channel *c);
 /* Writes what may be seen; a secret that is set as KIND_HIDDEN. k is NULL for
  * a type that is gone. */
 void kind_show(const struct kind *k, struct kind_values v, struct jsonw *w,

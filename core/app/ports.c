@@ -108,6 +108,8 @@ static void port_run(void *arg, struct job *job)
     meter_add(&jobs_run, 1);
     if (job->hook == HOOK_DELIVER) {
         call_dress(s, job);
+    } else if (job->hook == HOOK_PUSH) { /* a push says it in its own words */
+        files_dress_item(s, job);
     }
     if (s->script) {
         script_queue(s->script, job); /* at_turns_end gives them */
@@ -135,43 +137,13 @@ static bool port_strict(void *arg, const struct job *job)
     return s->script ? script_is_strict(s->script, job) : false;
 }
 
-#define HOURS_MOST (24 * 366)
-
-/* What the channel's own settings say of its window. */
-static void own_window(const struct kind *k, const struct channel *c,
-                       struct channel_face *out)
-{
-    struct arena *a = arena_new();
-    struct json *config = NULL;
-    if (c->config.len &&
-        json_parse(a, slice_dup(a, c->config), NULL, &config) == 0) {
-        int64_t hours = json_int(config, k->hours_from.at, 0);
-        int64_t count = json_int(config, k->count_from.at, 0);
-        if (hours > 0 && hours <= HOURS_MOST) {
-            out->reply_window_ms = hours * 3600 * 1000;
-        }
-        if (count > 0 && count <= INT32_MAX) {
-            out->reply_count = (int32_t)count;
-        }
-    }
-    arena_free(a);
-}
-
 static void port_face(void *arg, const struct channel *c,
                       struct channel_face *out)
 {
     struct server *s = arg;
     const struct kind *k = kinds_find(s->kinds, c->type);
     if (k) {
-        out->sends = k->sends;
-        out->rate = k->rate;
-        out->burst = k->burst;
-        out->at_once = k->at_once;
-        out->reply_window_ms = k->reply_window_ms;
-        out->reply_count = k->reply_count;
-        if (k->hours_from.len || k->count_from.len) {
-            own_window(k, c, out);
-        }
+        kind_face(k, c, out);
     }
     int64_t most = files_most(s, c->id);
     out->file_bytes = most > 0 ? most : -1;
@@ -219,6 +191,12 @@ static int64_t port_backlog(void *arg, uint64_t peer)
     return s->net ? peer_backlog(s->net, peer) : 0;
 }
 
+static int64_t port_silence(void *arg, uint64_t peer, bool ask)
+{
+    struct server *s = arg;
+    return s->net ? peer_silence(s->net, peer, ask) : -1;
+}
+
 static void port_accept(void *arg, uint64_t peer, enum role role)
 {
     struct server *s = arg;
@@ -257,6 +235,7 @@ struct desk_conf ports_conf(struct server *s)
                   .told = assist_told,
                   .left = assist_left,
                   .backlog = port_backlog,
+                  .silence = port_silence,
                   .accept = port_accept,
                   .close = port_close,
                   .give_credits = port_give_credits},

@@ -114,22 +114,30 @@ static struct held_item *held_take(struct held *h)
     return i;
 }
 
-/* Visitors get of a conversation what concerns them: not its tags, its team or
- * what rules remember. The event is written anew in the notice's arena. */
+/* Visitors get of an event what concerns them: of a conversation not its tags,
+ * its team or what rules remember; of a message's status who has read it, not
+ * what a platform or a push said (that is the agents'). The event is written
+ * anew in the notice's arena; NULL: it is none of theirs. */
 static const struct event *for_visitor(const struct event *ev, struct arena *a)
 {
-    static const char *const shown[] = {"id",        "channel",  "state",
-                                        "assignee",  "last_seq", "created_at",
-                                        "updated_at"};
+    static const char *const of_conversation[] = {
+        "id",       "channel",    "state",     "assignee",
+        "last_seq", "created_at", "updated_at"};
+    static const char *const of_status[] = {"seq", "status", "by"};
+    bool status = ev->name == EVENT_MESSAGE_STATUS;
+    const char *const *shown = status ? of_status : of_conversation;
+    size_t count = status ? sizeof of_status / sizeof *of_status
+                          : sizeof of_conversation / sizeof *of_conversation;
     struct json *body;
-    if (json_parse(a, ev->body, NULL, &body)) {
+    if (json_parse(a, ev->body, NULL, &body) ||
+        (status && !json_get(body, "by"))) {
         return NULL;
     }
     struct buf out;
     buf_init(&out, LIMIT_FRAME_BYTES);
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
-    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct json *v = json_get(body, shown[i]);
         if (v) {
             jsonw_key(&w, shown[i]);
@@ -147,6 +155,11 @@ static const struct event *for_visitor(const struct event *ev, struct arena *a)
 static bool is_conversation(enum event_name n)
 {
     return n >= EVENT_CONVERSATION_CREATED && n <= EVENT_CONVERSATION_CLOSED;
+}
+
+static bool is_rewritten(enum event_name n)
+{
+    return is_conversation(n) || n == EVENT_MESSAGE_STATUS;
 }
 
 static bool visitor_may_have(const struct event *ev)
@@ -343,7 +356,7 @@ static bool send_resumed_to_agent(struct desk *d, struct desk_peer *p,
 static void send_resumed_to_visitor(struct desk *d, struct desk_peer *p,
                                     struct query *q, const struct event *ev)
 {
-    if (visitor_may_have(ev) && is_conversation(ev->name)) {
+    if (visitor_may_have(ev) && is_rewritten(ev->name)) {
         ev = for_visitor(ev, q->arena);
     } else if (!visitor_may_have(ev)) {
         return;
@@ -510,6 +523,22 @@ static void tell_visitors(struct desk *d, struct conv *c, struct notice *n,
     }
 }
 
+/* n: as the agents get it, encoded once for both where nothing is hidden. */
+static void tell_visitors_of(struct desk *d, struct conv *c,
+                             const struct event *ev, struct notice *n,
+                             uint64_t except)
+{
+    if (!is_rewritten(ev->name)) {
+        tell_visitors(d, c, n, except);
+        return;
+    }
+    const struct event *shown = for_visitor(ev, n->arena);
+    if (shown) {
+        struct notice v = notice_of(d, NOTICE_EVENT, shown, n->arena);
+        tell_visitors(d, c, &v, except);
+    }
+}
+
 static void tell_one_agent(struct desk *d, struct agent_live *a,
                            struct notice *n, uint64_t except)
 {
@@ -525,8 +554,8 @@ void tell_message(struct desk *d, struct conv *c, const struct event *ev,
                   struct arena *a, uint64_t except)
 {
     struct notice n = notice_of(d, NOTICE_EVENT, ev, a);
-    if (visitor_may_have(ev)) {
-        tell_visitors(d, c, &n, except);
+    if (visitor_may_have(ev) && !list_empty(&c->person->peers)) {
+        tell_visitors_of(d, c, ev, &n, except);
     }
     if (c->rec.state == CONV_BOT) {
         return;

@@ -20,6 +20,10 @@ struct desk;
 /* What the core must know of a channel's adapter, as data. */
 struct channel_face {
     bool sends;              /* it has send() */
+    bool pushes;             /* visitors have sockets; who has none now gets a
+                                push() by the adapter */
+    int64_t push_after_ms;   /* what a socket did not bring until then */
+    int64_t push_quiet_ms;   /* between two pushes of a conversation */
     int32_t rate, burst;     /* messages a second; 0 = no limit */
     int32_t at_once;         /* calls under way; 0 = 4 */
     int64_t reply_window_ms; /* after the visitor's last word; 0 = any time */
@@ -53,6 +57,9 @@ struct desk_ports {
     void (*left)(void *arg, const struct conversation *c);
     /* Bytes that wait for a slow peer; NULL: none ever do. */
     int64_t (*backlog)(void *arg, uint64_t peer);
+    /* Ms since a peer was last heard, -1 = it is gone; ask: a sign of life is
+     * wanted now. NULL: all are heard all the time. */
+    int64_t (*silence)(void *arg, uint64_t peer, bool ask);
     /* INBOUND, SEND: must a rule have seen it, or it is refused (on_failure)?
      * NULL: none must. */
     bool (*strict)(void *arg, const struct job *job);

@@ -26,6 +26,7 @@ enum hook {
     /* of a channel's adapter; job->call is there */
     HOOK_RECEIVE, /* receive(req, ctx): a webhook has come */
     HOOK_DELIVER, /* send(item, ctx): one message out */
+    HOOK_PUSH,    /* push(item, ctx): a visitor without a socket */
     HOOK_POLL,    /* poll(ctx): a platform that must be asked */
     HOOK_CHECK,   /* check(config, ctx): is this configuration right? */
     /* of a connector below ai/, and of a tool; job->call is there */
@@ -109,7 +110,7 @@ struct adapter_call {
     /* RECEIVE */
     struct slice method, path, query, body, address; /* path: below the hook */
     struct slice headers; /* lines "name: value\n", names in lower case */
-    /* DELIVER: the item as JSON; see channels/README.md. ASK: the turn, EMBED:
+    /* DELIVER, PUSH: the item as JSON; see channels/README.md. ASK: the turn, EMBED:
      * the texts, TOOL: the arguments; see ai/README.md */
     struct slice item;
     /* DELIVER, by the roof: JSON {"kind","as","why"} if the item's kind had to

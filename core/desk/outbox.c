@@ -7,6 +7,10 @@
  * in outbox_end.c. Failure: a channel that fails again and again is left alone
  * for a while (base/breaker.h); what waited beyond its reply window is not even
  * tried.
+ *
+ * Where visitors have sockets (face.pushes), a row waits a little, and push.c
+ * finds out whether the message has arrived; if not, all that wait in the
+ * conversation go out as one push, and then it is quiet for a while.
  */
 #include "desk/outbox.h"
 #include "base/clock.h"
@@ -14,6 +18,8 @@
 #include "base/limits.h"
 
 #define AT_ONCE 4
+#define CLEARED_MS 2000 /* so long a look at sockets is worth something */
+#define BATCH_MOST 100
 
 static int64_t now_ms(const struct desk *d)
 {
@@ -101,12 +107,14 @@ static void make_ready(struct out_conv *q)
 /* The next of the conversation, now or when it is due. */
 void outbox_go_on(struct desk *d, struct out_conv *q)
 {
-    if (!q->first) {
-        conv_drop(d, q);
+    int64_t due = q->first ? q->first->due_at : 0;
+    due = due > q->quiet_till ? due : q->quiet_till;
+    if (due > now_ms(d)) { /* also with nothing in it: it is kept quiet */
+        timer_start(d->wheel, &q->timer, due);
         return;
     }
-    if (q->first->due_at > now_ms(d)) {
-        timer_start(d->wheel, &q->timer, q->first->due_at);
+    if (!q->first) {
+        conv_drop(d, q);
         return;
     }
     make_ready(q);
@@ -116,8 +124,7 @@ void outbox_go_on(struct desk *d, struct out_conv *q)
 static void on_due(struct timer *t)
 {
     struct out_conv *q = container_of(t, struct out_conv, timer);
-    make_ready(q);
-    outbox_pump(q->channel);
+    outbox_go_on(q->channel->desk, q);
 }
 
 void outbox_add(struct desk *d, const struct outbox *row, struct slice body)
@@ -150,8 +157,10 @@ void outbox_add(struct desk *d, const struct outbox *row, struct slice body)
 void desk_restore_outbox(struct desk *d, const struct outbox *o)
 {
     if (o->state == OUTBOX_WAITING) {
+        struct out_conv *q = conv_get(d, o);
+        q->restored_at = now_ms(d);
         outbox_add(d, o, (struct slice){0});
-        conv_get(d, o)->unheard = true; /* perhaps: asking once is cheap */
+        q->unheard = true; /* perhaps: asking once is cheap */
     }
 }
 
@@ -215,9 +224,11 @@ void outbox_put(struct desk *d, struct conv *c, struct tx *tx)
     if (!any || !d->conf.ports.face) {
         return;
     }
-    if (!channel_face(d, c->rec.channel).sends) {
-        return; /* the web: its sockets are told */
+    struct channel_face face = channel_face(d, c->rec.channel);
+    if (!face.sends && !face.pushes) {
+        return; /* its sockets are told, and that is all */
     }
+    int64_t due = face.pushes ? now_ms(d) + face.push_after_ms : 0;
     const struct contact *who = c->person->rec;
     for (struct event *ev = tx->first; ev; ev = ev->next) {
         if (!goes_out(ev)) {
@@ -229,6 +240,7 @@ void outbox_put(struct desk *d, struct conv *c, struct tx *tx)
                                .conv = c->rec.id,
                                .channel = c->rec.channel,
                                .contact = c->rec.contact,
+                               .due_at = due,
                                .created_at = now_ms(d),
                                .updated_at = now_ms(d),
                                .to = who ? slice_dup(tx->arena, who->identity)
@@ -248,11 +260,21 @@ void outbox_stored(struct desk *d, struct outbox *row)
 
 /* --- sending -------------------------------------------------------------- */
 
+/* What goes out: the first, or the last of all that one push tells of. */
+static struct out_item *item_out(const struct out_conv *q)
+{
+    struct out_item *it = q->first;
+    for (uint32_t i = 1; i < q->batch; i++) {
+        it = it->next;
+    }
+    return it;
+}
+
 static struct slice item_json(struct arena *a, const struct out_conv *q,
                               const struct out_item *it, struct slice body)
 {
     struct buf out;
-    char id[ID_TEXT], cv[ID_TEXT];
+    char id[ID_TEXT], cv[ID_TEXT], ct[ID_TEXT];
     buf_init(&out, LIMIT_AGENT_FRAME_BYTES * 2);
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
@@ -260,7 +282,12 @@ static struct slice item_json(struct arena *a, const struct out_conv *q,
     jsonw_put_text(&w, "conversation", id_text(cv, ID_CONVERSATION, q->conv));
     jsonw_put_text(&w, "to", it->to.len ? it->to : SLICE(""));
     jsonw_put_int(&w, "seq", it->seq);
-    jsonw_put_int(&w, "attempt", it->attempts + 1);
+    jsonw_put_int(&w, "attempt", q->first->attempts + 1);
+    if (q->push) {
+        jsonw_put_text(&w, "contact", id_text(ct, ID_CONTACT, q->contact));
+        jsonw_put_int(&w, "count", q->batch);
+        jsonw_put_int(&w, "unread", q->unread);
+    }
     jsonw_close(&w, '}');
     int r = w.failed;
     if (r == 0 && body.len > 2) { /* {..} and {...}: one object of both */
@@ -276,8 +303,9 @@ static struct slice item_json(struct arena *a, const struct out_conv *q,
 static void give(struct out_conv *q, struct slice body)
 {
     struct desk *d = q->channel->desk;
-    struct out_item *it = q->first;
-    struct job *job = job_new(HOOK_DELIVER, outbox_delivered, d);
+    struct out_item *it = item_out(q);
+    struct job *job =
+        job_new(q->push ? HOOK_PUSH : HOOK_DELIVER, outbox_delivered, d);
     job->at = now_ms(d);
     job->conv.id = q->conv;
     job->conv.channel = q->channel->id;
@@ -307,25 +335,38 @@ static void on_body(struct query *q)
     query_free(q);
 }
 
+/* It leaves the ready ones until something came of it. */
+static void take(struct out_conv *q)
+{
+    q->busy = true;
+    q->nobody = q->unheard = q->heard = false;
+    q->batch = 1;
+    list_remove(&q->link);
+    list_init(&q->link);
+}
+
 static void send(struct out_conv *q)
 {
     struct desk *d = q->channel->desk;
-    q->busy = true;
-    q->nobody = q->unheard = q->heard = false;
+    take(q);
     q->channel->under_way++;
     q->channel->unsettled++;
     q->asked = true;
-    list_remove(&q->link);
-    list_init(&q->link);
-    if (q->first->body.len) {
-        struct slice body = q->first->body;
-        q->first->body = (struct slice){0}; /* read again, if ever */
+    q->cleared_at = 0;
+    for (struct out_item *i = q->first->next;
+         q->push && i && q->batch < BATCH_MOST; i = i->next) {
+        q->batch++;
+    }
+    struct out_item *it = item_out(q);
+    if (it->body.len) {
+        struct slice body = it->body;
+        it->body = (struct slice){0}; /* read again, if ever */
         give(q, body);
         text_free(&body);
         return;
     }
     struct query *ask = query_new(QUERY_EVENT, on_body, d);
-    ask->after_pos = q->first->pos;
+    ask->after_pos = it->pos;
     ask->conv = q->conv;
     d->conf.ports.read(d->conf.ports.arg, ask);
 }
@@ -341,12 +382,54 @@ static bool shut(struct out_conv *q)
                         .reason = SLICE("the reply window has closed before "
                                         "it could be sent"),
                         .code = SLICE("window_closed")};
-    q->busy = true;
-    q->nobody = q->unheard = q->heard = false;
-    list_remove(&q->link);
-    list_init(&q->link);
+    take(q);
     outbox_settle(d, q, NULL, &v);
     return true;
+}
+
+/* --- what push.c finds ---------------------------------------------------- */
+
+void outbox_arrived(struct desk *d, struct out_conv *q, uint32_t n)
+{
+    struct verdict v = {.state = OUTBOX_SENT, .arrived = true};
+    q->batch = n;
+    outbox_settle(d, q, NULL, &v);
+}
+
+void outbox_wait(struct desk *d, struct out_conv *q, int64_t ms)
+{
+    q->busy = false;
+    timer_start(d->wheel, &q->timer, now_ms(d) + ms);
+}
+
+void outbox_clear(struct desk *d, struct out_conv *q, uint32_t unread)
+{
+    q->busy = false;
+    q->unread = unread;
+    q->cleared_at = now_ms(d);
+    make_ready(q);
+    outbox_pump(q->channel);
+}
+
+static bool is_cleared(const struct out_conv *q)
+{
+    return q->cleared_at &&
+           now_ms(q->channel->desk) - q->cleared_at < CLEARED_MS;
+}
+
+/* After a start the sockets are on their way back: twice the usual time. */
+static void look(struct out_conv *q, int64_t after_ms)
+{
+    struct desk *d = q->channel->desk;
+    int64_t left =
+        q->restored_at ? q->restored_at + 2 * after_ms - now_ms(d) : 0;
+    take(q);
+    q->restored_at = 0;
+    if (left > 0) {
+        outbox_wait(d, q, left);
+    } else {
+        push_look(d, q);
+    }
 }
 
 /* --- the pace ------------------------------------------------------------- */
@@ -392,6 +475,11 @@ void outbox_pump(struct out_channel *ch)
             timer_stop(d->wheel, &ch->timer);
             timer_start(d->wheel, &ch->timer, now_ms(d) + ms);
             return;
+        }
+        q->push = face.pushes;
+        if (q->push && !is_cleared(q)) {
+            look(q, face.push_after_ms);
+            continue;
         }
         ch->tokens -= face.rate > 0 ? 1000 : 0;
         q->ticket = breaker_take(&ch->breaker, now_ms(d));

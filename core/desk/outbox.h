@@ -19,12 +19,19 @@ struct out_conv {
     uint64_t conv, contact;
     struct out_channel *channel;
     struct out_item *first, *last;
-    bool busy;       /* the first is with the adapter or being settled */
-    bool asked;      /* counted in the channel's unsettled */
-    bool nobody;     /* there was no adapter for it */
-    bool unheard;    /* it waits until its visitor writes */
-    bool heard;      /* they did since the first was given to the adapter */
-    uint32_t ticket; /* of the breaker */
+    bool busy;           /* the first is with the adapter or being settled */
+    bool asked;          /* counted in the channel's unsettled */
+    bool nobody;         /* there was no adapter for it */
+    bool unheard;        /* it waits until its visitor writes */
+    bool heard;          /* they did since the first was given to the adapter */
+    bool push;           /* its sockets get the messages, the adapter a push */
+    uint32_t batch;      /* how many of the first are with the adapter */
+    uint32_t unread;     /* push: of the visitor, told with it */
+    int64_t cleared_at;  /* push: then it was found to be needed; 0 = not yet */
+    int64_t quiet_till;  /* push: none before */
+    int64_t restored_at; /* by a start; 0 = looked at since */
+    uint64_t probed;     /* push: item for which the sockets were asked */
+    uint32_t ticket;     /* of the breaker */
     struct timer timer;
     struct list link; /* in channel's ready */
 };
@@ -56,6 +63,7 @@ struct verdict {
     struct slice remote, reason, code;
     int64_t retry_ms;
     bool nobody, unheard;
+    bool arrived; /* by a socket: nothing was sent */
 };
 /* The first item's verdict is stored, with what the adapter remembers (job may
  * be NULL: it was not asked). */
@@ -66,6 +74,14 @@ void outbox_add(struct desk *d, const struct outbox *row, struct slice body);
 void outbox_item_free(struct out_item *it);
 void outbox_go_on(struct desk *d, struct out_conv *q); /* the next, when due */
 void outbox_pump(struct out_channel *ch);
+
+/* push.c: is it still needed? q->busy until one of these three is called,
+ * perhaps from inside: the first n have arrived by a socket, look again in so
+ * many ms, or push them. */
+void push_look(struct desk *d, struct out_conv *q);
+void outbox_arrived(struct desk *d, struct out_conv *q, uint32_t n);
+void outbox_wait(struct desk *d, struct out_conv *q, int64_t ms);
+void outbox_clear(struct desk *d, struct out_conv *q, uint32_t unread);
 
 /* Adds the rows of what goes out to a tx that is about to be committed. */
 void outbox_put(struct desk *d, struct conv *c, struct tx *tx);

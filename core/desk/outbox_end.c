@@ -22,6 +22,8 @@
 
 METER(m_sent, METER_COUNTER, "yuelai_outbox_sent_total",
       "Messages that platforms have taken");
+METER(m_arrived, METER_COUNTER, "yuelai_outbox_arrived_total",
+      "Messages that needed no push: a socket had brought them");
 METER(m_retried, METER_COUNTER, "yuelai_outbox_retries_total",
       "Sends that platforms did not take at once");
 METER(m_dead, METER_COUNTER, "yuelai_outbox_dead_total",
@@ -128,9 +130,9 @@ static void tell_status(struct desk *d, struct tx *tx)
 }
 
 static struct outbox *row_of(struct arena *a, const struct out_conv *q,
-                             const struct verdict *v, int64_t now)
+                             const struct out_item *it, const struct verdict *v,
+                             int64_t now)
 {
-    const struct out_item *it = q->first;
     struct outbox *row = arena_one(a, struct outbox);
     *row = (struct outbox){.id = it->id,
                            .pos = it->pos,
@@ -146,8 +148,31 @@ static struct outbox *row_of(struct arena *a, const struct out_conv *q,
                            .to = slice_dup(a, it->to),
                            .remote = slice_dup(a, v->remote),
                            .reason = slice_dup(a, v->reason),
-                           .code = slice_dup(a, v->code)};
+                           .code = slice_dup(a, v->code),
+                           .receipt =
+                               v->arrived ? RECEIPT_DELIVERED : RECEIPT_NONE};
     return row;
+}
+
+/* Of the first, or of all that went out with it; what is to be tried again
+ * needs the first's only. */
+static void put_rows(const struct out_conv *q, const struct job *job,
+                     const struct verdict *v, int64_t now, struct tx *tx)
+{
+    struct out_item *it = q->first;
+    bool over = v->state != OUTBOX_WAITING, sent = v->state == OUTBOX_SENT;
+    for (uint32_t i = 0; i < (over ? q->batch : 1); i++, it = it->next) {
+        struct outbox *row = row_of(tx->arena, q, it, v, now);
+        tx_put(tx, PUT_OUTBOX)->outbox = row;
+        if (over) {
+            write_status(tx, row,
+                         v->arrived ? SLICE("delivered")
+                         : sent     ? SLICE("sent")
+                                    : SLICE("failed"),
+                         sent ? SLICE("") : row->reason, v->code,
+                         job && job->call ? job->call->shown : SLICE(""));
+        }
+    }
 }
 
 static void on_settled(struct tx *tx);
@@ -180,7 +205,7 @@ static void keep_choices(const struct out_conv *q, struct slice choices,
 static void note_plain(struct desk *d, const struct out_conv *q,
                        struct job *job, struct tx *tx)
 {
-    if (!job || !job->call->shown.len) {
+    if (!job || !job->call || !job->call->shown.len) {
         return;
     }
     struct outcome o = {.d = d, .job = job, .tx = tx};
@@ -206,17 +231,15 @@ void outbox_settle(struct desk *d, struct out_conv *q, struct job *job,
         }
     }
     struct tx *tx = tx_new(on_settled, d);
-    struct outbox *row = row_of(tx->arena, q, v, now);
-    tx_put(tx, PUT_OUTBOX)->outbox = row;
+    put_rows(q, job, v, now, tx);
     if (job) {
         job_put_kv(job, tx); /* what the adapter remembers */
     }
     if (v->state != OUTBOX_WAITING) {
-        bool sent = v->state == OUTBOX_SENT;
-        write_status(tx, row, sent ? SLICE("sent") : SLICE("failed"),
-                     sent ? SLICE("") : row->reason, v->code,
-                     job ? job->call->shown : SLICE(""));
         note_plain(d, q, job, tx);
+    }
+    if (job && q->push && v->state == OUTBOX_SENT) {
+        q->quiet_till = now + channel_face(d, q->channel->id).push_quiet_ms;
     }
     q->nobody = v->nobody;
     q->unheard = v->unheard;
@@ -264,6 +287,10 @@ static void item_done(struct desk *d, struct out_conv *q)
 static void count(struct desk *d, const struct outbox *row)
 {
     bool sent = row->state == OUTBOX_SENT, dead = row->state == OUTBOX_DEAD;
+    if (sent && row->receipt == RECEIPT_DELIVERED) {
+        meter_add(&m_arrived, 1);
+        return;
+    }
     meter_add(sent ? &m_sent : dead ? &m_dead : &m_retried, 1);
     channel_count(d, row->channel,
                   sent   ? CHANNEL_SENT
@@ -281,7 +308,6 @@ static void on_settled(struct tx *tx)
 {
     struct desk *d = tx->owner;
     struct out_conv *q = map_get(&d->out_convs, tx->token);
-    const struct outbox *row = tx->puts->outbox;
     if (!q || tx->result == ERR_CANCELLED) {
         tx_free(tx);
         return;
@@ -295,12 +321,17 @@ static void on_settled(struct tx *tx)
         tx_free(tx);
         return;
     }
-    count(d, row);
     tell_status(d, tx);
-    if (row->state != OUTBOX_WAITING) {
-        item_done(d, q);
-    } else if (q->unheard && q->heard) {
-        q->first->due_at = 0;
+    for (const struct put *p = tx->puts; p; p = p->next) {
+        if (p->kind != PUT_OUTBOX) {
+            continue;
+        }
+        count(d, p->outbox);
+        if (p->outbox->state != OUTBOX_WAITING) {
+            item_done(d, q);
+        } else if (q->unheard && q->heard) {
+            q->first->due_at = 0;
+        }
     }
     q->busy = false;
     outbox_go_on(d, q);

@@ -28,9 +28,9 @@ static const char *const hooks[HOOK_COUNT] = {"on_message", "on_conversation",
                                               "on_queue",   "on_close",
                                               "on_event",   "run",
                                               "receive",    "send",
-                                              "poll",       "check",
-                                              "ask",        "embed",
-                                              "tool"};
+                                              "push",       "poll",
+                                              "check",      "ask",
+                                              "embed",      "tool"};
 static const char *const effects[EFFECT_COUNT] = {
     "reply",    "note",   "assign",  "close", "tag",     "untag",
     "priority", "set",    "snooze",  "after", "kv_set",  "kv_del",

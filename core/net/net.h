@@ -68,6 +68,8 @@ bool peer_send(struct net *n, uint64_t peer, struct notice *notice);
 int64_t peer_backlog(struct net *n, uint64_t peer);
 /* Ends hello: kind decides limits. ping times are net's business. */
 void peer_accept(struct net *n, uint64_t peer, enum role role);
+/* Ms since anything came of it, -1 = it is gone; ask: it is pinged now. */
+int64_t peer_silence(struct net *n, uint64_t peer, bool ask);
 void peer_close(struct net *n, uint64_t peer, int ws_code, const char *reason);
 const char *peer_address(struct net *n, uint64_t peer);
 struct slice peer_origin(struct net *n, uint64_t peer); /* Origin header,

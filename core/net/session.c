@@ -650,6 +650,16 @@ int64_t peer_backlog(struct net *n, uint64_t peer)
     return s && s->conn ? (int64_t)conn_unsent(s->conn) : 0;
 }
 
+int64_t peer_silence(struct net *n, uint64_t peer, bool ask)
+{
+    struct session *s = find(n, peer);
+    if (!s || !s->conn || s->state != SESSION_LIVE)
+        return -1;
+    if (ask)
+        send_ping(s);
+    return (uint32_t)net_now(n) - s->heard_ms;
+}
+
 void peer_close(struct net *n, uint64_t peer, int ws_code, const char *reason)
 {
     struct session *s = find(n, peer);

@@ -200,8 +200,9 @@ void script_answer(struct script *s, struct script_ask *ask); /* takes */
  * command, API. */
 void script_changed(struct script *s, const char *const *paths, size_t n);
 /* The serving adapters, as they say of themselves: JSON array of {"type",
- * "version","title","schema","capabilities","receives","sends","polls",
- * "checks","face":{"rate","burst","at_once","reply_window_ms"}}. */
+ * "version","title","schema","capabilities","receives","sends","pushes",
+ * "polls","checks","face":{"rate","burst","at_once","reply_window_ms",
+ * "socket",...}}. */
 int script_channels(struct script *s, struct buf *out);
 /* The same of what is below ai/: connectors {"kind":"connector","type",
  * "title","schema","capabilities","timeout":{"connect_ms",…},"asks",

@@ -12,5 +12,6 @@
 ---@field limits? Limits Its own limits.
 ---@field receive? fun(req: WebhookRequest, ctx: Context): integer, any, table? A webhook has come; gives the answer's status, body, headers.
 ---@field send? fun(item: OutgoingItem, ctx: Context): Sent One message out.
+---@field push? fun(item: OutgoingItem, ctx: Context): Sent Of a channel whose visitors come by the socket: nobody was there to take these messages, tell them.
 ---@field poll? fun(ctx: Context) For a platform that must be asked.
 ---@field check? fun(config: table, ctx: Context): true|nil, string? Is this configuration right? true, or nil and why not.

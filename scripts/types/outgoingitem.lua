@@ -3,7 +3,7 @@
 -- edit. For editors; never run. The reference is docs/author/api.
 ---@meta
 
----One message on its way out, as send(item, ctx) gets it.
+---One message on its way out, as send(item, ctx) and push(item, ctx) get it.
 ---@class OutgoingItem
 ---@field id string Of this send, the same at each try: give it to platforms that know repeated ones.
 ---@field to string The visitor's id on the platform (Delivery.from).
@@ -13,3 +13,6 @@
 ---@field sender { role: "agent"|"bot", id?: string, name?: string } Who wrote it.
 ---@field conversation string Its id.
 ---@field attempt integer 1 at the first try.
+---@field contact string Whom it is for, "ct_..."; `to` is empty for visitors whom nobody has signed.
+---@field count integer So many messages are behind this push; the item is the last of them.
+---@field unread integer Messages of the conversation that the visitor has not read: the badge.

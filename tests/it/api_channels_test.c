@@ -43,15 +43,25 @@ TEST("the seed's call makes a channel")
     roof_close(&r);
 }
 
-TEST("a channel of a type without an adapter waits for it")
+TEST("an app's channel has a secret that signs, apart from those it is given")
 {
     struct roof r;
     REQUIRE(roof_open(&r));
     CHECK_EQ_INT(post(&r, "/api/v1/channels",
-                      "{\"type\":\"app\",\"config\":{\"bundle_id\":\"a.b\"}}"),
+                      "{\"type\":\"app\",\"config\":{\"bundle_id\":\"a.b\","
+                      "\"push_url\":\"https://x/p\",\"push_secret\":"
+                      "\"hush-1\"}}"),
                  201);
-    CHECK_EQ_STR(text_of(&r, "status"), "pending");
-    CHECK_EQ_STR(text_of(&r, "state"), "pending");
+    const char *id = text_of(&r, "id");
+    CHECK_EQ_STR(text_of(&r, "state"), "active");
+    CHECK(json_is(json_get(r.j, "webhook_url"), JSON_NULL));
+    CHECK(json_text(r.j, "secret").len > 20);
+    CHECK(!body_has(&r, "hush"));
+    CHECK_EQ_INT(get(&r, at(&r, "/chat/%/config", id)), 200);
+    CHECK(!body_has(&r, "push_url"));
+    CHECK_EQ_INT(post(&r, at(&r, "/api/v1/channels/%/secret", id), NULL), 200);
+    CHECK_SLICE(NAMED(&r, "push_secret"), "***"); /* it has stayed */
+    CHECK_EQ_INT(post(&r, at(&r, "/hooks/%", id), "{}"), 404);
     roof_close(&r);
 }
 
@@ -61,7 +71,7 @@ TEST("every shipped type has a title, a schema and help in two languages")
         const char *name, *state;
     } types[] = {
         {"web", "active"},      {"http", "active"},   {"wechat", "active"},
-        {"app", "pending"},     {"weapp", "active"},  {"wecom", "active"},
+        {"app", "active"},      {"weapp", "active"},  {"wecom", "active"},
         {"telegram", "active"}, {"douyin", "active"}, {"feishu", "active"},
         {"dingtalk", "active"}, {"email", "active"}};
     struct roof r;

@@ -196,6 +196,94 @@ TEST("a signed identity is one contact on every device, with its news")
     roof_close(&r);
 }
 
+/* Says one thing and waits until it is on disk. */
+static bool says(struct roof *r, const char *token, const char *channel)
+{
+    struct err e = {0};
+    struct client *c = NULL;
+    struct slice text;
+    enum client_opcode op;
+    bool got = false;
+    int64_t until = test_now_ms() + 10000;
+    struct slice hi = talk_fmt(&r->t,
+                               "{\"type\":\"hello\",\"channel\":\"%s\","
+                               "\"token\":\"%s\"}",
+                               channel, token);
+    static const char frame[] = "{\"type\":\"send\",\"ref\":\"1\","
+                                "\"kind\":\"text\",\"text\":\"hi\"}";
+    if (client_open(r->t.port, "", 10000, &e, &c)) {
+        FAIL("%s", e.text);
+        return false;
+    }
+    CHECK(client_send(c, CLIENT_TEXT, hi) == 0);
+    CHECK(client_send(c, CLIENT_TEXT, slice_of(frame)) == 0);
+    while (!got && !c->ended && test_now_ms() < until) {
+        client_wait(&c, 1, 100);
+        got = client_next(c, r->t.arena, &op, &text) &&
+              memmem(text.at, text.len, "\"ack\"", 5) != NULL;
+    }
+    client_free(c);
+    return got;
+}
+
+TEST("a guest who signs in stays the same contact, with what was said")
+{
+    struct roof r;
+    int code;
+    int64_t later = clock_ms() + 600000;
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(post(&r, "/api/v1/channels", "{\"type\":\"app\"}"), 201);
+    const char *ch = text_of(&r, "id"), *secret = text_of(&r, "secret");
+    const struct json *w = hello(
+        &r, at(&r, "{\"type\":\"hello\",\"channel\":\"%\"}", ch), "", &code);
+    const char *token = slice_dup(r.t.arena, json_text(w, "token")).at;
+    const char *you =
+        slice_dup(r.t.arena, json_text(json_get(w, "you"), "id")).at;
+    REQUIRE(says(&r, token, ch));
+    const char *frame = signed_hello(&r, ch, secret, "Anna", later);
+    const char *with =
+        talk_fmt(&r.t, "{\"token\":\"%s\",%s", token, frame + 1).at;
+    w = hello(&r, with, "", &code);
+    check_welcome(w);
+    CHECK_SLICE(json_text(json_get(w, "you"), "id"), you);
+    CHECK(json_get(w, "conversation") != NULL);
+    /* From now on anywhere; a guest elsewhere who signs in comes to it. */
+    w = hello(&r, frame, "", &code);
+    CHECK_SLICE(json_text(json_get(w, "you"), "id"), you);
+    CHECK_EQ_INT(get(&r, "/api/v1/contacts"), 200);
+    CHECK_EQ_INT(json_int(r.j, "total", 0), 1);
+    roof_close(&r);
+}
+
+TEST("an app may want signed users only, and signatures that do not last long")
+{
+    struct roof r;
+    int code;
+    int64_t now = clock_ms();
+    REQUIRE(roof_open(&r));
+    CHECK_EQ_INT(post(&r, "/api/v1/channels",
+                      "{\"type\":\"app\",\"config\":{\"signed_only\":true,"
+                      "\"identity_hours\":2}}"),
+                 201);
+    const char *ch = text_of(&r, "id"), *secret = text_of(&r, "secret");
+    const char *guest = at(&r, "{\"type\":\"hello\",\"channel\":\"%\"}", ch);
+    const struct json *j = hello(&r, guest, "", &code);
+    check_refused(j, &code, "unauthorized");
+    CHECK(memmem(json_text(j, "message").at, json_text(j, "message").len,
+                 "signed users", 12));
+    j = hello(&r, signed_hello(&r, ch, secret, "Anna", now + 3 * 3600000), "",
+              &code);
+    check_refused(j, &code, "unauthorized");
+    CHECK(memmem(json_text(j, "message").at, json_text(j, "message").len,
+                 "at most 2 hours", 15));
+    check_refused(
+        hello(&r, signed_hello(&r, ch, "no", "Anna", now + 60000), "", &code),
+        &code, "unauthorized");
+    check_welcome(hello(&r, signed_hello(&r, ch, secret, "Anna", now + 3600000),
+                        "", &code));
+    roof_close(&r);
+}
+
 TEST("a forged or expired identity is refused")
 {
     struct roof r;

@@ -2,8 +2,9 @@
 /* channels.c - the doors visitors come in by.
  *
  * Happy path: a type we know and a config that fits its schema; its secrets
- * are kept apart and never shown. A web channel gets a secret for signing
- * identities, shown once, at creation and when it is changed. Failure: an
+ * are kept apart and never shown. A channel whose visitors come by the socket
+ * gets a secret for signing identities, shown once, at creation and when it is
+ * changed. Failure: an
  * unknown type is 422 with the list of those known, a wrong setting 422 with
  * its name.
  */
@@ -34,6 +35,12 @@ static const struct kind *kind_of(const struct call *c,
     return kinds_find(c->s->kinds, ch->type);
 }
 
+static bool has_socket(const struct call *c, const struct channel *ch)
+{
+    const struct kind *k = kind_of(c, ch);
+    return k && k->socket;
+}
+
 /* Without an adapter the settings are kept, and that is all. */
 static struct slice state_of(const struct call *c, const struct channel *ch)
 {
@@ -50,7 +57,7 @@ static void put_webhook_url(struct call *c, struct jsonw *w,
     char url[CONFIG_TEXT + 64], id[ID_TEXT];
     struct slice base = slice_of(c->s->conf.public_url);
     jsonw_key(w, "webhook_url");
-    if (slice_is(ch->type, "web")) {
+    if (has_socket(c, ch) && !kind_of(c, ch)->receives) {
         jsonw_null(w); /* it comes by the socket */
         return;
     }
@@ -200,6 +207,7 @@ static void list_types(struct call *c)
         put_shows(w, k);
         jsonw_put_text(w, "state",
                        k->has_adapter ? SLICE("active") : SLICE("pending"));
+        jsonw_put_bool(w, "socket", k->socket);
         jsonw_close(w, '}');
     }
     jsonw_close(w, ']');
@@ -348,7 +356,7 @@ static void post(struct call *c)
     if (ch.name.len == 0) {
         ch.name = k->en;
     }
-    if (slice_is(ch.type, "web")) {
+    if (k->socket) {
         identity = new_identity_secret(c);
     }
     ch.enabled = body_bool(c, "enabled", true);
@@ -401,19 +409,38 @@ static void patch(struct call *c)
     commit(c, &ch, 200, false);
 }
 
+/* Those of its settings, as they are kept. */
+static struct slice config_secrets(struct call *c, const struct channel *ch)
+{
+    const struct json *of = values_of(c, ch).secrets;
+    struct buf out;
+    if (!json_is(of, JSON_OBJECT)) {
+        return SLICE("{}");
+    }
+    buf_init(&out, KIND_CONFIG_MAX);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_value(&w, of);
+    must(w.failed == 0); /* it came from there */
+    struct slice text = slice_dup(c->a, buf_slice(&out));
+    buf_fini(&out);
+    return text;
+}
+
 static void rotate(struct call *c)
 {
     const struct channel *was = find(c);
     if (!was) {
         return;
     }
-    if (!slice_is(was->type, "web")) {
+    if (!has_socket(c, was)) {
         reply_fail(c, ERR_CONFLICT, NULL,
-                   "only a web channel has a secret for identities");
+                   "only a channel whose visitors come by the socket has a "
+                   "secret for identities");
         return;
     }
     struct channel ch = *was;
-    ch.secrets = secrets_text(c, new_identity_secret(c), SLICE("{}"));
+    ch.secrets =
+        secrets_text(c, new_identity_secret(c), config_secrets(c, was));
     ch.updated_at = clock_ms();
     commit(c, &ch, 200, true);
 }
@@ -437,7 +464,7 @@ static void del(struct call *c)
 static void chat_config(struct call *c)
 {
     const struct channel *ch = desk_find_channel(c->s->desk, c->args[0]);
-    if (!ch || !ch->enabled || !slice_is(ch->type, "web")) {
+    if (!ch || !ch->enabled || !has_socket(c, ch)) {
         reply_missing(c, "channel");
         return;
     }
@@ -447,7 +474,12 @@ static void chat_config(struct call *c)
     jsonw_put_text(w, "name", ch->name);
     jsonw_put_text(w, "type", ch->type);
     jsonw_key(w, "config");
-    kind_show(kind_of(c, ch), values_of(c, ch), w, c->a);
+    if (slice_is(ch->type, "web")) {
+        kind_show(kind_of(c, ch), values_of(c, ch), w, c->a);
+    } else { /* an adapter's settings are the house's own business */
+        jsonw_open(w, '{');
+        jsonw_close(w, '}');
+    }
     jsonw_put_int(w, "text_bytes", LIMIT_TEXT_BYTES);
     jsonw_put_int(w, "file_bytes", files_most(c->s, ch->id));
     jsonw_close(w, '}');
@@ -487,7 +519,9 @@ static const struct field channel_out[] = {
      .choices = "active|disabled|pending",
      .help = "pending: no adapter for this type is installed"},
     {.name = "status", .type = FIELD_TEXT, .help = "the same as state"},
-    {.name = "webhook_url", .type = FIELD_TEXT, .help = "null for web"},
+    {.name = "webhook_url",
+     .type = FIELD_TEXT,
+     .help = "null where visitors come by the socket"},
     KINDS_OUT,
     {.name = "breaker",
      .type = FIELD_TEXT,
@@ -512,6 +546,9 @@ static const struct field type_out[] = {
     {.name = "schema", .type = FIELD_OBJECT},
     KINDS_OUT,
     {.name = "state", .type = FIELD_TEXT, .choices = "active|pending"},
+    {.name = "socket",
+     .type = FIELD_BOOL,
+     .help = "visitors come by the WebSocket; it has a secret for identities"},
     {0}};
 static const struct field config_out[] = {
     {.name = "channel", .type = FIELD_TEXT},

@@ -8,6 +8,7 @@
  * Retry-After, so that the platform sends again; a handler that failed is 500.
  */
 #include "app/channels/channels.h"
+#include "app/kinds.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -195,6 +196,13 @@ static void give(struct server *s, struct http_req *r, uint64_t channel,
     }
 }
 
+/* Its visitors come by the socket, and nothing else comes. */
+static bool has_no_hook(const struct server *s, const struct channel *ch)
+{
+    const struct kind *k = kinds_find(s->kinds, ch->type);
+    return k && k->socket && !k->receives;
+}
+
 bool hooks_answer(struct server *s, struct http_req *r)
 {
     uint64_t id = 0;
@@ -211,7 +219,7 @@ bool hooks_answer(struct server *s, struct http_req *r)
     }
     const struct channel *ch =
         id_parse(name, ID_CHANNEL, &id) ? desk_channel(s->desk, id) : NULL;
-    if (!ch || !ch->enabled || slice_is(ch->type, "web")) {
+    if (!ch || !ch->enabled || has_no_hook(s, ch)) {
         refuse(r, 404, "there is no such channel\n");
     } else if (s->state != SERVER_SERVING) {
         refuse(r, 503, "the server is not ready\n");

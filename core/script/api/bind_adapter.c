@@ -166,6 +166,7 @@ int adapter_args(struct task *t)
         push_context(co, c);
         return 2;
     case HOOK_DELIVER:
+    case HOOK_PUSH:
         push_json(co, c->item);
         push_context(co, c);
         return 2;
@@ -348,8 +349,9 @@ static int receipt_start(lua_State *L)
 }
 
 #define IN_ADAPTER                                                             \
-    (API_IN(HOOK_RECEIVE) | API_IN(HOOK_DELIVER) | API_IN(HOOK_POLL) |         \
-     API_IN(HOOK_CHECK))
+    (API_IN(HOOK_RECEIVE) | API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH) |         \
+     API_IN(HOOK_POLL) | API_IN(HOOK_CHECK))
+#define GOES_OUT (API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH))
 #define COMES_IN (API_IN(HOOK_RECEIVE) | API_IN(HOOK_POLL))
 
 static const struct api_call context_calls[] = {
@@ -469,26 +471,36 @@ const struct api_module webhook_module = {
     webhook_calls, true, NULL};
 
 static const struct api_call item_calls[] = {
-    {"id", NULL, API_IN(HOOK_DELIVER), API_FIELD, "string",
+    {"id", NULL, GOES_OUT, API_FIELD, "string",
      "Of this send, the same at each try: give it to platforms that know "
      "repeated ones.",
      "1"},
-    {"to", NULL, API_IN(HOOK_DELIVER), API_FIELD, "string",
+    {"to", NULL, GOES_OUT, API_FIELD, "string",
      "The visitor's id on the platform (Delivery.from).", "1"},
-    {"kind", NULL, API_IN(HOOK_DELIVER), API_FIELD, "string",
+    {"kind", NULL, GOES_OUT, API_FIELD, "string",
      "As in Body, with its other fields beside it.", "1"},
-    {"text", NULL, API_IN(HOOK_DELIVER), API_FIELD, "string?", "The text.",
-     "1"},
-    {"file", NULL, API_IN(HOOK_DELIVER), API_FIELD, "File?",
+    {"text", NULL, GOES_OUT, API_FIELD, "string?", "The text.", "1"},
+    {"file", NULL, GOES_OUT, API_FIELD, "File?",
      "Of image, file, audio, video.", "1"},
-    {"sender", NULL, API_IN(HOOK_DELIVER), API_FIELD,
+    {"sender", NULL, GOES_OUT, API_FIELD,
      "{ role: \"agent\"|\"bot\", id?: string, name?: string }", "Who wrote it.",
      "1"},
-    {"conversation", NULL, API_IN(HOOK_DELIVER), API_FIELD, "string", "Its id.",
+    {"conversation", NULL, GOES_OUT, API_FIELD, "string", "Its id.", "1"},
+    {"attempt", NULL, GOES_OUT, API_FIELD, "integer", "1 at the first try.",
      "1"},
-    {"attempt", NULL, API_IN(HOOK_DELIVER), API_FIELD, "integer",
-     "1 at the first try.", "1"},
+    {"contact", NULL, API_IN(HOOK_PUSH), API_FIELD, "string",
+     "Whom it is for, \"ct_...\"; `to` is empty for visitors whom nobody has "
+     "signed.",
+     "1"},
+    {"count", NULL, API_IN(HOOK_PUSH), API_FIELD, "integer",
+     "So many messages are behind this push; the item is the last of them.",
+     "1"},
+    {"unread", NULL, API_IN(HOOK_PUSH), API_FIELD, "integer",
+     "Messages of the conversation that the visitor has not read: the badge.",
+     "1"},
     {0}};
 const struct api_module item_module = {
-    "OutgoingItem", "One message on its way out, as send(item, ctx) gets it.",
+    "OutgoingItem",
+    "One message on its way out, as send(item, ctx) and push(item, ctx) get "
+    "it.",
     item_calls, true, NULL};

@@ -109,6 +109,9 @@ static const struct api_call channel[] = {
           "A webhook has come; gives the answer's status, body, headers."),
     FIELD("send", "nil|fun(item: OutgoingItem, ctx: Context): Sent",
           "One message out."),
+    FIELD("push", "nil|fun(item: OutgoingItem, ctx: Context): Sent",
+          "Of a channel whose visitors come by the socket: nobody was there to "
+          "take these messages, tell them."),
     FIELD("poll", "nil|fun(ctx: Context)",
           "For a platform that must be asked."),
     FIELD("check", "nil|fun(config: table, ctx: Context): true|nil, string?",

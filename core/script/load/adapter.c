@@ -15,6 +15,8 @@
 
 #define DATA_BYTES (64 * 1024)
 #define BUTTONS 10 /* buttons = true; a card has no more */
+#define PUSH_AFTER_MS 5000
+#define PUSH_QUIET_MS 20000
 
 struct adapter_data {
     struct slice title, schema, capabilities; /* JSON */
@@ -24,6 +26,9 @@ struct adapter_data {
     int64_t most[MESSAGE_KINDS]; /* bytes of a file; 0 = not said */
     int64_t buttons;
     bool markdown;
+    bool socket;
+    int64_t push_after_ms, push_quiet_ms, identity_max_ms;
+    struct slice after_from, quiet_from, push_needs, max_from, only_from;
 };
 
 bool adapter_is(const struct version *v)
@@ -227,6 +232,58 @@ static int read_buttons(struct version *v, struct err *e)
     return r;
 }
 
+/* A duration at `name` of the table on top, if it is there. */
+static int duration_in(struct version *v, const char *field, const char *name,
+                       int64_t *ms, struct err *e)
+{
+    struct slice text = text_in(v, name);
+    if (!text.len || duration_read(text, ms))
+        return 0;
+    return err_field(e, ERR_UNPROCESSABLE, field,
+                     "capabilities.%s.%s must be a duration such as \"20s\"",
+                     field, name);
+}
+
+/* true: the table capabilities.<field> is on top now. */
+static bool open_table(struct version *v, const char *field)
+{
+    lua_pushstring(v->L, field);
+    lua_rawget(v->L, -2);
+    if (lua_istable(v->L, -1))
+        return true;
+    lua_pop(v->L, 1);
+    return false;
+}
+
+/* socket = true, push = { after =, quiet =, after_from =, quiet_from =, needs
+ * = }, identity = { max =, max_from =, only_from = } */
+static int read_socket(struct version *v, struct err *e)
+{
+    struct adapter_data *d = data_of(v);
+    int r = 0;
+    lua_pushliteral(v->L, "socket");
+    lua_rawget(v->L, -2);
+    d->socket = lua_toboolean(v->L, -1);
+    lua_pop(v->L, 1);
+    d->push_after_ms = PUSH_AFTER_MS;
+    d->push_quiet_ms = PUSH_QUIET_MS;
+    if (open_table(v, "push")) {
+        r = duration_in(v, "push", "after", &d->push_after_ms, e);
+        r = r ? r : duration_in(v, "push", "quiet", &d->push_quiet_ms, e);
+        d->after_from = text_in(v, "after_from");
+        d->quiet_from = text_in(v, "quiet_from");
+        d->push_needs = text_in(v, "needs");
+        lua_pop(v->L, 1);
+    }
+    if (r == 0 && open_table(v, "identity")) {
+        r = duration_in(v, "identity", "max", &d->identity_max_ms, e);
+        d->max_from = text_in(v, "max_from");
+        d->only_from = text_in(v, "only_from");
+        lua_pop(v->L, 1);
+    }
+    return r;
+}
+
 static int read_capabilities(struct version *v, struct err *e)
 {
     struct adapter_data *d = data_of(v);
@@ -241,6 +298,7 @@ static int read_capabilities(struct version *v, struct err *e)
     r = r ? r : read_sizes(v, e);
     r = r ? r : read_buttons(v, e);
     d->markdown = r == 0 && bool_in(v->L, "markdown");
+    r = r ? r : read_socket(v, e);
     return r ? r : 1;
 }
 
@@ -301,13 +359,30 @@ static void put_shows(struct jsonw *w, const struct adapter_data *d)
     jsonw_put_bool(w, "markdown", d->markdown);
 }
 
+static void put_socket(struct jsonw *w, const struct adapter_data *d)
+{
+    jsonw_put_bool(w, "socket", d->socket);
+    jsonw_put_int(w, "push_after_ms", d->push_after_ms);
+    jsonw_put_int(w, "push_quiet_ms", d->push_quiet_ms);
+    jsonw_put_text(w, "after_from", d->after_from);
+    jsonw_put_text(w, "quiet_from", d->quiet_from);
+    jsonw_put_text(w, "push_needs", d->push_needs);
+    jsonw_put_int(w, "identity_max_ms", d->identity_max_ms);
+    jsonw_put_text(w, "max_from", d->max_from);
+    jsonw_put_text(w, "only_from", d->only_from);
+}
+
 int adapter_check(struct version *v, struct err *e)
 {
     const struct adapter_data *d = data_of(v);
     struct slice type = {v->name.at + 9, v->name.len - 9};
     struct buf out;
-    if (!(v->hooks & (1u << HOOK_RECEIVE | 1u << HOOK_POLL)))
-        return refuse(e, "return", "an adapter needs receive or poll");
+    if (!(v->hooks & (1u << HOOK_RECEIVE | 1u << HOOK_POLL)) && !d->socket)
+        return refuse(e, "return",
+                      "an adapter needs receive or poll, or a socket "
+                      "(capabilities.socket = true)");
+    if (v->hooks & 1u << HOOK_PUSH && !d->socket)
+        return refuse(e, "push", "push needs capabilities.socket = true");
     buf_init(&out, 4 * DATA_BYTES);
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
@@ -318,6 +393,7 @@ int adapter_check(struct version *v, struct err *e)
                   d->capabilities.len ? d->capabilities : SLICE("{}"));
     put_has(&w, v, "receives", HOOK_RECEIVE);
     put_has(&w, v, "sends", HOOK_DELIVER);
+    put_has(&w, v, "pushes", HOOK_PUSH);
     put_has(&w, v, "polls", HOOK_POLL);
     put_has(&w, v, "checks", HOOK_CHECK);
     jsonw_key(&w, "face");
@@ -330,6 +406,7 @@ int adapter_check(struct version *v, struct err *e)
     jsonw_put_text(&w, "hours_from", d->hours_from);
     jsonw_put_text(&w, "count_from", d->count_from);
     put_shows(&w, d);
+    put_socket(&w, d);
     jsonw_close(&w, '}');
     jsonw_close(&w, '}');
     if (!w.failed)

@@ -138,6 +138,7 @@ int args_push(struct task *t)
         return 2;
     case HOOK_RECEIVE:
     case HOOK_DELIVER:
+    case HOOK_PUSH:
     case HOOK_POLL:
     case HOOK_CHECK:
     case HOOK_ASK:

@@ -73,6 +73,14 @@ static void port_face(void *arg, const struct channel *c,
     *out = ((struct stage *)arg)->face;
 }
 
+static int64_t port_silence(void *arg, uint64_t peer, bool ask)
+{
+    struct stage *s = arg;
+    (void)peer;
+    s->probes += ask;
+    return s->silence;
+}
+
 static int64_t port_patience(void *arg, const struct job *job)
 {
     (void)job;
@@ -202,6 +210,7 @@ void stage_open(struct stage *s)
                                        .patience = port_patience,
                                        .strict = port_strict,
                                        .face = port_face,
+                                       .silence = port_silence,
                                        .ask = port_ask,
                                        .unask = port_unask,
                                        .halt = port_halt,
@@ -429,6 +438,11 @@ static void give_one(struct stage *s, struct query *q)
     if (q->kind == QUERY_EVENT && q->after_pos && q->after_pos <= s->pos) {
         q->events = arena_one(q->arena, struct event);
         *q->events = s->journal[q->after_pos];
+        q->result = 0;
+    }
+    if (q->kind == QUERY_CONVERSATION && s->row.id && s->row.id == q->id) {
+        q->conversation = arena_one(q->arena, struct conversation);
+        *q->conversation = s->row;
         q->result = 0;
     }
     for (size_t i = 0; q->kind == QUERY_FLOW && i < s->flow_count; i++) {

@@ -24,6 +24,9 @@ struct stage {
     int64_t patience;         /* of all rules */
     bool strict;              /* they must have seen it */
     struct channel_face face; /* of the channel's adapter */
+    int64_t silence;          /* of all peers; -1 = they are gone */
+    int probes;               /* they were asked for a sign */
+    struct conversation row;  /* as the store has it; id 0: none */
     struct arena *mem;        /* of the journal */
     struct event journal[STAGE_LINES];
     uint64_t pos;
