@@ -22,13 +22,21 @@
 static const char meta_key = 0; /* its address: the metatable */
 
 /* The handler is called in tail position: tracebacks begin with it. [1]: whose
- * conv, whose message (the task's id). */
+ * conv, whose message (the task's id). The tables are written with values, to
+ * be copied whole: a shape of keys alone is lost when the code is kept compiled
+ * (load/chunk.c), and each key then makes its table anew. */
 static const char enter_source[] =
     "local setmetatable, conv, message = ...\n"
     "return function(handler)\n"
     "  return function(id, has, text, kind)\n"
-    "    return handler(has and setmetatable({ id, false }, conv) or nil,\n"
-    "      setmetatable({ id, text = text, kind = kind }, message))\n"
+    "    local c, m = nil, { 0, text = '', kind = '' }\n"
+    "    if has then\n"
+    "      c = { 0, false }\n"
+    "      c[1] = id\n"
+    "      setmetatable(c, conv)\n"
+    "    end\n"
+    "    m[1], m.text, m.kind = id, text, kind\n"
+    "    return handler(c, setmetatable(m, message))\n"
     "  end\n"
     "end\n";
 
