@@ -18,17 +18,18 @@ local function post(config, path, call, theirs)
   return answer, nobody, res and res.status
 end
 
-function M.fetch_token(config)
-  return post(config, "/v1.0/oauth2/accessToken", { json = { appKey = config.app_key, appSecret = config.app_secret } })
+function M.fetch_token(config, timeout)
+  return post(config, "/v1.0/oauth2/accessToken",
+    { timeout = timeout, json = { appKey = config.app_key, appSecret = config.app_secret } })
 end
 
 -- The answer, or nil and what is in the way. work(token) gives an answer and its
 -- status, or nil and why nobody answered; once more with a fresh token.
-local function with_token(config, work)
+local function with_token(config, work, left)
   local key = "token:" .. config.app_key
   for try = 1, 2 do
     local token, refusal, why = shared.token(key, function()
-      local got, nobody, status = M.fetch_token(config)
+      local got, nobody, status = M.fetch_token(config, left and left())
       if got and given(got.accessToken) then return got.accessToken, got.expireIn end
       return nil, got and status < 500 and status ~= 429 and got or nil, nobody
     end)
@@ -50,10 +51,11 @@ local function with_token(config, work)
   end
 end
 
-function M.call(config, path, body, timeout)
+function M.call(config, path, body, left)
   return with_token(config, function(token)
-    return post(config, path, { json = body, headers = { ["x-acs-dingtalk-access-token"] = token }, timeout = timeout })
-  end)
+    return post(config, path, { json = body, headers = { ["x-acs-dingtalk-access-token"] = token },
+      timeout = left and left() })
+  end, left)
 end
 
 -- --- files -----------------------------------------------------------------
@@ -61,11 +63,12 @@ end
 -- For media.take: m is { code, name }. DingTalk says where it lies, and there it is.
 function M.fetch(ctx, m, timeout)
   if not given(m.code) then return nil, "not_found", "there is no downloadCode" end
+  local left = media.clock(timeout)
   local answer, trouble = M.call(ctx.config, "/v1.0/robot/messageFiles/download",
-    { downloadCode = m.code, robotCode = M.robot_of(ctx.config) }, timeout)
+    { downloadCode = m.code, robotCode = M.robot_of(ctx.config) }, left)
   if not answer then return nil, trouble.retry and "unavailable" or "not_found", trouble.why end
   if not given(answer.downloadUrl) then return nil, "not_found", "there is no downloadUrl" end
-  return ctx.file { url = answer.downloadUrl, name = m.name, timeout = timeout }
+  return ctx.file { url = answer.downloadUrl, name = m.name, timeout = left() }
 end
 
 -- The old interface answers 200 with a code of its own.

@@ -142,9 +142,9 @@ end
 
 -- The access token and its life (a day short of it), or nil and the refusal, or
 -- nil, nil and why.
-local function fetch_token(config)
+local function fetch_token(config, timeout)
   local before = consent_of(config).token
-  local answer, why, code = M.post(config, "/oauth/refresh_token/", { form = {
+  local answer, why, code = M.post(config, "/oauth/refresh_token/", { timeout = timeout, form = {
     client_key = config.client_key, grant_type = "refresh_token", refresh_token = refresh_token(config),
   } })
   if not answer then return nil, nil, why end
@@ -161,8 +161,8 @@ local function fetch_token(config)
   return data.access_token, math.max(600, (tonumber(data.expires_in) or 1296000) - 24 * 3600)
 end
 
-function M.token(config)
-  return shared.token(key_of("token", config), function() return fetch_token(config) end, "15d")
+function M.token(config, left)
+  return shared.token(key_of("token", config), function() return fetch_token(config, left and left()) end, "15d")
 end
 
 -- The app's own token, for uploads; fetched seldom: each new one ends the last but one.

@@ -39,16 +39,17 @@ function M.fetch(ctx, m, timeout)
   if not config.refresh_token or not given(m.message) or not given(m.conversation) then
     return nil, "not_found", "there is no consent, or no id"
   end
+  local left = media.clock(timeout)
   for try = 1, 2 do
-    local token, refusal, why = douyin.token(config)
+    local token, refusal, why = douyin.token(config, left)
     if refusal then return nil, "not_found", douyin.sentence(refusal.code, refusal.answer) end
     if not token then return nil, "unavailable", why end
-    local answer, nobody, code = douyin.get(config, "/api/im/message/resources/", { timeout = timeout,
+    local answer, nobody, code = douyin.get(config, "/api/im/message/resources/", { timeout = left(),
       query = { conversation_id = m.conversation, message_id = m.message, open_id = m.us },
       headers = { ["access-token"] = secret.hide(token) } })
     if not answer then return nil, "unavailable", nobody end
     local url = shared.tab(answer.data).url
-    if code == 0 and given(url) then return ctx.file { url = url, timeout = timeout } end
+    if code == 0 and given(url) then return ctx.file { url = url, timeout = left() } end
     if code == 0 then return nil, "not_found", "Douyin gave no url" end
     if not douyin.STALE[code] then
       return nil, BUSY[code] and "unavailable" or "not_found", douyin.sentence(code, answer)

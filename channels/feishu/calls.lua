@@ -49,18 +49,18 @@ local function post(config, path, call)
   return answer, trouble, busy and (tonumber(res.headers["x-ogw-ratelimit-reset"]) or 5) or nil
 end
 
-function M.fetch_token(config)
+function M.fetch_token(config, timeout)
   return post(config, "/open-apis/auth/v3/tenant_access_token/internal",
-    { json = { app_id = config.app_id, app_secret = config.app_secret } })
+    { timeout = timeout, json = { app_id = config.app_id, app_secret = config.app_secret } })
 end
 
 -- The answer whose code is 0, or nil and what is in the way. work(token) makes
 -- the call as post() does; once more with a fresh token if theirs is stale.
-local function with_token(config, work)
+local function with_token(config, work, left)
   local key = "token:" .. config.app_id
   for try = 1, 2 do
     local token, refusal, why = shared.token(key, function()
-      local got, nobody, wait = M.fetch_token(config)
+      local got, nobody, wait = M.fetch_token(config, left and left())
       if got and got.code == 0 and given(got.tenant_access_token) then return got.tenant_access_token, got.expire end
       return nil, not wait and got or nil, nobody
     end)
@@ -93,14 +93,15 @@ function M.fetch(ctx, m, timeout)
     if type(id) ~= "string" or not id:find "^[%w_%-]+$" then return nil, "not_found", "that is no key" end
   end
   local file, code, why
+  local left = media.clock(timeout)
   local path = ("/open-apis/im/v1/messages/%s/resources/%s"):format(m.message, m.key)
   local _, trouble = with_token(ctx.config, function(auth)
     file, code, why = ctx.file { url = url_of(ctx.config, path), query = { type = m.type }, auth = auth, name = m.name,
-      or_json = true, timeout = timeout }
+      or_json = true, timeout = left() }
     if file then return { code = 0 } end
     if code ~= "answer" then return nil, why end
     return why, nil, why.code == 99991400 and 5 or nil
-  end)
+  end, left)
   if file then return file end
   if code and code ~= "answer" then return nil, code, why end
   return nil, trouble.retry and "unavailable" or "not_found", trouble.why

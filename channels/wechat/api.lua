@@ -60,19 +60,19 @@ local function post(config, path, request)
   return answer, why
 end
 
-function M.fetch_token(config)
-  return post(config, "/cgi-bin/stable_token", { json = {
+function M.fetch_token(config, timeout)
+  return post(config, "/cgi-bin/stable_token", { timeout = timeout, json = {
     grant_type = "client_credential", appid = config.appid, secret = config.secret, force_refresh = false,
   } })
 end
 
 -- Calls with the token, once more with a fresh one if WeChat says it is stale.
 -- work(token) gives an answer, or nil and why nobody answered.
-local function with_token(config, work)
+local function with_token(config, work, left)
   local key = "token:" .. config.appid
   for try = 1, 2 do
     local token, refusal, why = shared.token(key, function()
-      local got, nobody = M.fetch_token(config)
+      local got, nobody = M.fetch_token(config, left and left())
       if got and got.errcode == 0 and got.access_token then return got.access_token, got.expires_in end
       return nil, got, nobody
     end)
@@ -111,19 +111,19 @@ local function no_file(answer, why)
   return nil, RETRY[answer.errcode] and "unavailable" or "not_found", M.sentence(answer)
 end
 
-local function by_id(ctx, m, timeout)
+local function by_id(ctx, m, left)
   local config, file, code, why = ctx.config, nil, nil, nil
   local answer, nobody = with_token(config, function(token)
     file, code, why = ctx.file { url = shared.base(config, API) .. "/cgi-bin/media/get", or_json = true,
-      query = { access_token = token, media_id = m.id }, mime = m.mime, timeout = timeout }
+      query = { access_token = token, media_id = m.id }, mime = m.mime, timeout = left() }
     if file then return { errcode = 0 } end
     if code ~= "answer" then return nil, why end
     why.errcode = why.errcode or 0
     return why
-  end)
+  end, left)
   if file then return file end
   if answer and shared.given(answer.video_url) then
-    return ctx.file { url = answer.video_url, mime = m.mime, timeout = timeout }
+    return ctx.file { url = answer.video_url, mime = m.mime, timeout = left() }
   end
   if code and code ~= "answer" then return nil, code, why end
   return no_file(answer, nobody)
@@ -131,12 +131,13 @@ end
 
 -- For media.take: m is { id, url, mime } of a push.
 function M.fetch(ctx, m, timeout)
+  local left = media.clock(timeout)
   if is_theirs(m.url, ctx.config) then
-    local file, code, why = ctx.file { url = m.url, timeout = timeout }
+    local file, code, why = ctx.file { url = m.url, timeout = left() }
     if file or not m.id or not ctx.config.secret or shared.LATER[code] then return file, code, why end
   end
   if not shared.given(m.id) or not ctx.config.secret then return nil, "not_found", "there is no AppSecret" end
-  return by_id(ctx, m, timeout)
+  return by_id(ctx, m, left)
 end
 
 local KEPT = "70h" -- WeChat keeps it for three days

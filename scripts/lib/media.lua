@@ -2,12 +2,14 @@
 -- fetched while the push waits if that is quick, else from poll(); what cannot
 -- be had is a text that says so. Out: uploaded once in its life at the
 -- platform; what the platform does not take goes as a link.
-local kv, time, log = require "kv", require "time", require "log"
+local json, kv, time, log = require "json", require "kv", require "time", require "log"
 local shared = require "lib.channels"
 local given, words, LATER = shared.given, shared.words, shared.LATER
 
 local SOON, SLOW = "2s", "8s"              -- in a push, from poll()
 local LOOK_S, POLL_MS = 2, 10000           -- how often and for how long poll() looks
+local IN_HAND_MS = 6000                    -- longer than a push may take: then poll() has it
+local KEPT_BYTES = 60000                   -- of a message that waits
 local WAITS_S = { 3, 10, 30, 60 }          -- between tries; then it is a text
 
 local M = {}
@@ -41,16 +43,31 @@ local function deliver(ctx, m, file, code, why)
   return shared.hand_over(ctx, out)
 end
 
+-- What is left of "2s", for each of several calls: left() gives "1240ms".
+function M.clock(timeout)
+  local number, unit = timeout:match "^(%d+)(m?s)$"
+  local till = time.now() + number * (unit == "s" and 1000 or 1)
+  return function() return ("%dms"):format(math.max(till - time.now(), 1)) end
+end
+
 -- Hands over a message that bears a file. m: { dedupe, from, name, profile, kind,
 -- text, link, name_of_file, media }, media being what fetch(ctx, media, timeout) needs
 -- (data: it may be kept); fetch gives a File, or nil, code, why. False if the
--- platform shall push it again. What cannot be fetched now waits for M.late.
+-- platform shall push it again. It is noted before it is fetched: what cannot be
+-- fetched now, and what was under way when this handler died, waits for M.late.
 function M.take(ctx, m, fetch, timeout)
+  local key = ("late:%s:%s"):format(ctx.channel.id, m.dedupe):sub(1, 200)
+  local small = #json.encode(m) < KEPT_BYTES
+  local noted = small and kv.add(key, { m = m, tries = 0, at = time.now() + IN_HAND_MS }, "1d")
+  if small and not noted then return noted == false end -- false: it is under way already
   local file, code, why = fetch(ctx, m.media, timeout or SOON)
-  if file or not LATER[code] then return deliver(ctx, m, file, code, why) end
-  local kept, trouble = kv.add(("late:%s:%s"):format(ctx.channel.id, m.dedupe):sub(1, 200),
-    { m = m, tries = 0, at = 0 }, "1d")
-  return kept ~= nil and not trouble -- false: it waits already
+  if not file and LATER[code] and small then
+    kv.set(key, { m = m, tries = 0, at = 0 }, "1d")
+    return true
+  end
+  local taken = deliver(ctx, m, file, code, why)
+  if small then kv.update(key, function() return taken and kv.DELETE or { m = m, tries = 0, at = 0 } end, "1d") end
+  return taken
 end
 
 local function try_again(ctx, key, fetch)
@@ -61,7 +78,7 @@ local function try_again(ctx, key, fetch)
   if not file and LATER[code] and wait then
     return kv.set(key, { m = m, tries = late.tries + 1, at = time.now() + wait * 1000 }, "1d")
   end
-  if deliver(ctx, m, file, code, why) then kv.del(key) end
+  if deliver(ctx, m, file, code, why) then kv.update(key, function() return kv.DELETE end) end
 end
 
 -- For poll(): what could not be fetched while its push waited.

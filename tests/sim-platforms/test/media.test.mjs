@@ -164,6 +164,36 @@ test('a file that cannot be had for a while comes after all; one that is gone is
   });
 });
 
+test('19 MB both ways: past the scripts, byte by byte', async () => {
+  const one = all.get('wecom');
+  const data = Buffer.concat([pdf('large'), Buffer.alloc(19 << 20, 'wecom')]);
+  const m = await says(one, 'wecom', { type: 'file', name: 'large.pdf', mime: 'application/pdf', data });
+  assert.ok(m.file, m.text);
+  same(await bytes_of(m.file.id), data, 'in');
+  const count = one.sim.shown.length;
+  await answer(one, { kind: 'file', file: await upload('large.pdf', 'application/pdf', data) });
+  const got = (await shown(one, 'wecom', count + 1)).at(-1);
+  assert.equal(got.kind, 'file');
+  same(one.sim.media.get(got.body.media_id).data, data, 'out');
+});
+
+test('a platform that is slow, and whose token is over: the push is answered in time all the same', async () => {
+  await each(async (one, name) => {
+    const data = png(6, 6, shade++);
+    one.sim.expire();
+    one.sim.faults.slow_ms = 5000;
+    const began = Date.now();
+    const before = (await messages(one)).filter((m) => m.sender.role === 'visitor').length;
+    const a = await one.sim.says(one.sim.settings.customer, { type: PLATFORMS[name].from[0], name: 'slow.png', mime: 'image/png', data, link: '' });
+    assert.deepEqual([a.taken, a.tries], [true, 1], `${name}: ${a.status} ${a.body}`);
+    assert.ok(Date.now() - began < 3500, `${name}: ${Date.now() - began} ms`);
+    one.sim.faults.slow_ms = 0;
+    const m = (await heard(one, name, before + 1)).at(-1);
+    assert.ok(m.file, `${name}: ${m.text}`);
+    same(await bytes_of(m.file.id), data, name);
+  });
+});
+
 test('after all of it nobody has a complaint', () => {
   for (const [name, { sim }] of all) {
     assert.deepEqual(sim.refused.filter((r) => !/token|credential|planned|system (error|busy)|InvalidAuthentication/.test(`${r.why} ${r.what}`)), [], name);
