@@ -235,7 +235,7 @@ export function Chat({ host }: { host: Host }) {
         <Composer
           lead={
             takes && (
-              <button class="icon-btn" aria-label={t('chat.attach')} title={t('chat.attach')} onClick={reach}>
+              <button class="icon-btn" aria-label={t('chat.attach')} onClick={reach}>
                 <Icon d={I.clip} />
               </button>
             )
@@ -246,7 +246,6 @@ export function Chat({ host }: { host: Host }) {
           label={t('chat.input')}
           placeholder={t('chat.placeholder')}
           sendLabel={t('chat.send')}
-          iconOnly
           maxBytes={v.session.limits.text_bytes}
           maxHeight={120}
           onSend={(text) => v.send(text)}

@@ -93,14 +93,14 @@ export function Composer(p: ComposerProps) {
   };
   const onKeyDown = (e: KeyboardEvent) => {
     if (isComposing(e)) return;
-    const wish = enterWish(e, { touch: isTouch(), modSends: !!p.modSends });
+    const wish = enterWish(e, { touch: isTouch(), modSends: AGENTS && !!p.modSends });
     if (wish === 'send') {
       e.preventDefault();
       send();
     } else if (wish === 'newline') {
       e.preventDefault();
       insertText(el(), '\n');
-    } else p.onKey?.(e);
+    } else if (AGENTS && p.onKey) p.onKey(e);
   };
   const onInput = () => {
     const text = el().value;
@@ -124,7 +124,7 @@ export function Composer(p: ComposerProps) {
         autocomplete="off"
       />
       <div class="composer-side">
-        {p.hint && <span class="composer-hint">{p.hint}</span>}
+        {AGENTS && p.hint && <span class="composer-hint">{p.hint}</span>}
         {bytes > p.maxBytes * 0.8 && (
           <span class={'composer-count num' + (over ? ' over' : '')} role="status">
             {over ? t('composer.tooLong') : t('composer.left', { n: Math.floor((p.maxBytes - bytes) / 3) })}
@@ -132,7 +132,7 @@ export function Composer(p: ComposerProps) {
         )}
         <button
           type="button"
-          class={'btn primary composer-send' + (p.iconOnly ? ' icon-only' : '')}
+          class={'btn primary composer-send' + (!AGENTS || p.iconOnly ? ' icon-only' : '')}
           aria-label={p.sendLabel}
           title={p.sendLabel}
           disabled={p.disabled || (bytes === 0 && !p.more) || over}
@@ -140,7 +140,7 @@ export function Composer(p: ComposerProps) {
           onMouseDown={(e) => e.preventDefault()}
           onClick={send}
         >
-          {p.iconOnly ? <Icon d={I.send} /> : p.sendLabel}
+          {!AGENTS || p.iconOnly ? <Icon d={I.send} /> : p.sendLabel}
         </button>
       </div>
     </div>

@@ -42,7 +42,7 @@ export async function page(browser, o = {}) {
   p.errors = [];
   p.on('pageerror', (e) => p.errors.push(e.message));
   p.on('console', (m) => {
-    if (m.type() === 'error' && !/ERR_CONNECTION|status of (40[1349]|422)|status of 503|WebSocket connection/.test(m.text())) p.errors.push(m.text());
+    if (m.type() === 'error' && !/ERR_CONNECTION|status of (40[1349]|415|422)|status of 503|WebSocket connection/.test(m.text())) p.errors.push(m.text());
   });
   return p;
 }

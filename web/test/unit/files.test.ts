@@ -235,6 +235,8 @@ test('the policy, told before a byte is sent', () => {
   assert.equal(of('image/png', 'image/* application/pdf'), undefined);
   assert.equal(of('video/mp4', 'image/* application/pdf'), 'unsupported');
   assert.equal(of('video/mp4', '* !video/*'), 'unsupported');
+  assert.equal(of('video/mp4', '!video/*'), 'unsupported');
+  assert.equal(of('image/png', '!video/*'), undefined, 'only what is not taken is named');
   assert.equal(of('', 'image/*'), undefined, 'a type the browser does not know is the server’s to judge');
   assert.equal(of('image/png', undefined, 11), 'too_large');
   assert.equal(acceptOf({ file_bytes: 1, file_types: 'image/* application/pdf !image/gif' }), 'image/*,application/pdf');
