@@ -181,6 +181,8 @@ export interface ChannelType extends TypeRow {
   state: 'active' | 'pending';
 }
 
+export type Breaker = 'closed' | 'open' | 'half-open';
+
 export interface ChannelRow {
   id: string;
   type: string;
@@ -189,6 +191,15 @@ export interface ChannelRow {
   enabled: boolean;
   state: 'active' | 'disabled' | 'pending';
   webhook_url: string | null;
+  kinds?: string[];
+  breaker?: Breaker;
+  /** Messages to be sent, and since when the oldest waits. */
+  waiting?: number;
+  oldest_waiting_at?: number | null;
+  /** Since the server's start. */
+  last_in_at?: number | null;
+  last_out_at?: number | null;
+  last_error?: { code: string; text: string; at: number } | null;
   /** Signs identities; only in the answer that makes it. */
   secret?: string;
   created_at: number;
@@ -200,8 +211,6 @@ export interface Checked {
   code?: string;
   why?: string;
 }
-
-export type Breaker = 'closed' | 'open' | 'half-open';
 
 export interface Spent {
   input: number;

@@ -230,6 +230,8 @@ export interface StatusData {
   outbox?: string;
   code?: string;
   reason?: string;
+  /** It could not show the kind: what became of it. */
+  shown?: { kind: string; as: string; why?: string };
 }
 
 export interface EventFrame {

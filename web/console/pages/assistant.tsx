@@ -10,13 +10,13 @@ import { lang, t } from '../../shared/i18n.ts';
 import { Empty, Failed } from '../../shared/kit/bits.tsx';
 import { go } from '../../shared/router.ts';
 import { count, Do, Facts, Head, Link, percent, said, Skeleton } from '../parts/house.tsx';
-import { DeleteCard, SettingsForm, StateOf, toggle, TypePicker, useCheck, type Section } from '../parts/settings.tsx';
+import { BreakerChip, DeleteCard, SettingsForm, StateOf, toggle, TypePicker, useCheck, type Section } from '../parts/settings.tsx';
 import * as app from '../stores/app.ts';
 import * as assistants from '../stores/assistants.ts';
 import { troubleText } from '../stores/copilot.ts';
 import { may, One } from '../stores/paged.ts';
 import { explain, toast, toastError } from '../stores/toast.ts';
-import { BreakerChip, connectorTitle } from './assistants.tsx';
+import { connectorTitle } from './assistants.tsx';
 
 const KIND = { words: 'assistants', path: '/assistants' };
 const BACK = () => ({ to: '/assistants', label: t('assistants.title') });
@@ -131,7 +131,7 @@ function Chain({ a, put }: { a: AssistantRow; put: (a: AssistantRow) => void }) 
                 <span class="mono bad">{t('assistants.chainGone', { name })}</span>
               )}
               {other && other.state !== 'active' && <StateOf state={other.state} words="assistants" />}
-              {other && <BreakerChip a={other} />}
+              {other && <BreakerChip of={other} words="assistants" />}
               <span class="grow" />
               {can && (
                 <>
@@ -218,7 +218,7 @@ function Loaded({ a, type, put }: { a: AssistantRow; type: TypeRow | undefined; 
     <main class="page">
       <Head title={a.name} mono back={BACK()}>
         <span class="chip">{connectorTitle(a.type)}</span>
-        <BreakerChip a={a} />
+        <BreakerChip of={a} words="assistants" />
         <StateOf state={a.state} words="assistants" />
         {can && (
           <Do run={test.run} icon={I.done} disabled={a.state === 'pending'}>

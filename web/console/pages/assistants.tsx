@@ -9,7 +9,7 @@ import { lang, t } from '../../shared/i18n.ts';
 import { Empty, Failed } from '../../shared/kit/bits.tsx';
 import { path } from '../../shared/router.ts';
 import { count, Head, Link, said, Skeleton, Stale } from '../parts/house.tsx';
-import { StateOf } from '../parts/settings.tsx';
+import { BreakerChip, StateOf } from '../parts/settings.tsx';
 import * as assistants from '../stores/assistants.ts';
 import { troubleText } from '../stores/copilot.ts';
 import { may, watch } from '../stores/paged.ts';
@@ -22,16 +22,6 @@ export function connectorTitle(type: string): string {
   return said(assistants.typeOf.value.get(type)?.title) || type;
 }
 
-/** Only what is not as it should be: the breaker of a provider that fails. */
-export function BreakerChip({ a }: { a: AssistantRow }) {
-  if (!a.breaker || a.breaker === 'closed') return null;
-  return (
-    <span class={'chip ' + (a.breaker === 'open' ? 'bad' : 'warn')} title={t('assistants.breakerText.' + a.breaker)}>
-      {t('assistants.breaker.' + a.breaker)}
-    </span>
-  );
-}
-
 function Item({ a }: { a: AssistantRow }) {
   const today = a.today;
   const model = typeof a.config.model === 'string' ? a.config.model : '';
@@ -42,7 +32,7 @@ function Item({ a }: { a: AssistantRow }) {
           <span class="row-title mono">{a.name}</span>
           <span class="chip">{connectorTitle(a.type)}</span>
           {model && <span class="row-model cut">{model}</span>}
-          <BreakerChip a={a} />
+          <BreakerChip of={a} words="assistants" />
         </span>
         <span class="row-facts num">
           {!!a.waiting && <span>{t('assistants.waitingN', { n: a.waiting })}</span>}

@@ -6,11 +6,11 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import type { ChannelRow, ChannelType } from '../../sdk/house.ts';
 import * as I from '../../shared/icons.tsx';
 import { Icon } from '../../shared/icons.tsx';
-import { t } from '../../shared/i18n.ts';
+import { shortTime, t } from '../../shared/i18n.ts';
 import { Empty, Failed } from '../../shared/kit/bits.tsx';
 import { go } from '../../shared/router.ts';
 import { confirm } from '../parts/confirm.tsx';
-import { At, copy, Do, Head, Link, said, Skeleton } from '../parts/house.tsx';
+import { At, copy, Do, Facts, Head, Link, said, Skeleton } from '../parts/house.tsx';
 import { DeleteCard, SettingsForm, StateOf, toggle, TypePicker, useCheck } from '../parts/settings.tsx';
 import * as app from '../stores/app.ts';
 import * as channels from '../stores/channels.ts';
@@ -66,6 +66,25 @@ function Address({ c, onSecret, secret }: { c: ChannelRow; onSecret: () => Promi
   );
 }
 
+/** How it does: what waits, when something last went through. */
+function Now({ c }: { c: ChannelRow }) {
+  if (c.waiting === undefined) return null;
+  const at = (x: number | null | undefined) => (x ? <At at={x} /> : t('channels.never'));
+  return (
+    <section class="card" aria-label={t('channels.now')}>
+      <Facts
+        label={t('channels.now')}
+        items={[
+          [t('channels.lastIn'), at(c.last_in_at)],
+          [t('channels.lastOut'), at(c.last_out_at)],
+          [t('channels.waiting'), c.waiting > 0 && c.oldest_waiting_at ? t('channels.waitingSince', { n: c.waiting, at: shortTime(c.oldest_waiting_at) }) : String(c.waiting)],
+          [t('assistants.breakerName'), t('assistants.breaker.' + (c.breaker ?? 'closed'))],
+        ]}
+      />
+    </section>
+  );
+}
+
 function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined; put: (c: ChannelRow) => void }) {
   const test = useCheck('/channels/' + c.id, t('channels.checkOk'));
   const secret = useSignal(fresh && fresh.id === c.id ? fresh.secret : null);
@@ -98,11 +117,18 @@ function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined
       {wrong && (
         <p class="note-line bad">
           <Icon d={I.alert} size={16} />
-          <span>{t(wrong.kind === 'adapter' ? 'channels.lastAdapter' : 'channels.lastMessage', { why: wrong.text })}</span>
+          <span>{t({ adapter: 'channels.lastAdapter', message: 'channels.lastMessage', platform: 'channels.lastPlatform' }[wrong.kind], { why: wrong.text })}</span>
           {wrong.at > 0 && <At at={wrong.at} />}
           {wrong.kind === 'adapter' ? <Link to={'/scripts/channels/' + c.type}>{t('banner.look')}</Link> : <Link to="/failed/unsent">{t('banner.look')}</Link>}
         </p>
       )}
+      {c.breaker && c.breaker !== 'closed' && (
+        <p class={'note-line ' + (c.breaker === 'open' ? 'bad' : 'warn')}>
+          <Icon d={I.alert} size={16} />
+          <span>{t('channels.breakerText.' + c.breaker)}</span>
+        </p>
+      )}
+      <Now c={c} />
       <Address c={c} secret={secret.value} onSecret={newSecret} />
       <section class="card" aria-label={t('channels.settings')}>
         <h2>{t('channels.settings')}</h2>
@@ -133,7 +159,12 @@ export function ChannelPage({ id }: { id: string }) {
   one.open('/channels/' + encodeURIComponent(id));
   // The list is asked again every few seconds; what it says of this one counts.
   const listed = channels.list.items.value?.find((c) => c.id === id);
-  useEffect(() => void one.load(), [one, listed?.updated_at, listed?.state]);
+  useEffect(() => {
+    if (!one.value.value) void one.load();
+  }, [one]);
+  useEffect(() => {
+    if (listed && (!one.value.value || listed.updated_at >= one.value.value.updated_at)) one.put(listed);
+  }, [listed]);
   const c = one.value.value;
   const failed = one.failed.value;
   if (c) return <Loaded c={c} type={channels.typeOf.value.get(c.type)} put={(x) => one.put(x)} />;

@@ -5,11 +5,11 @@ import { useEffect } from 'preact/hooks';
 import type { ChannelRow } from '../../sdk/house.ts';
 import * as I from '../../shared/icons.tsx';
 import { Icon } from '../../shared/icons.tsx';
-import { t } from '../../shared/i18n.ts';
+import { shortTime, t } from '../../shared/i18n.ts';
 import { Empty, Failed } from '../../shared/kit/bits.tsx';
 import { path } from '../../shared/router.ts';
 import { At, Head, Link, said, Skeleton, Stale } from '../parts/house.tsx';
-import { StateOf } from '../parts/settings.tsx';
+import { BreakerChip, StateOf } from '../parts/settings.tsx';
 import { may, watch } from '../stores/paged.ts';
 import * as channels from '../stores/channels.ts';
 import { explain } from '../stores/toast.ts';
@@ -30,8 +30,14 @@ function Item({ c }: { c: ChannelRow }) {
         <span class="row-main">
           <span class="row-title">{c.name}</span>
           <span class="chip">{typeTitle(c.type)}</span>
+          <BreakerChip of={c} words="channels" />
         </span>
-        <span class="row-facts">{c.state === 'pending' && <span>{t('channels.pendingText')}</span>}</span>
+        <span class="row-facts num">
+          {c.state === 'pending' && <span>{t('channels.pendingText')}</span>}
+          {!!c.waiting && <span>{t('channels.waitingN', { n: c.waiting })}</span>}
+          {!!c.last_in_at && <span>{t('channels.inAt', { at: shortTime(c.last_in_at) })}</span>}
+          {!!c.last_out_at && <span>{t('channels.outAt', { at: shortTime(c.last_out_at) })}</span>}
+        </span>
         <StateOf state={c.state} words="channels" />
       </Link>
       {wrong && (

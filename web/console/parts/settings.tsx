@@ -238,6 +238,16 @@ export function StateOf({ state, words }: { state: string; words: string }) {
   );
 }
 
+/** Only what is not as it should be: the breaker of a peer that fails. */
+export function BreakerChip({ of, words }: { of: { breaker?: string }; words: string }) {
+  if (!of.breaker || of.breaker === 'closed') return null;
+  return (
+    <span class={'chip ' + (of.breaker === 'open' ? 'bad' : 'warn')} title={t(words + '.breakerText.' + of.breaker)}>
+      {t('assistants.breaker.' + of.breaker)}
+    </span>
+  );
+}
+
 // --- a type --------------------------------------------------------------------
 
 export function TypePicker(p: { types: { type: string; title?: Said; state?: string; note?: ComponentChildren }[]; chosen: string | null; onChoose: (type: string) => void }) {

@@ -18,6 +18,7 @@ import * as thread from '../stores/thread.ts';
 import { explain, toastError } from '../stores/toast.ts';
 import { asked, openWhy, Why } from './why.ts';
 import { BotBar, Confirms, HandBack, Original, systemRow } from './bot.tsx';
+import { word } from './house.tsx';
 import { now } from './clock.ts';
 import { detailsOpen } from './details.tsx';
 import { editAgain, ReplyBox } from './replybox.tsx';
@@ -106,11 +107,17 @@ function rowsOf(c: Conversation): Row[] {
 /** Below a bubble: what the platform said. Beside it: why it went as it did. */
 function After({ c, row }: { c: Conversation; row: BubbleRow }) {
   if (row.out || row.streaming) return null;
-  const d = row.tick === 'failed' ? deliveryOf(c.id, row.m.seq) : undefined;
+  const told = deliveryOf(c.id, row.m.seq);
+  const d = row.tick === 'failed' ? told : undefined;
   const mayAsk = app.me.value?.role !== 'agent';
   return (
     <>
       <Original row={row} />
+      {told?.shown && (
+        <div class="msg-shown" title={told.shown.why}>
+          {t('delivery.shown', { kind: word('kind', told.shown.kind), as: word('kind', told.shown.as) })}
+        </div>
+      )}
       {d && (
         <div class="msg-failed">
           <span>{t('delivery.failed', { why: d.reason || t('fail.other') })}</span>

@@ -4,6 +4,7 @@
 import { computed, signal } from '@preact/signals';
 import type { ChannelRow, ChannelType, OutboxRow } from '../../sdk/house.ts';
 import type { Page } from '../../sdk/types.ts';
+import { t } from '../../shared/i18n.ts';
 import * as app from './app.ts';
 import * as health from './health.ts';
 import { may, Paged } from './paged.ts';
@@ -29,7 +30,15 @@ export interface Trouble {
   text: string;
   at: number;
   /** Where it stands: the adapter's file, or a message. */
-  kind: 'adapter' | 'message';
+  kind: 'adapter' | 'message' | 'platform';
+}
+
+/** A class of error in words, with what the platform said. */
+export function platformText(e: { code: string; text: string }): string {
+  const key = 'channels.code.' + e.code;
+  const known = t(key);
+  if (known === key) return e.text || e.code;
+  return e.text ? t('assistants.classWith', { what: known, detail: e.text }) : known;
 }
 
 /** The last thing that went wrong with it: its adapter's, or its messages'. */
@@ -39,6 +48,7 @@ export function troubleOf(c: ChannelRow): Trouble | null {
   for (const e of script ? health.errorsOf(script) : []) {
     found.push({ kind: 'adapter', at: e.last_at ?? 0, text: (script && health.place(script, e)) + ': ' + e.message });
   }
+  if (c.last_error) found.push({ kind: 'platform', at: c.last_error.at, text: platformText(c.last_error) });
   for (const o of stuck.value) if (o.channel === c.id && o.reason) found.push({ kind: 'message', at: o.updated_at, text: o.reason });
   return found.sort((a, b) => b.at - a.at)[0] ?? null;
 }

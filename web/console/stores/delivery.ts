@@ -11,6 +11,8 @@ export interface Delivery {
   reason?: string;
   /** In the outbox; needed to send it again. */
   outbox?: string;
+  /** The platform could not show its kind. */
+  shown?: StatusData['shown'];
 }
 
 const KEEP = 20;
@@ -41,7 +43,7 @@ export function onPlatform(conversation: string, s: StatusData): void {
   const old = b.get(s.seq);
   // A receipt never takes back what a later one said; failed is the last word.
   if (old && s.status !== 'failed' && old.status !== 'failed' && ORDER.indexOf(s.status) < ORDER.indexOf(old.status)) return;
-  b.set(s.seq, { status: s.status, reason: s.reason ?? s.code, outbox: s.outbox ?? old?.outbox });
+  b.set(s.seq, { status: s.status, reason: s.reason ?? s.code, outbox: s.outbox ?? old?.outbox, shown: s.shown ?? old?.shown });
   deliveryTick.value++;
 }
 

@@ -94,7 +94,7 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
     f.flows.push(flow(c.id), flow(null, { id: 'fl_2', state: 'failed', error: 'no' }));
     f.deads.push({ id: 'dl_1', created_at: 1, conversation: c.id, message: m[0].id, hook: 'on_message', script: 'rules/20', reason: 'no', data: {}, runs: 1 });
     f.types.push(ACME, { ...ACME, type: 'later', state: 'pending' });
-    f.channels.push({ id: 'ch_2', type: 'acme', name: 'Acme', enabled: false, state: 'disabled', webhook_url: '/hooks/ch_2', config: { url: 'x', key: 'k', spare: 's' }, created_at: 1, updated_at: 1 });
+    f.channels.push({ id: 'ch_2', type: 'acme', name: 'Acme', enabled: false, state: 'disabled', breaker: 'half-open', waiting: 2, oldest_waiting_at: 1, last_in_at: 1, last_out_at: null, last_error: { code: 'timeout', text: 'no', at: 2 }, webhook_url: '/hooks/ch_2', config: { url: 'x', key: 'k', spare: 's' }, created_at: 1, updated_at: 1 });
     f.outbox.push({ id: 'ob_1', message: m[1].id, conversation: c.id, channel: 'ch_2', contact: c.contact, seq: 2, state: 'dead', attempts: 2, to: 'x', reason: 'no', due_at: 0, created_at: 1, updated_at: 1 });
     f.traces.set(m[0].id, { jobs: [{ hook: 'on_message', at: m[0].at, took_ms: 1, default: true, hops: [{ unit: 'rules/20', version: '1', us: 5, outcome: 'decided' }], effects: [{ type: 'reply', text: 'x', refused: 'late' }] }] });
     const p = await page(h.browser, { colorScheme, locale });

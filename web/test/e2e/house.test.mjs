@@ -245,6 +245,47 @@ test('a channel: the test says what is wrong, off and on, deleted after a questi
   clean(p, q);
 });
 
+test('a channel tells how it does: last in and out, what waits, its breaker, its last error in words; fresh without a reload', async () => {
+  const f = await h.fake();
+  f.types.push(ACME);
+  const now = Date.now();
+  f.channels.push({ id: 'ch_2', type: 'acme', name: 'Acme', enabled: true, state: 'active', webhook_url: '/hooks/ch_2', config: { url: 'https://x', key: 'k' }, created_at: 1, updated_at: 1, kinds: ['text'], breaker: 'closed', waiting: 0, oldest_waiting_at: null, last_in_at: now, last_out_at: null, last_error: null });
+  const p = await at(f, '/channels', { locale: 'en' });
+  const row = p.locator('.row-item', { hasText: 'Acme' });
+  await row.waitFor();
+  assert.match(await row.textContent(), /in \d\d:\d\d/);
+  assert.equal(await row.locator('.row-wrong, .chip.bad').count(), 0);
+  Object.assign(f.channels[1], { breaker: 'open', waiting: 7, oldest_waiting_at: now, last_error: { code: 'unavailable', text: 'HTTP 502', at: now } });
+  await row.locator('.row-wrong', { hasText: 'The platform is down (HTTP 502)' }).waitFor();
+  await row.locator('.chip.bad', { hasText: 'Breaker open' }).waitFor();
+  assert.match(await row.textContent(), /7 to be sent/);
+  await row.locator('.row').click();
+  await p.locator('.note-line.bad', { hasText: "The platform's last error: The platform is down (HTTP 502)" }).waitFor();
+  await p.locator('.note-line.bad', { hasText: 'go on by themselves' }).waitFor();
+  assert.match(await p.locator('.facts').first().textContent(), /Last outNot since the start.*7 \(since/);
+  await p.fill('#set-url', 'half-typed');
+  Object.assign(f.channels[1], { breaker: 'closed', waiting: 0, last_error: null, last_out_at: now });
+  await until('well again', async () => (await p.locator('.note-line').count()) === 0);
+  assert.equal(await p.inputValue('#set-url'), 'half-typed', 'fresh figures leave the form alone');
+  clean(p);
+});
+
+test('what a platform could not show is said under the message', async () => {
+  const f = await h.fake();
+  const me = [...f.agents.values()][0];
+  const c = f.say('hi', 'Bob');
+  Object.assign(c, { channel_type: 'acme', channel: 'ch_2' });
+  f.answer(c, 'a card', { by: me });
+  const p = await at(f, '/c/' + c.id);
+  await p.locator('.msg.out').waitFor();
+  f.event('message.status', c.id, { seq: 2, status: 'sent', outbox: 'ob_1', shown: { kind: 'card', as: 'text', why: 'the platform shows no card' } });
+  await p.locator('.msg-shown', { hasText: '平台不能显示卡片，客户看到的是文字' }).waitFor();
+  f.status(c, 2, 'delivered');
+  await p.locator('.msg.out .tick-delivered').waitFor();
+  assert.equal(await p.locator('.msg-shown').count(), 1, 'it stays said');
+  clean(p);
+});
+
 test('a page whose first answer fails says so and comes back by itself or by a click', async () => {
   const f = await h.fake();
   const p = await at(f, '/');
