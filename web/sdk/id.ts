@@ -13,7 +13,9 @@ export function newId(now = Date.now()): string {
     head = ALPHABET[at % 32] + head;
     at = Math.floor(at / 32);
   }
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const bytes = new Uint8Array(16);
+  if (typeof crypto === 'object') crypto.getRandomValues(bytes);
+  else for (let i = 0; i < 16; i++) bytes[i] = Math.random() * 256; // mini programs; it need not be secret
   let tail = '';
   for (let i = 0; i < 16; i++) tail += ALPHABET[bytes[i]! & 31];
   return head + tail;

@@ -23,6 +23,7 @@ export interface VisitorOptions {
   store: Store;
   locale?: string;
   page?: PageInfo;
+  /** What the shop's server signed; a function is asked at each hello. */
   identity?: unknown;
   connect?: (url: string) => SocketLike;
 }
@@ -58,7 +59,7 @@ export class Visitor extends Emitter<Events> {
         type: 'hello',
         channel: opt.channel,
         token: this.token || undefined,
-        identity: opt.identity,
+        identity: typeof opt.identity === 'function' ? (opt.identity as () => unknown)() : opt.identity,
         page: this.page,
         locale: opt.locale,
       }),
