@@ -11,7 +11,6 @@
 #include "app/sign.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include <malloc.h>
 #include <stdio.h>
 
 #define PASSWORD_CHARS 16
@@ -90,7 +89,7 @@ static void on_admin(struct tx *tx)
     s->founder = 0;
     tx_free(tx);
     api_founded(s);
-    (void)malloc_trim(0); /* argon2 took 19 MB for a moment */
+    mem_trim(); /* argon2 took 19 MB for a moment */
 }
 
 static void on_hash(struct query *q)

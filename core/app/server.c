@@ -397,8 +397,7 @@ static int open_store(struct server *s, struct err *e)
     s->desk = desk_new(&dc);
     s->assist = assist_new(s);
     loop_at_end(s->loop, assist_flush, s); /* before net writes */
-    r = visit_all(s, e);
-    return r ? r : founding_begin(s, e);
+    return visit_all(s, e);
 }
 
 static int open_files(struct server *s, struct err *e)
@@ -433,6 +432,8 @@ int server_open(const struct config *given, const struct config *conf,
     r = r ? r : open_files(s, e);
     r = r ? r : open_scripts(s, e);
     r = r ? r : visit_owed(s, e);
+    /* argon2 would take a core from the scripts, and nobody can log in yet. */
+    r = r ? r : founding_begin(s, e);
     r = r ? r : open_net(s, e);
     if (r) {
         server_abandon(s);

@@ -134,6 +134,15 @@ static void cache_release(void *arg)
     c->known = false; /* another destructor may still free an arena */
 }
 
+/* With the chunks this thread holds back. */
+void mem_trim(void)
+{
+    bool known = cache.known;
+    cache_release(&cache);
+    cache.known = known;
+    (void)malloc_trim(0);
+}
+
 static void cache_key_make(void)
 {
     must(pthread_key_create(&cache_key, cache_release) == 0);

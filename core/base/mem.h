@@ -17,6 +17,7 @@ void *mem_alloc(size_t n);           /* zeroed, never NULL */
 void *mem_resize(void *p, size_t n); /* never NULL for n > 0 */
 void mem_free(void *p);              /* NULL is fine */
 char *mem_strdup(const char *s);
+void mem_trim(void); /* what is free in the heap goes back to the system; ms */
 
 struct arena;
 struct arena *arena_new(void);

@@ -134,6 +134,11 @@ void db_close(struct db *db)
     db->h = NULL;
 }
 
+void db_release(struct db *db)
+{
+    (void)sqlite3_db_release_memory(db->h); /* what it can; never fails */
+}
+
 int db_run(struct db *db, const char *sql)
 {
     int rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);

@@ -35,6 +35,8 @@ int db_migrate(struct db *db, struct err *e);
 int db_check_schema(struct db *db, struct err *e);
 /* One or many statements without parameters or rows. */
 int db_run(struct db *db, const char *sql);
+/* Forgets the pages it keeps in memory. */
+void db_release(struct db *db);
 /* Moves pages from the log into the database, waiting for nobody. When all
  * were moved the next commit starts the log over. */
 int db_checkpoint(struct db *db);

@@ -28,6 +28,7 @@ struct writer {
     int64_t retry_ms, retry_wait_ms; /* unhealthy: not before; how long */
     int64_t log_checked, log_tried;  /* bytes of the log at a checkpoint */
     int64_t refs_ms, purge_ms;       /* when these chores are due */
+    bool settled;                    /* the start's writing is over */
 };
 struct store {
     struct loop *home;

@@ -5,13 +5,15 @@
  * (batch.c). When little comes it is committed at once; when much comes the
  * thread rests a millisecond or a few first, because one fsync for two hundred
  * messages costs what one for a single message costs. When it is quiet the
- * projections are written out, refs age, what has run out is thrown away.
+ * projections are written out, refs age, what has run out is thrown away; after
+ * a start the memory it took goes back.
  *
  * Failure modes: a batch that fails is batch.c's; a chore that fails is logged
  * and comes again at its time. Stopping drains the mailbox first (I12).
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/meter.h"
 #include "store/inner.h"
 #include <time.h>
@@ -20,8 +22,9 @@
 #define GATHER_RATE 1.0   /* transactions per ms that make it worth it */
 #define GATHER_SLICE_US 1000
 #define GATHER_SLICES 3
-#define GATHER_SKIP 16 /* a lone sender is not made to wait so often */
-#define IDLE_US 20000  /* quiet so long: write projections out */
+#define GATHER_SKIP 16   /* a lone sender is not made to wait so often */
+#define IDLE_US 20000    /* quiet so long: write projections out */
+#define SETTLE_US 500000 /* quiet so long after the start: it is over */
 #define MINUTE_MS 60000
 #define SECOND_MS 1000
 
@@ -82,6 +85,15 @@ static void idle(struct store *s)
         batch_write_out(s);
 }
 
+/* A start writes every script's sources and, the first time, the schema: pages
+ * that nobody will ask for again. */
+static void settle(struct writer *w)
+{
+    w->settled = true;
+    db_release(&w->db);
+    mem_trim();
+}
+
 static void chores(struct store *s)
 {
     struct writer *w = &s->writer;
@@ -108,7 +120,7 @@ static int64_t wait_us(struct store *s)
         return s->writer.retry_wait_ms * 1000;
     if (project_waiting(&s->writer.journal.project))
         return IDLE_US;
-    return MINUTE_MS * 1000LL;
+    return s->writer.settled ? MINUTE_MS * 1000LL : SETTLE_US;
 }
 
 void writer_main(void *arg)
@@ -117,8 +129,9 @@ void writer_main(void *arg)
     struct writer *w = &s->writer;
     for (;;) {
         bool stop = atomic_load(&s->stop_writer);
+        int64_t wait = wait_us(s);
         struct mail *chain =
-            stop ? mailbox_take(w->box) : mailbox_wait(w->box, wait_us(s));
+            stop ? mailbox_take(w->box) : mailbox_wait(w->box, wait);
         if (!chain && stop)
             break;
         if (chain) {
@@ -131,6 +144,8 @@ void writer_main(void *arg)
         } else {
             w->rate = 0;
             idle(s);
+            if (wait == SETTLE_US)
+                settle(w);
         }
         chores(s);
     }

@@ -56,8 +56,9 @@ static void read_one(struct prompts *p, const char *folder, const char *file)
                                             : "it cannot be read");
         return;
     }
-    char *text = arena_text(p->arena, PROMPT_BYTES + 1);
-    struct slice s = {text, fread(text, 1, PROMPT_BYTES, f)};
+    size_t size = (size_t)st.st_size;
+    char *text = arena_text(p->arena, size + 1);
+    struct slice s = {text, fread(text, 1, size, f)};
     fclose(f);
     if (!slice_is_utf8(s)) {
         log_error("assist", "ai/prompts/%s is left out: it is no UTF-8", file);

@@ -61,6 +61,7 @@ static void load_one(const struct ahead *h, struct ahead_unit *u)
     loader_init(&u->loader, reading_read, &u->reading,
                 h->builder->conf.memory_bytes);
     u->loader.home = home;
+    u->loader.shelf = h->builder->shelf;
     if (u->got == 0)
         u->version = load_version(&u->loader, u->reading.unit.name);
 }

@@ -28,6 +28,7 @@ struct builder {
     struct mailbox *box;
     struct thread *thread; /* NULL: not started */
     struct ahead *ahead;   /* until all is loaded, or NULL */
+    struct shelf *shelf;   /* of the look under way, or NULL */
     atomic_bool quit;
     bool unread; /* something could not be read: look again soon */
 };

@@ -15,6 +15,7 @@
 #include "script/load/fields.h"
 #include "script/load/files.h"
 #include "script/load/period.h"
+#include "script/load/shelf.h"
 #include "script/run/hops.h"
 #include "script/run/sandbox.h"
 #include <stdio.h>
@@ -33,8 +34,16 @@ void loader_init(struct loader *l, read_source_fn read, void *arg,
     l->arena = arena_new();
 }
 
+static void libs_drop(struct loader *l)
+{
+    for (struct source *s = l->libs; s; s = s->next)
+        leaf_unref(s->leaf);
+    l->libs = l->libs_last = NULL;
+}
+
 void loader_fini(struct loader *l)
 {
+    libs_drop(l);
     buf_fini(&l->trouble);
     arena_free(l->arena);
 }
@@ -220,7 +229,10 @@ static bool compile(lua_State *L, struct arena *a, const struct source *s,
     size_t max = file.len + 2;
     char *name = arena_text(a, max);
     snprintf(name, max, "@%s", file.at);
-    if (luaL_loadbufferx(L, s->text.at, s->text.len, name, "t") != 0)
+    int status = s->leaf
+                     ? leaf_push(L, s->leaf, name)
+                     : luaL_loadbufferx(L, s->text.at, s->text.len, name, "t");
+    if (status != 0)
         return false;
     sandbox_push(L);
     lua_setfenv(L, -2);
@@ -275,6 +287,23 @@ static bool lib_path(const struct loader *l, struct slice name, char *out,
     return true;
 }
 
+static int read_lib(struct loader *l, struct source *s, struct err *e)
+{
+    struct slice text;
+    int got = 0;
+    leaf_unref(s->leaf);
+    s->leaf = shelf_find(l->shelf, s->name);
+    if (!s->leaf) {
+        struct arena *a = arena_new();
+        got = l->read(l->arg, s->name, a, &text, e);
+        if (got >= 0)
+            s->leaf = shelf_put(l->shelf, s->name, text);
+        arena_free(a);
+    }
+    s->text = s->leaf ? s->leaf->text : SLICE("");
+    return got;
+}
+
 int loader_require(struct loader *l, lua_State *L, struct slice name)
 {
     char path[UNIT_NAME];
@@ -289,7 +318,7 @@ int loader_require(struct loader *l, lua_State *L, struct slice name)
         return 2;
     }
     struct source *s = lib_known(l, slice_of(path));
-    if (l->read(l->arg, s->name, l->arena, &s->text, &e) < 0) {
+    if (read_lib(l, s, &e) < 0) {
         lua_pushfstring(L, "require '%s': %s", name.at, e.text);
         return 2;
     }
@@ -330,7 +359,9 @@ static void keep_sources(struct loader *l, struct version *v)
     for (struct source *s = l->libs; s; s = s->next) {
         struct source *copy = arena_one(v->arena, struct source);
         copy->name = slice_dup(v->arena, s->name);
-        copy->text = slice_dup(v->arena, s->text);
+        copy->text = s->text;
+        copy->leaf = s->leaf; /* and its ref */
+        s->leaf = NULL;
         last->next = copy;
         last = copy;
     }
@@ -347,8 +378,9 @@ void source_hash(const struct source *first, char out[VERSION_TEXT])
         memcpy(all + SHA256_BYTES, sum, sizeof sum);
         sha256_of((struct slice){(char *)all, sizeof all}, sum);
         memcpy(all, sum, sizeof sum);
-        sha256_of(s->text, sum);
-        memcpy(all + SHA256_BYTES, sum, sizeof sum);
+        if (!s->leaf)
+            sha256_of(s->text, sum);
+        memcpy(all + SHA256_BYTES, s->leaf ? s->leaf->sum : sum, sizeof sum);
         sha256_of((struct slice){(char *)all, sizeof all}, sum);
         memcpy(all, sum, sizeof sum);
     }
@@ -475,7 +507,7 @@ struct version *load_version(struct loader *l, struct slice name)
     if (l->file)
         v->file = slice_dup(v->arena, slice_of(l->file));
     l->version = v;
-    l->libs = l->libs_last = NULL;
+    libs_drop(l);
     buf_clear(&l->trouble);
     if (load(l))
         return v;

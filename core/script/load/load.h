@@ -13,7 +13,8 @@ struct loader {
     read_source_fn read;
     void *arg;
     size_t memory_bytes;
-    const char *home; /* to name files by; NULL = unknown */
+    struct shelf *shelf; /* where libs are looked for first; NULL = none */
+    const char *home;    /* to name files by; NULL = unknown */
     /* NULL, or the path of the unit's file as people are told it: a test, or
      * another file than scripts/<name>.lua */
     const char *file;

@@ -11,6 +11,7 @@
 #include "script/load/builder.h"
 #include "script/load/files.h"
 #include "script/load/load.h"
+#include "script/load/shelf.h"
 #include <stdio.h>
 
 #define TEST_BYTES (64 * 1024) /* of a failing test's output */
@@ -65,10 +66,16 @@ static void hash_now(struct builder *b, struct reading *r,
     for (const struct source *d = k->deps; d; d = d->next) {
         struct source *s = arena_one(a, struct source);
         s->name = d->name;
-        files_read(b->home, s->name, a, &s->text, NULL); /* "" if it is gone */
+        s->leaf = shelf_find(b->shelf, s->name);
+        if (s->leaf)
+            s->text = s->leaf->text;
+        else /* "" if it is gone */
+            files_read(b->home, s->name, a, &s->text, NULL);
         last = last->next = s;
     }
     source_hash(&r->unit, out);
+    for (const struct source *s = r->unit.next; s; s = s->next)
+        leaf_unref(s->leaf);
     r->unit.next = NULL;
     arena_free(a);
 }
@@ -141,6 +148,7 @@ static struct outcome_of *load_it(struct scan *s, struct known *k,
     } else {
         loader_init(l, reading_read, r, s->builder->conf.memory_bytes);
         l->home = s->builder->home;
+        l->shelf = s->builder->shelf;
         v = load_version(l, k->name);
     }
     remember(k, r, l, v);

@@ -15,6 +15,7 @@
 #include "script/load/ahead.h"
 #include "script/load/builder.h"
 #include "script/load/files.h"
+#include "script/load/shelf.h"
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -93,10 +94,18 @@ static void look_at_all(struct scan *s)
     }
 }
 
+static void look_ends(struct builder *b)
+{
+    shelf_free(b->shelf);
+    b->shelf = NULL;
+}
+
 void builder_load_ahead(struct builder *b)
 {
-    if (!b->ahead)
-        b->ahead = ahead_new(b);
+    if (b->ahead)
+        return;
+    b->shelf = shelf_new();
+    b->ahead = ahead_new(b);
 }
 
 struct batch *builder_load_all(struct builder *b, const struct history *h)
@@ -109,6 +118,7 @@ struct batch *builder_load_all(struct builder *b, const struct history *h)
     look_at_all(&s);
     ahead_free(s.ahead);
     b->ahead = NULL;
+    look_ends(b);
     return s.batch;
 }
 
@@ -243,12 +253,14 @@ static void on_order(struct mail *m)
     struct builder *b = o->builder;
     struct scan s = {.builder = b, .order = o, .batch = batch_new(b)};
     bool all = o->count == 0 && !o->command;
+    b->shelf = shelf_new();
     if (o->command)
         obey(&s, o->command);
     for (size_t i = 0; i < o->count; i++)
         all |= !make_path(&s, o->paths[i]);
     if (all)
         look_at_all(&s);
+    look_ends(b);
     s.batch->mail.run = script_on_batch;
     loop_post(b->conf.home_loop, &s.batch->mail);
     arena_free(o->arena);
@@ -354,6 +366,7 @@ void builder_free(struct builder *b)
     }
     mailbox_free(b->box);
     ahead_free(b->ahead);
+    look_ends(b);
     for (size_t i = 0; (k = map_next(&b->known, &i)) != NULL;)
         known_free(b, k);
     map_fini(&b->known);

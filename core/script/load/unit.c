@@ -7,6 +7,7 @@
  */
 #include "script/load/unit.h"
 #include "loop/mailbox.h"
+#include "script/load/shelf.h"
 #include "script/run/worker.h"
 #include <lauxlib.h>
 #include <stdio.h>
@@ -154,6 +155,8 @@ void version_close(struct version *v)
         budget_fini(&v->budget, v->L);
         lua_close(v->L);
     }
+    for (const struct source *s = v->sources; s; s = s->next)
+        leaf_unref(s->leaf);
     buf_fini(&v->scratch);
     arena_free(v->scratch_arena);
     arena_free(v->arena);

@@ -99,6 +99,7 @@ struct source {
     struct source *next;
     struct slice name; /* "rules/20-refund", "lib/words" */
     struct slice text;
+    struct leaf *leaf; /* whose text it is, one ref; NULL: its arena's */
 };
 
 /* How far one handler may go: the house's, or less by the file's `limits`. */
