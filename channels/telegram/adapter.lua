@@ -224,6 +224,11 @@ function M.send(item, ctx)
   end)
 end
 
+-- Shown for five seconds, or until the next message.
+function M.typing(item, ctx)
+  call(ctx.config, "sendChatAction", { chat_id = item.to, action = "typing" }, "3s")
+end
+
 -- --- check -----------------------------------------------------------------
 
 function M.check(config)

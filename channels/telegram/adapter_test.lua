@@ -157,6 +157,12 @@ describe("channel telegram", { only = "none" }, function()
     end
     local function body(i) return t.http.calls()[i].json end
 
+    it("that somebody types", function()
+      t.http.on("POST " .. API .. "sendChatAction", { json = { ok = true, result = true } })
+      adapter.typing({ to = "42" }, ctx)
+      assert.same({ chat_id = "42", action = "typing" }, body(1))
+    end)
+
     it("a text", function()
       assert.same({ sent = "42:8" }, sends())
       assert.same({ chat_id = "42", text = "您好" }, body(1))

@@ -106,4 +106,6 @@ function M.send(item, ctx)
   return trouble or api.send(item, list, ctx.config)
 end
 
+M.typing = api.typing
+
 return M

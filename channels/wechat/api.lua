@@ -176,6 +176,13 @@ function M.say(config, message, timeout)
   return M.trouble_of(answer, why), answer and answer.errcode
 end
 
+-- That somebody types; what WeChat says against it (nobody wrote in 30 s, shown
+-- already) is nobody's trouble.
+function M.typing(item, ctx)
+  if not ctx.config.secret then return end
+  call(ctx.config, "/cgi-bin/message/custom/typing", { touser = item.to, command = "Typing" }, "3s")
+end
+
 -- A message whose media_id is of the item's file; uploaded again if WeChat does
 -- not know it any more.
 local function say_file(config, item, message)

@@ -112,6 +112,13 @@ describe("channel wechat, out", { only = "none" }, function()
       assert.equal(4, #sent())
     end)
 
+    it("are announced while somebody types; what WeChat says against it harms nobody", function()
+      t.http.on("POST https://api.weixin.qq.com/cgi-bin/message/custom/typing*", { json = { errcode = 45080 } })
+      adapter.typing({ to = "oOPENID" }, ctx)
+      local calls = t.http.calls()
+      assert.same({ touser = "oOPENID", command = "Typing" }, calls[#calls].json)
+    end)
+
     it("as cards are a menu, a link with a picture, or words", function()
       item.kind, item.text = "card", nil
       item.card = { title = "满意吗？", buttons = { { label = "满意", value = "满意" }, { label = "不满意" }, { label = "更多", url = "https://x.example.com" } } }

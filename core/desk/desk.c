@@ -409,6 +409,7 @@ static void on_typing(struct desk *d, struct desk_peer *p, struct frame *f,
                                            : p->agent->rec.name};
     if (!visitor) {
         n.text = (struct slice){0}; /* drafts of agents are nobody's business */
+        typing_out(d, c);
     }
     tell_fleeting(d, c, &n, p->id);
 }

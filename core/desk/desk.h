@@ -24,6 +24,7 @@ struct channel_face {
                                 push() by the adapter */
     int64_t push_after_ms;   /* what a socket did not bring until then */
     int64_t push_quiet_ms;   /* between two pushes of a conversation */
+    bool types;              /* it has typing() */
     int32_t rate, burst;     /* messages a second; 0 = no limit */
     int32_t at_once;         /* calls under way; 0 = 4 */
     int64_t reply_window_ms; /* after the visitor's last word; 0 = any time */

@@ -33,6 +33,8 @@ enum hook {
     HOOK_ASK,   /* ask(turn, ctx): one turn of a conversation */
     HOOK_EMBED, /* embed(texts, ctx) */
     HOOK_TOOL,  /* run(args, ctx): the model wants it */
+    /* of a channel's adapter again; its number is behind those that are kept */
+    HOOK_TYPING, /* typing(item, ctx): somebody is about to answer; fleeting */
     HOOK_COUNT
 };
 const char *hook_name(enum hook h); /* "on_message"; FLOW: "run"; "send" */
@@ -145,8 +147,9 @@ struct job {
     struct slice data; /* TIMER: JSON; EVENT: the event's data */
     struct flow *flow; /* FLOW: in: its row with log; out: as it is to be
                                  stored (state, due_at, step, log, view) */
-    struct adapter_call *call; /* RECEIVE DELIVER POLL CHECK, else NULL */
-    struct conversation conv;  /* a copy; id 0 = none */
+    struct adapter_call
+        *call;                /* RECEIVE DELIVER POLL CHECK TYPING, else NULL */
+    struct conversation conv; /* a copy; id 0 = none */
     struct contact contact;
     struct roster *roster; /* one ref */
     uint32_t fence;

@@ -113,6 +113,7 @@ struct conv {
     struct list queue_link; /* in desk->queue when queued */
     uint64_t born_pos;      /* its creation's, 0 = before this start */
     bool stored;            /* its creation is committed */
+    int64_t typed_at;       /* when its platform was told so last */
     bool changing;          /* a change's tx is under way */
     bool taking;            /* the queue is giving it to somebody */
     struct change *changes, *changes_last;

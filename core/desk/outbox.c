@@ -31,7 +31,7 @@ static int64_t now_ms(const struct desk *d)
 static void on_pace(struct timer *t);
 static void on_due(struct timer *t);
 
-static struct out_channel *channel_get(struct desk *d, uint64_t id)
+struct out_channel *outbox_channel(struct desk *d, uint64_t id)
 {
     struct out_channel *ch = map_get(&d->out_channels, id);
     if (!ch) {
@@ -55,7 +55,7 @@ static struct out_conv *conv_get(struct desk *d, const struct outbox *row)
         q = mem_alloc(sizeof *q);
         q->conv = row->conv;
         q->contact = row->contact;
-        q->channel = channel_get(d, row->channel);
+        q->channel = outbox_channel(d, row->channel);
         list_init(&q->link);
         timer_init(&q->timer, on_due);
         map_put(&d->out_convs, row->conv, q);

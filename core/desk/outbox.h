@@ -41,6 +41,7 @@ struct out_channel {
     struct desk *desk;
     struct list ready;  /* of out_conv */
     uint32_t under_way; /* with the adapter */
+    uint32_t typing;    /* calls of typing() under way */
     uint32_t waiting;   /* items, also those */
     int64_t oldest_at;  /* of their first ones, when it was looked for last */
     uint32_t unsettled; /* these, and what came of them is not stored yet */
@@ -74,6 +75,11 @@ void outbox_add(struct desk *d, const struct outbox *row, struct slice body);
 void outbox_item_free(struct out_item *it);
 void outbox_go_on(struct desk *d, struct out_conv *q); /* the next, when due */
 void outbox_pump(struct out_channel *ch);
+struct out_channel *outbox_channel(struct desk *d, uint64_t id);
+
+/* typing.c: somebody writes an answer; the platform is told if it can show that:
+ * now, once in a while, or not at all. */
+void typing_out(struct desk *d, struct conv *c);
 
 /* push.c: is it still needed? q->busy until one of these three is called,
  * perhaps from inside: the first n have arrived by a socket, look again in so

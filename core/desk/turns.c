@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/meter.h"
 #include "desk/confirms.h"
+#include "desk/outbox.h"
 #include "desk/outcome.h"
 
 #define AGAIN_MS 1000
@@ -99,6 +100,7 @@ static void ask(struct desk *d, struct conv *c, struct turn_live *l)
     struct turn row;
     meter_add(&m_turns, 1);
     l->given = true;
+    typing_out(d, c);
     if (d->conf.ports.ask) {
         fill(l, c, &row);
         d->conf.ports.ask(d->conf.ports.arg, &row);
@@ -493,6 +495,7 @@ bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
                        .arena = a};
     tell_fleeting(d, c, &n, 0);
     arena_free(a);
+    typing_out(d, c);
     return true;
 }
 

@@ -30,7 +30,8 @@ static const char *const hooks[HOOK_COUNT] = {"on_message", "on_conversation",
                                               "receive",    "send",
                                               "push",       "poll",
                                               "check",      "ask",
-                                              "embed",      "tool"};
+                                              "embed",      "tool",
+                                              "typing"};
 static const char *const effects[EFFECT_COUNT] = {
     "reply",    "note",   "assign",  "close", "tag",     "untag",
     "priority", "set",    "snooze",  "after", "kv_set",  "kv_del",

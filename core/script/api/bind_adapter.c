@@ -167,6 +167,7 @@ int adapter_args(struct task *t)
         return 2;
     case HOOK_DELIVER:
     case HOOK_PUSH:
+    case HOOK_TYPING:
         push_json(co, c->item);
         push_context(co, c);
         return 2;
@@ -279,7 +280,8 @@ static const char *take_data(struct task *t)
         if (value_write(L, 1, &out, &why) == 0)
             why = NULL;
     } else if (lua_toboolean(L, 1) ||
-               (t->job->hook == HOOK_POLL && lua_isnil(L, 2))) {
+               ((t->job->hook == HOOK_POLL || t->job->hook == HOOK_TYPING) &&
+                lua_isnil(L, 2))) {
         why = buf_add_text(&out, "{\"ok\":true}") ? why : NULL;
     } else {
         struct slice code = {"failed", 6}, detail = {"", 0};
@@ -350,7 +352,7 @@ static int receipt_start(lua_State *L)
 
 #define IN_ADAPTER                                                             \
     (API_IN(HOOK_RECEIVE) | API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH) |         \
-     API_IN(HOOK_POLL) | API_IN(HOOK_CHECK))
+     API_IN(HOOK_POLL) | API_IN(HOOK_CHECK) | API_IN(HOOK_TYPING))
 #define GOES_OUT (API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH))
 #define COMES_IN (API_IN(HOOK_RECEIVE) | API_IN(HOOK_POLL))
 

@@ -112,6 +112,11 @@ static const struct api_call channel[] = {
     FIELD("push", "nil|fun(item: OutgoingItem, ctx: Context): Sent",
           "Of a channel whose visitors come by the socket: nobody was there to "
           "take these messages, tell them."),
+    FIELD("typing",
+          "nil|fun(item: { to: string, conversation: string }, ctx: "
+          "Context)",
+          "An agent or a bot is about to answer: every few seconds while they "
+          "do, never again when it fails."),
     FIELD("poll", "nil|fun(ctx: Context)",
           "For a platform that must be asked."),
     FIELD("check", "nil|fun(config: table, ctx: Context): true|nil, string?",

@@ -144,6 +144,7 @@ int args_push(struct task *t)
     case HOOK_ASK:
     case HOOK_EMBED:
     case HOOK_TOOL:
+    case HOOK_TYPING:
     case HOOK_COUNT:
         break;
     }
