@@ -5,12 +5,11 @@
 -- Webhooks headers or, in, by X-Hub-Signature-256 or X-Signature. Without a
 -- secret nothing is taken. Files: in by their address or as base64, out as a
 -- signed link or as a part of a form.
-local http, json, crypto, time = require "http", require "json", require "crypto", require "time"
+local json, crypto, time = require "json", require "crypto", require "time"
 local shared, media, signs = require "lib.channels", require "lib.media", require "channels.http.signs"
-local given = shared.given
+local webhook = require "lib.webhook"
+local given, id_text = shared.given, webhook.id_text
 
-local TRIES = 3 -- of what the other side refuses
-local MOST_WAIT_S = 24 * 3600
 local MARKS = media.MARKS
 
 ---@type Channel
@@ -52,12 +51,6 @@ local M = {
 }
 
 -- --- in --------------------------------------------------------------------
-
--- Numbers have up to 53 bits; tostring would round them. nil for what is no id.
-local function id_text(id)
-  if type(id) == "number" then return ("%.0f"):format(id) end
-  if type(id) == "string" and id ~= "" then return id end
-end
 
 local function text_of(value) return given(value) and value or nil end
 
@@ -144,32 +137,6 @@ end
 
 -- --- out -------------------------------------------------------------------
 
--- Seconds of a Retry-After, which may also be a date.
-local function seconds_of(value)
-  local n = tonumber(value)
-  if not n and value then
-    local day, month, year, clock = value:match "(%d+) (%a+) (%d%d%d%d) (%d+:%d+:%d+)"
-    local m = month and ("JanFebMarAprMayJunJulAugSepOctNovDec"):find(month, 1, true)
-    local at = m and time.parse(("%s-%02d-%02dT%sZ"):format(year, (m + 2) / 3, tonumber(day), clock))
-    n = at and (at - time.now()) / 1000
-  end
-  return n and math.max(1, math.min(MOST_WAIT_S, math.ceil(n)))
-end
-
-local function outcome(res, item)
-  local why = "HTTP " .. res.status
-  if res.ok then
-    return { sent = type(res.json) == "table" and id_text(res.json.id) or item.id }
-  end
-  if res.status == 410 then
-    return { failed = "gone", why = "对方不再接收 / the other side takes no more (410)" }
-  end
-  local wait = seconds_of(res.headers["retry-after"])
-  local busy = res.status >= 500 or res.status == 408 or res.status == 409 or res.status == 425 or res.status == 429
-  if busy or item.attempt < TRIES then return { retry = wait or 5, why = why } end
-  return { failed = "refused", why = why .. ": " .. res.body:sub(1, 200) }
-end
-
 -- The event as it is, or with the file beside it. What is signed is the event.
 local function request_for(item, config)
   local upload = item.file and (config.files == "upload" or config.files ~= "link" and not item.file.url)
@@ -193,9 +160,7 @@ function M.send(item, ctx)
   end
   local request, trouble = request_for(item, config)
   if not request then return trouble end
-  local res, code, why = http.post(request)
-  if not res then return { retry = 5, why = why or code } end
-  return outcome(res, item)
+  return webhook.send(request, item)
 end
 
 function M.check(config)

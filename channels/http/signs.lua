@@ -1,19 +1,9 @@
 -- Signatures of the generic HTTP channel: Standard Webhooks, and those of
 -- GitHub's and Stripe's kind.
 local crypto, time = require "crypto", require "time"
+local webhook = require "lib.webhook"
 
 local TOLERANCE_S = 300
-
--- The keys a secret may stand for in Standard Webhooks: what follows whsec_ in
--- base64; without whsec_ that, or the bytes themselves.
-local function keys_of(hidden)
-  local plain = crypto.base64_decode(crypto.base64_encode(hidden))
-  local tail = plain:match "^whsec_(.*)$"
-  local key = crypto.base64_decode(tail or plain)
-  if key == "" then key = nil end
-  if tail then return { key } end
-  return { key or plain, key and plain }
-end
 
 local function secrets_of(config)
   local list = {}
@@ -44,7 +34,7 @@ local function standard(config, id, stamp, list, body)
   for signature in list:gmatch "v1,(%S+)" do theirs[#theirs + 1] = signature end
   return is_fresh(stamp) and any(config, theirs, function(hidden)
     local mine = {}
-    for i, key in ipairs(keys_of(hidden)) do
+    for i, key in ipairs(webhook.keys(hidden)) do
       mine[i] = crypto.hmac("sha256", key, id .. "." .. stamp .. "." .. body, "base64")
     end
     return mine
@@ -80,19 +70,7 @@ end
 
 -- Headers that sign a request of ours; `type` of its body, if there is one.
 function M.headers(config, id, body, type)
-  local stamp = tostring(math.floor(time.now() / 1000))
-  local list = {}
-  for _, hidden in ipairs(secrets_of(config)) do
-    for _, key in ipairs(keys_of(hidden)) do
-      list[#list + 1] = "v1," .. crypto.hmac("sha256", key, id .. "." .. stamp .. "." .. body, "base64")
-    end
-  end
-  local headers = { ["content-type"] = type, ["webhook-id"] = id, ["webhook-timestamp"] = stamp }
-  if #list > 0 then
-    headers["webhook-signature"] = table.concat(list, " ")
-    headers["x-hub-signature-256"] = "sha256=" .. crypto.hmac("sha256", config.secret or config.previous_secret, body)
-  end
-  return headers
+  return webhook.headers(secrets_of(config), id, body, type)
 end
 
 return M

@@ -18,8 +18,9 @@ function M.keys(hidden)
   return { key or plain, key and plain }
 end
 
--- The headers of a body; each of the secrets signs, so that one can be changed.
-function M.headers(secrets, id, body)
+-- The headers of a body of that type (nil: none, or a form); each of the secrets
+-- signs, so that one can be changed.
+function M.headers(secrets, id, body, type_of)
   local stamp = tostring(math.floor(time.now() / 1000))
   local list = {}
   for _, hidden in ipairs(secrets) do
@@ -27,7 +28,7 @@ function M.headers(secrets, id, body)
       list[#list + 1] = "v1," .. crypto.hmac("sha256", key, id .. "." .. stamp .. "." .. body, "base64")
     end
   end
-  local headers = { ["content-type"] = "application/json", ["webhook-id"] = id, ["webhook-timestamp"] = stamp }
+  local headers = { ["content-type"] = type_of, ["webhook-id"] = id, ["webhook-timestamp"] = stamp }
   if #list > 0 then
     headers["webhook-signature"] = table.concat(list, " ")
     headers["x-hub-signature-256"] = "sha256=" .. crypto.hmac("sha256", secrets[1], body)
@@ -68,11 +69,17 @@ local function outcome(res, item)
   return { failed = "refused", why = why .. ": " .. res.body:sub(1, 200) }
 end
 
--- Posts a body (JSON) about an outgoing item; gives what send() and push() return.
-function M.post(url, secrets, item, body)
-  local res, code, why = http.post { url, body = body, headers = M.headers(secrets, item.id, body), timeout = "15s" }
+-- Posts what is said about an outgoing item; gives what send() and push() return.
+function M.send(request, item)
+  local res, code, why = http.post(request)
   if not res then return { retry = 5, why = why or code } end
   return outcome(res, item)
+end
+
+-- The same for a body of JSON.
+function M.post(url, secrets, item, body)
+  return M.send({ url, body = body, timeout = "15s",
+    headers = M.headers(secrets, item.id, body, "application/json") }, item)
 end
 
 return M

@@ -179,6 +179,7 @@ export interface TypeRow {
 
 export interface ChannelType extends TypeRow {
   state: 'active' | 'pending';
+  socket?: boolean; // visitors come by it: they have a secret for identities
 }
 
 export type Breaker = 'closed' | 'open' | 'half-open';

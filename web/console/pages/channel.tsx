@@ -38,15 +38,19 @@ function CopyRow(p: { label: string; text: string; help?: string }) {
   );
 }
 
-function Address({ c, onSecret, secret }: { c: ChannelRow; onSecret: () => Promise<void>; secret: string | null }) {
+function Address({ c, socket, onSecret, secret }: { c: ChannelRow; socket: boolean; onSecret: () => Promise<void>; secret: string | null }) {
   return (
     <section class="card" aria-label={t('channels.address')}>
       <h2>{t('channels.address')}</h2>
       {c.webhook_url && <CopyRow label={t('channels.webhook')} text={channels.absolute(c.webhook_url)} help={t('channels.webhookHelp')} />}
-      {c.type === 'web' && (
+      {socket && (
         <>
-          <CopyRow label={t('channels.embed')} text={`<script async src="${location.origin}/widget.js" data-channel="${c.id}"></script>`} help={t('channels.embedHelp')} />
-          <CopyRow label={t('channels.link')} text={`${location.origin}/chat/${c.id}`} />
+          {c.type === 'web' && (
+            <>
+              <CopyRow label={t('channels.embed')} text={`<script async src="${location.origin}/widget.js" data-channel="${c.id}"></script>`} help={t('channels.embedHelp')} />
+              <CopyRow label={t('channels.link')} text={`${location.origin}/chat/${c.id}`} />
+            </>
+          )}
           {secret ? (
             <CopyRow label={t('channels.identity')} text={secret} help={t('channels.identityOnce')} />
           ) : (
@@ -129,7 +133,7 @@ function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined
         </p>
       )}
       <Now c={c} />
-      <Address c={c} secret={secret.value} onSecret={newSecret} />
+      <Address c={c} socket={type?.socket ?? c.type === 'web'} secret={secret.value} onSecret={newSecret} />
       <section class="card" aria-label={t('channels.settings')}>
         <h2>{t('channels.settings')}</h2>
         {type ? (
