@@ -37,6 +37,7 @@ void kind_face(const struct kind *k, const struct channel *c,
                struct channel_face *out)
 {
     *out = (struct channel_face){.sends = k->sends,
+                                 .types = k->types,
                                  .pushes = k->pushes && !k->sends,
                                  .push_after_ms = k->push_after_ms,
                                  .push_quiet_ms = k->push_quiet_ms,
