@@ -307,10 +307,13 @@ void httpc_start(struct net *n, struct httpc_call *c)
     c->status = 0;
     c->inside = NULL;
     c->answer = c->answer_headers = SLICE("");
+    if (!httpc_wake(h)) {
+        fail(h, c, ERR_UNAVAILABLE, "libcurl is not installed");
+        return;
+    }
     struct host *host = admit(h, c);
     if (!host)
         return;
-    httpc_wake(h);
     struct task *t = task_new(h, c, host);
     if (httpc_prepare(t) < 0)
         httpc_finish(t, ERR_BAD_REQUEST, "A header is malformed.");

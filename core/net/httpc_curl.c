@@ -11,8 +11,8 @@
  * a pause holds the peer back by TCP and nothing piles up inside of curl.
  */
 #include "net/httpc_inside.h"
+#include "net/httpc_lib.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -38,13 +38,13 @@ static bool speaks(const char *scheme, bool mail)
 
 bool httpc_host_of(const char *url, bool mail, char out[HOST_TEXT])
 {
-    CURLU *u = curl_url();
+    CURLU *u = curl.url();
     char *scheme = NULL, *name = NULL, *port = NULL;
     bool ok =
-        u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_HOST, &name, 0) == CURLUE_OK &&
-        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+        u && curl.url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl.url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        curl.url_get(u, CURLUPART_HOST, &name, 0) == CURLUE_OK &&
+        curl.url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
     ok = ok && speaks(scheme, mail);
     if (ok) {
         int n = snprintf(out, HOST_TEXT, "%s://%s:%s", scheme, name, port);
@@ -53,10 +53,10 @@ bool httpc_host_of(const char *url, bool mail, char out[HOST_TEXT])
             if (*c >= 'A' && *c <= 'Z')
                 *c = (char)(*c + 32);
     }
-    curl_free(scheme);
-    curl_free(name);
-    curl_free(port);
-    curl_url_cleanup(u);
+    curl.free(scheme);
+    curl.free(name);
+    curl.free(port);
+    curl.url_cleanup(u);
     return ok;
 }
 
@@ -144,7 +144,7 @@ static bool add_header(struct task *t, struct slice name, struct slice value)
                        SLICE_FMT(name), SLICE_FMT(value)) == 0 &&
               buf_add_char(&line, '\0') == 0;
     if (ok)
-        t->headers = curl_slist_append(t->headers, line.data);
+        t->headers = curl.slist_append(t->headers, line.data);
     buf_fini(&line);
     return ok;
 }
@@ -167,12 +167,12 @@ int httpc_prepare(struct task *t)
             return ERR_BAD_REQUEST;
     }
     if (!has_type) /* curl's guess would be a form */
-        t->headers = curl_slist_append(t->headers, "Content-Type:");
-    t->headers = curl_slist_append(t->headers, "Expect:");
+        t->headers = curl.slist_append(t->headers, "Content-Type:");
+    t->headers = curl.slist_append(t->headers, "Expect:");
     return 0;
 }
 
-#define OPT(name, value) curl_easy_setopt(t->easy, CURLOPT_##name, value)
+#define OPT(name, value) curl.easy_setopt(t->easy, CURLOPT_##name, value)
 
 static void set_request(struct task *t)
 {
@@ -253,7 +253,7 @@ static void set_rules(struct task *t, struct slice url)
 
 void httpc_begin(struct task *t)
 {
-    t->easy = curl_easy_init();
+    t->easy = curl.easy_init();
     must(t->easy != NULL);
     set_rules(t, slice_dup(t->call->arena, t->call->url));
     set_times(t);
@@ -261,24 +261,24 @@ void httpc_begin(struct task *t)
         httpc_line_options(t);
     else
         set_request(t);
-    must(curl_multi_add_handle(t->h->multi, t->easy) == CURLM_OK);
+    must(curl.multi_add_handle(t->h->multi, t->easy) == CURLM_OK);
 }
 
 void httpc_end(struct task *t)
 {
     if (t->easy) {
-        curl_multi_remove_handle(t->h->multi, t->easy);
-        curl_easy_cleanup(t->easy);
+        curl.multi_remove_handle(t->h->multi, t->easy);
+        curl.easy_cleanup(t->easy);
     }
     t->easy = NULL;
-    curl_slist_free_all(t->headers);
+    curl.slist_free_all(t->headers);
     t->headers = NULL;
 }
 
 void httpc_go_on(struct task *t)
 {
     t->paused = false;
-    curl_easy_pause(t->easy, CURLPAUSE_CONT);
+    curl.easy_pause(t->easy, CURLPAUSE_CONT);
 }
 
 /* --- curl on the loop ----------------------------------------------------- */
@@ -305,17 +305,17 @@ static int code_of(const struct task *t, CURLcode rc)
 static void collect(struct httpc *h)
 {
     CURLMsg *m;
-    for (int left; (m = curl_multi_info_read(h->multi, &left));) {
+    for (int left; (m = curl.multi_info_read(h->multi, &left));) {
         if (m->msg != CURLMSG_DONE)
             continue;
         struct task *t = NULL;
         CURLcode rc = m->data.result; /* m dies with the handle */
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+        curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
         char why[HTTPC_WHY];
         snprintf(why, sizeof(why), "%s",
                  t->too_big  ? "The answer is too large."
                  : t->why[0] ? t->why
-                             : curl_easy_strerror(rc));
+                             : curl.easy_strerror(rc));
         httpc_finish(t, code_of(t, rc), why);
     }
     httpc_start_more(h);
@@ -331,7 +331,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (events & UV_WRITABLE)
         flags |= CURL_CSELECT_OUT;
     h->entered_us = clock_mono_us();
-    curl_multi_socket_action(h->multi, w->fd, flags, &running);
+    curl.multi_socket_action(h->multi, w->fd, flags, &running);
     collect(h);
 }
 
@@ -371,14 +371,14 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
     struct watch *w = mine;
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
-        curl_multi_assign(h->multi, fd, NULL);
+        curl.multi_assign(h->multi, fd, NULL);
         if (w)
             watch_close(w);
         return 0;
     }
     if (!w && !(w = watch_new(h, fd)))
         return 0;
-    curl_multi_assign(h->multi, fd, w);
+    curl.multi_assign(h->multi, fd, w);
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) |
                  (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     uv_poll_start(&w->poll, events, on_poll);
@@ -390,7 +390,7 @@ void httpc_on_timer(struct timer *t)
     struct httpc *h = container_of(t, struct httpc, timer);
     int running;
     h->entered_us = clock_mono_us();
-    curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    curl.multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     collect(h);
 }
 
@@ -406,25 +406,26 @@ static int on_timeout(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
-/* It costs 2 MB and some ms: not before the first call. */
-void httpc_wake(struct httpc *h)
+bool httpc_wake(struct httpc *h)
 {
     if (h->multi)
-        return;
-    must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-    h->multi = curl_multi_init();
+        return true;
+    if (!curl_is_open())
+        return false;
+    h->multi = curl.multi_init();
     must(h->multi != NULL);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)HTTPC_MOST);
+    curl.multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl.multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    curl.multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+    curl.multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    curl.multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)HTTPC_MOST);
+    return true;
 }
 
 void httpc_stop(struct httpc *h)
 {
     if (h->multi)
-        curl_multi_cleanup(h->multi);
+        curl.multi_cleanup(h->multi);
     list_each (&h->watches, w)
         watch_close(container_of(w, struct watch, link));
     timer_stop(loop_wheel(h->net->loop), &h->timer);

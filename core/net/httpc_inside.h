@@ -66,7 +66,8 @@ void httpc_start_more(struct httpc *h);
 void httpc_tell(struct task *t);
 
 /* httpc_curl.c */
-void httpc_wake(struct httpc *h);  /* libcurl, before the first call */
+bool httpc_wake(struct httpc *h);  /* libcurl, before the first call; false:
+                                      it is not there */
 int httpc_prepare(struct task *t); /* ERR_BAD_REQUEST: a malformed header */
 void httpc_begin(struct task *t);
 void httpc_end(struct task *t); /* harmless if it never began */

@@ -15,9 +15,9 @@
  * socket does not show any more: we read until there is nothing.
  */
 #include "net/httpc_inside.h"
+#include "net/httpc_lib.h"
 #include "net/line.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 
 #define READ_BYTES (16 * 1024)
@@ -51,7 +51,7 @@ static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c,
     return clock_mono_us() - t->h->entered_us > BLOCKED_US;
 }
 
-#define OPT(name, value) curl_easy_setopt(t->easy, CURLOPT_##name, value)
+#define OPT(name, value) curl.easy_setopt(t->easy, CURLOPT_##name, value)
 
 void httpc_line_options(struct task *t)
 {
@@ -103,8 +103,8 @@ static void hang_up(struct line *l)
     if (!l->easy)
         return; /* net may be gone by now */
     /* CONNECT_ONLY: it closes without a word. */
-    curl_multi_remove_handle(l->conf.net->httpc->multi, l->easy);
-    curl_easy_cleanup(l->easy);
+    curl.multi_remove_handle(l->conf.net->httpc->multi, l->easy);
+    curl.easy_cleanup(l->easy);
     l->easy = NULL;
 }
 
@@ -122,7 +122,7 @@ void line_close(struct line *l)
     l->gone = true;
     if (l->easy && !l->ended && l->out.len) { /* a last word, if it fits */
         size_t n = 0;
-        (void)curl_easy_send(l->easy, l->out.data, l->out.len, &n);
+        (void)curl.easy_send(l->easy, l->out.data, l->out.len, &n);
     }
     if (l->connecting) {
         httpc_cancel(l->conf.net, &l->call);
@@ -162,7 +162,7 @@ static bool write_out(struct line *l)
 {
     while (l->out.len) {
         size_t n = 0;
-        CURLcode rc = curl_easy_send(l->easy, l->out.data, l->out.len, &n);
+        CURLcode rc = curl.easy_send(l->easy, l->out.data, l->out.len, &n);
         if (rc == CURLE_AGAIN)
             break;
         if (rc != CURLE_OK) {
@@ -187,7 +187,7 @@ static void read_in(struct line *l)
     char bytes[READ_BYTES];
     for (int i = 0; i < READS_A_TURN; i++) {
         size_t n = 0;
-        CURLcode rc = curl_easy_recv(l->easy, bytes, sizeof(bytes), &n);
+        CURLcode rc = curl.easy_recv(l->easy, bytes, sizeof(bytes), &n);
         if (rc == CURLE_AGAIN)
             return;
         if (rc != CURLE_OK || n == 0) {
@@ -240,7 +240,7 @@ static bool begin(struct line *l)
 {
     struct net *n = l->conf.net;
     curl_socket_t fd = CURL_SOCKET_BAD;
-    if (curl_easy_getinfo(l->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+    if (curl.easy_getinfo(l->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
         fd == CURL_SOCKET_BAD)
         return false;
     struct watcher *w = mem_alloc(sizeof(*w));
