@@ -4,7 +4,8 @@
  * ai: 5,000 messages a second to people, as in openloop, and 600 questions a
  * second of new visitors beside them, two of three a frequent one that was
  * answered before. hits: frequent questions alone, as fast as they are
- * answered. streams: 5,000 visitors whose answers grow at the same time.
+ * answered, and the same with a rule that says those words itself: what is more
+ * is the hit. streams: 5,000 visitors whose answers grow at the same time.
  *
  * The provider is model.c, the guard is on. A question counts as answered when
  * its visitor has the whole answer; who gets none, or half of one, makes the
@@ -36,14 +37,18 @@ static struct hist to_people, to_first, to_hit;
 static void (*on_answered)(void);
 static int whole_bytes; /* of a provider's answer */
 
-static void set_up(int tokens, int gap_ms)
+static void set_up(int tokens, int gap_ms, bool rule_answers)
 {
     char body[600];
     home_make(home, HOME_LINKED);
     home_write(home, "scripts/rules/01-bench.lua",
+               "local words = ((\"%s\"):rep(7) .. \"%s\"):rep(%d)\n"
                "return { api = 1, priority = 1, match = { first = true, text "
-               "= \"ask:\" },\n  on_message = function(conv)\n"
-               "    return conv:assign { ai = \"bench\" }\n  end }\n");
+               "= \"ask:\" },\n  on_message = function(conv)\n    %s\n"
+               "    return true\n  end }\n",
+               MODEL_TOKEN, MODEL_END, tokens / 8,
+               rule_answers ? "conv:reply(words)"
+                            : "conv:assign { ai = \"bench\" }");
     model_start(&model, tokens, gap_ms);
     whole_bytes = tokens / 8 * (int)strlen(MODEL_END) +
                   (tokens - tokens / 8) * (int)strlen(MODEL_TOKEN);
@@ -189,7 +194,7 @@ void row_ai(void)
 {
     double s = 8 * options.scale;
     uint32_t count = (uint32_t)(ASK_RATE * s) + 20;
-    set_up(40, 20);
+    set_up(40, 20, false);
     open_askers(PERSONS, count, true);
     crowd.on_delivered = people;
     hist_clear(&to_first);
@@ -229,10 +234,11 @@ static void ask_next(void)
         ask(asked, true, now_ns());
 }
 
-void row_hits(void)
+/* CPU of the server for a question and its answer. */
+static double one_by_one(bool rule_answers, double *rate)
 {
     uint32_t count = (uint32_t)(8000 * options.scale) + 20;
-    set_up(40, 2);
+    set_up(40, 2, rule_answers);
     open_askers(1, count, true);
     on_answered = ask_next;
     int64_t cpu = server_cpu_ns(&crowd.server), from = now_ns();
@@ -241,11 +247,21 @@ void row_hits(void)
     wait_answers(count, 60000);
     double n = count - 20, s = (double)(now_ns() - from) / 1e9;
     cpu = server_cpu_ns(&crowd.server) - cpu;
-    figure("hits", "kept answers, one after the other", "answers/s", n / s, 0,
-           true);
-    figure("hits", "CPU of question, rule, kept answer and journal", "us",
-           (double)cpu / 1e3 / n, 0, false);
+    *rate = n / s;
     take_down();
+    return (double)cpu / 1e3 / n;
+}
+
+void row_hits(void)
+{
+    double rate, rule_rate;
+    double hit = one_by_one(false, &rate), rule = one_by_one(true, &rule_rate);
+    figure("hits", "kept answers, 256 on the way", "answers/s", rate, 0, true);
+    figure("hits", "CPU of question, rule, kept answer and journal", "us", hit,
+           0, false);
+    figure("hits", "the same when the rule answers itself", "us", rule, 0,
+           false);
+    figure("hits", "a hit", "us", hit - rule, 50, false);
 }
 
 /* --- streams ---------------------------------------------------------------- */
@@ -264,7 +280,7 @@ void row_streams(void)
     uint32_t count =
         (uint32_t)(STREAMS * (options.scale < 1 ? options.scale : 1));
     const int tokens = 120, gap_ms = 250;
-    set_up(tokens, gap_ms);
+    set_up(tokens, gap_ms, false);
     open_askers(1, count, false);
     idle(1);
     int64_t rss = server_rss_bytes(&crowd.server);

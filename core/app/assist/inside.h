@@ -154,7 +154,8 @@ struct run {
     struct memo *memo;
     uint32_t ticket;
     int64_t began_us;
-    bool goes; /* its job is on its way */
+    bool goes;  /* its job is on its way */
+    bool heard; /* a word has come */
 };
 
 struct assist {

@@ -50,7 +50,8 @@ void assist_write(struct server *s, struct script_ask *ask)
         asks_refuse(s, ask, ERR_CANCELLED, "the answer is too long");
         return;
     }
-    if (k->text.len == ask->data.len && ask->data.len) {
+    if (!r->heard) { /* also of words that the guard still holds back */
+        r->heard = true;
         asking_speaks(k);
     }
     if (k->kind == ASKING_CALL || k->kind == ASKING_EMBED) {

@@ -56,7 +56,7 @@ local function entry_ask(ask, guard)
       turn = safe
     end
     local incoming = guards and guard.incoming
-    local held, said, stopped = "", {}, false
+    local held, said, stopped, heard = "", {}, false, false
 
     -- To the visitor: true, or nil, "cancelled".
     local function tell(text)
@@ -72,7 +72,14 @@ local function entry_ask(ask, guard)
       if not incoming then return tell(text) end
       held = held .. text
       local n = cut_at(held, guard)
-      if n <= 0 then return true end
+      if n <= 0 then
+        if heard or text == "" then return true end
+        heard = true -- the model speaks, though nothing of it may go yet
+        local ok, why = base.write("")
+        stopped = not ok
+        return ok, why
+      end
+      heard = true
       local piece = sub(held, 1, n)
       held = sub(held, n + 1)
       return tell(incoming(piece, watch) or "")
