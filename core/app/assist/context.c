@@ -143,7 +143,7 @@ void context_read(struct asking *k)
         asking_ready(k);
         return;
     }
-    if (!k->memo) {
+    if (!k->memo && !k->early) { /* a known answer needs none */
         k->memo = memo_get(as, k->conv);
     }
     struct query *q = query_new(QUERY_BACKLOG, on_messages, as);

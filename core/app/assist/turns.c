@@ -141,7 +141,9 @@ static void on_done(struct asking *k, bool well)
         k->answered_by.len ? bot_of(k->as, k->answered_by) : NULL;
     struct arena *a = e->arena;
     e->kv = arena_many(a, struct kv, 2);
-    e->kv_count = purse_rows(k->as, k->memo, b, a, e->kv);
+    if (!k->cached) { /* it has cost nothing */
+        e->kv_count = purse_rows(k->as, k->memo, b, a, e->kv);
+    }
     e->hops = slice_dup(a, k->hops);
     if (well) {
         answers_keep(k);
