@@ -87,7 +87,7 @@ export function BotBar({ c }: { c: Conversation }) {
 
 /** What the system says to agents alone; null: draw it as ever. */
 export function systemRow(m: Message) {
-  if (!m.private || m.sender.role !== 'system') return null;
+  if (!m.private || (m.sender.role !== 'system' && !m.summary)) return null;
   const handover = m.handover !== undefined;
   const text = m.text ?? '';
   return (

@@ -46,7 +46,7 @@ const STREAM = 'stream ';
 const GROUP_MS = 5 * 60_000;
 
 function isPill(m: Message): boolean {
-  return m.sender.role === 'system' || m.kind === 'event';
+  return m.sender.role === 'system' || m.kind === 'event' || (AGENTS && !!m.summary);
 }
 
 function tickOf(m: Message, i: RowsInput): Tick {

@@ -70,7 +70,7 @@ test('taken over in the middle of a word; handed back with a click; to another b
   await until('mine', () => c.assignee === me.id);
   await until('the half answer is gone', async () => (await p.locator('.msg.bot, .bot-bar').count()) === 0);
   f.answer(c, 'the assistant cannot be reached (HTTP 503)', { who: { role: 'system', id: '' }, private: true, more: { handover: 'the assistant cannot be reached (HTTP 503)' } });
-  f.answer(c, '1. wants a parcel\n2. nothing promised', { who: { role: 'system', id: '' }, private: true, more: { summary: true } });
+  f.answer(c, '1. wants a parcel\n2. nothing promised', { who: { role: 'bot', id: '' }, private: true, more: { summary: true } });
   await p.locator('.left-behind.handover', { hasText: 'Handed over' }).waitFor();
   await p.locator('.left-behind', { hasText: 'Summary1. wants a parcel' }).waitFor();
   await p.locator('.thread-head .btn', { hasText: 'Hand back' }).click();
