@@ -44,8 +44,9 @@
 #define LIMIT_SCRIPT_WALL_MS 30000
 #define LIMIT_WEBHOOK_WALL_MS 4000
 #define LIMIT_SCRIPT_MEMORY (32 * 1024 * 1024) /* (setting) */
-#define LIMIT_SCRIPT_HTTP 50                   /* calls of one event */
-#define LIMIT_TASKS 10000                      /* suspended, per unit */
+#define LIMIT_CONNECTOR_TIMES 4 /* of that: 8 kB for each answer that grows */
+#define LIMIT_SCRIPT_HTTP 50    /* calls of one event */
+#define LIMIT_TASKS 10000       /* suspended, per unit */
 #define LIMIT_HTTP_BODY (1024 * 1024) /* answer to a script's http call */
 #define LIMIT_HTTP_BODY_MOST (8 * 1024 * 1024) /* both ways, when asked for */
 #define LIMIT_HTTP_WORD_BYTES (64 * 1024)  /* of a platform that has no file */

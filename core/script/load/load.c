@@ -482,7 +482,10 @@ static bool load(struct loader *l)
         v->sources->text = SLICE("");
         return wrong(l, "", e.text);
     }
-    limits_init(&v->limits, l->memory_bytes);
+    bool model =
+        slice_starts(v->name, "ai/") && !slice_starts(v->name, "ai/tools/");
+    limits_init(&v->limits,
+                l->memory_bytes * (model ? LIMIT_CONNECTOR_TIMES : 1));
     v->L = sandbox_new(&v->budget, l->memory_bytes);
     lua_gc(v->L, LUA_GCSTOP, 0); /* nothing of it is garbage */
     sandbox_open(v->L);
