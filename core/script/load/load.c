@@ -486,7 +486,7 @@ static bool load(struct loader *l)
         slice_starts(v->name, "ai/") && !slice_starts(v->name, "ai/tools/");
     limits_init(&v->limits,
                 l->memory_bytes * (model ? LIMIT_CONNECTOR_TIMES : 1));
-    v->L = sandbox_new(&v->budget, l->memory_bytes);
+    v->L = sandbox_new(&v->budget, (size_t)v->limits.memory);
     lua_gc(v->L, LUA_GCSTOP, 0); /* nothing of it is garbage */
     sandbox_open(v->L);
     lua_gc(v->L, LUA_GCRESTART, 0);
