@@ -295,7 +295,8 @@ TEST("what comes while a script is away goes through it in its order")
     struct job *jobs[MANY];
     char text[16];
     init(&w, 3);
-    w.conf.now = NULL; /* it waits for real */
+    w.conf.now = NULL;    /* it waits for real */
+    w.conf.cpu_ms = 2000; /* order is asked here, not time */
     world_write(&w, "rules/10-count",
                 "local n = 0\n"
                 "return { api = 1, on_message = function(conv, msg)\n"
