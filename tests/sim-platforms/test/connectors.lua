@@ -38,7 +38,7 @@ return { api = 1, every = "1s", on_timer = function()
   local till = time.now() + 15000 -- a handler has 30 s and 50 calls
   for _ = 1, 8 do
     if time.now() > till then return end
-    local res = http.get { "@DRIVER@/job", timeout = "2s" }
+    local res = http.get { "@DRIVER@/job", timeout = "10s" }
     if not res or res.status ~= 200 then return end
     http.post { "@DRIVER@/result", json = run(res.json) }
   end

@@ -25,13 +25,17 @@ const asking = []; // a rule that waits for a job
 let program, driver, log = '', last = 0;
 
 const give = () => {
-  while (jobs.length && asking.length) asking.shift().end(JSON.stringify(jobs.shift()));
+  const head = { 'content-type': 'application/json' };
+  while (jobs.length && asking.length) asking.shift().writeHead(200, head).end(JSON.stringify(jobs.shift()));
 };
 function serve_jobs() {
   driver = createServer((req, res) => {
     if (req.url === '/job') {
-      asking.push(res.writeHead(200, { 'content-type': 'application/json' }));
-      res.on('close', () => asking.includes(res) && asking.splice(asking.indexOf(res), 1));
+      // Sent home long before the rule gives up, or a job goes to one who has left.
+      const leave = () => asking.includes(res) && asking.splice(asking.indexOf(res), 1);
+      const timer = setTimeout(() => leave() && res.writeHead(204).end(), 1000);
+      res.on('close', () => (clearTimeout(timer), leave()));
+      asking.push(res);
       return give();
     }
     let text = '';
