@@ -47,4 +47,5 @@ local tests = { max_line_length = 180, read_globals = { "describe", "it", "pendi
   "after_each", assert = { other_fields = true } } }
 files["**/flows/*.lua"] = { read_globals = { "ask", "choose", "wait_reply" } }
 files["**/*_test.lua"] = tests
+files["**/tests/*.lua"] = tests
 files["tests/lua"] = tests

@@ -1,42 +1,23 @@
 -- yuelai test channels/dingtalk
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
 local API, OLD = "https://api.dingtalk.com/v1.0/", "https://oapi.dingtalk.com/"
 local SESSION = OLD .. "robot/sendBySession?session=S1"
 local DOWN = "https://down.dingtalk.example/f?k=1"
 local PNG = { id = "fi_1", name = "a.png", mime = "image/png", size = 9 }
+local calls_of = kit.calls_of
 
 describe("channel dingtalk, media", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
-    adapter = t.load "channels/dingtalk"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "dingtalk", name = "bot" },
-      config = { app_key = "dingKEY", app_secret = secret.hide "test_app_secret" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from)
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error("nobody has " .. from.url), 1, 3)
-      end,
-    }
-    for i = 1, 2 do
-      t.http.on("POST " .. API .. "oauth2/accessToken", { json = { accessToken = "T" .. i, expireIn = 7200 },
-        times = i == 1 and 1 or nil })
-    end
+    desk = kit.of({ type = "dingtalk", name = "bot" },
+      { app_key = "dingKEY", app_secret = secret.hide "test_app_secret" })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
+    kit.in_turn("POST " .. API .. "oauth2/accessToken", { json = { accessToken = "T1", expireIn = 7200 } },
+      { json = { accessToken = "T2", expireIn = 7200 } })
   end)
 
-  local function calls_of(what)
-    local list = {}
-    for _, c in ipairs(t.http.calls()) do
-      if c.path:find(what, 1, true) then list[#list + 1] = c end
-    end
-    return list
-  end
   local function push(kind, content, more)
     local x = { msgId = "m1", msgtype = kind, content = content, conversationId = "cid", conversationType = "1",
       senderId = "$:x", senderStaffId = "u1", senderNick = "张三", robotCode = "dingKEY",
@@ -60,7 +41,7 @@ describe("channel dingtalk, media", { only = "none" }, function()
         { "audio", "audio", { recognition = "我要退款" } } }
       for i, k in ipairs(kinds) do
         says_where(0)
-        files, k[3].downloadCode = { { PNG } }, "d" .. i
+        desk.files, k[3].downloadCode = { { PNG } }, "d" .. i
         assert.equal(200, push(k[1], k[3]))
         assert.same({ dedupe = "m1", from = "u1", name = "张三", kind = k[2], text = k[3].recognition, file = PNG }, delivered[i])
         assert.equal(DOWN, asked[i].url)
@@ -71,7 +52,7 @@ describe("channel dingtalk, media", { only = "none" }, function()
 
     it("of a rich text are its words, then its pictures", function()
       says_where(0, 0)
-      files = { { PNG }, { PNG } }
+      desk.files = { { PNG }, { PNG } }
       push("richText", { richText = { { text = "看" }, { type = "picture", downloadCode = "d1" }, { type = "picture", downloadCode = "d2" } } })
       assert.equal("看[图片][图片]", delivered[1].text)
       assert.same({ "m1:1", "m1:2" }, { delivered[2].dedupe, delivered[3].dedupe })
@@ -79,7 +60,7 @@ describe("channel dingtalk, media", { only = "none" }, function()
 
     it("fetches a new token once when theirs is stale", function()
       says_where({ status = 401, json = { code = "InvalidAuthentication", message = "x" } }, 0)
-      files = { { PNG } }
+      desk.files = { { PNG } }
       push("picture", { downloadCode = "d" })
       assert.equal(PNG, delivered[1].file)
       assert.equal("T2", calls_of("messageFiles/download")[2].headers["x-acs-dingtalk-access-token"])
@@ -90,7 +71,7 @@ describe("channel dingtalk, media", { only = "none" }, function()
       assert.equal(200, push("picture", { downloadCode = "d" }))
       assert.same({}, delivered)
       says_where(0)
-      files = { { PNG } }
+      desk.files = { { PNG } }
       adapter.poll(ctx)
       assert.equal(PNG, delivered[1].file)
       says_where({ status = 400, json = { code = "invalidParameter.downloadCode", message = "x" } })

@@ -1,30 +1,20 @@
 -- yuelai test channels/douyin
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
 local API = "https://open.douyin.com"
 local AT = "https://p3.douyinpic.example/obj/1"
 local PNG = { id = "fi_1", name = "a.png", mime = "image/png", size = 9 }
 local function bad(code) return { data = { error_code = code, description = "x" }, extra = { error_code = code } } end
+local calls_of = kit.calls_of
 
 describe("channel douyin, media", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
-    adapter = t.load "channels/douyin"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "douyin", name = "shop" },
-      config = { client_key = "awKEY", client_secret = secret.hide "test_client_secret", open_id = "B_OPENID",
-        refresh_token = secret.hide "rft.1" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from)
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error("nobody has " .. from.url), 1, 3)
-      end,
-    }
+    desk = kit.of({ type = "douyin", name = "shop" },
+      { client_key = "awKEY", client_secret = secret.hide "test_client_secret", open_id = "B_OPENID",
+      refresh_token = secret.hide "rft.1" })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
     for i = 1, 2 do
       local times = i == 1 and 1 or nil
       t.http.on("POST " .. API .. "/oauth/refresh_token/", { times = times, json = { data = { access_token = "act." .. i,
@@ -34,13 +24,6 @@ describe("channel douyin, media", { only = "none" }, function()
     end
   end)
 
-  local function calls_of(what)
-    local list = {}
-    for _, c in ipairs(t.http.calls()) do
-      if c.path:find(what, 1, true) then list[#list + 1] = c end
-    end
-    return list
-  end
   local function writes(kind, id, more)
     local content = { conversation_short_id = "@CONV==", server_message_id = id or "@MSG==", conversation_type = 1,
       create_time = time.now(), message_type = kind, user_infos = {} }
@@ -60,7 +43,7 @@ describe("channel douyin, media", { only = "none" }, function()
   describe("in", function()
     it("is where Douyin says, of what was sent from the phone", function()
       says_where(0, 0)
-      files = { { PNG }, { PNG } }
+      desk.files = { { PNG }, { PNG } }
       assert.equal(200, writes "user_local_image")
       assert.same({ dedupe = "@MSG==", from = "C_OPENID", kind = "image", file = PNG }, delivered[1])
       assert.same({ conversation_id = "@CONV==", message_id = "@MSG==", open_id = "B_OPENID" }, calls_of("resources")[1].query)
@@ -75,7 +58,7 @@ describe("channel douyin, media", { only = "none" }, function()
 
     it("fetches a new token once when theirs is stale", function()
       says_where(bad(2190008), 0)
-      files = { { PNG } }
+      desk.files = { { PNG } }
       writes "user_local_image"
       assert.equal(PNG, delivered[1].file)
       assert.equal("act.2", calls_of("resources")[2].headers["access-token"])
@@ -86,7 +69,7 @@ describe("channel douyin, media", { only = "none" }, function()
       assert.equal(200, writes "user_local_image")
       assert.same({}, delivered)
       says_where(0)
-      files = { { PNG } }
+      desk.files = { { PNG } }
       adapter.poll(ctx)
       assert.equal(PNG, delivered[1].file)
       for i, code in ipairs { 28001018, 10004, 2100005 } do

@@ -1,40 +1,21 @@
 -- yuelai test channels/feishu
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, secret = require "json", require "secret"
 
 local API = "https://open.feishu.cn/open-apis/"
 local PNG = { id = "fi_1", name = "a.png", mime = "image/png", size = 9 }
+local calls_of = kit.calls_of
 
 describe("channel feishu, media", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
-    adapter = t.load "channels/feishu"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "feishu", name = "bot" },
-      config = { app_id = "cli_x", app_secret = secret.hide "app-secret", verification_token = secret.hide "v" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from)
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error("nobody has " .. from.url), 1, 3)
-      end,
-    }
-    for i = 1, 2 do
-      t.http.on("POST " .. API .. "auth/v3/tenant_access_token/internal",
-        { json = { code = 0, tenant_access_token = "t-" .. i, expire = 7200 }, times = i == 1 and 1 or nil })
-    end
+    desk = kit.of({ type = "feishu", name = "bot" },
+      { app_id = "cli_x", app_secret = secret.hide "app-secret", verification_token = secret.hide "v" })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
+    kit.in_turn("POST " .. API .. "auth/v3/tenant_access_token/internal",
+      { json = { code = 0, tenant_access_token = "t-1", expire = 7200 } },
+      { json = { code = 0, tenant_access_token = "t-2", expire = 7200 } })
   end)
-
-  local function calls_of(what)
-    local list = {}
-    for _, c in ipairs(t.http.calls()) do
-      if c.path:find(what, 1, true) then list[#list + 1] = c end
-    end
-    return list
-  end
 
   describe("in", function()
     local function push(kind, content, more)
@@ -52,7 +33,7 @@ describe("channel feishu, media", { only = "none" }, function()
         { "audio", "audio", "file", { file_key = "f-1", duration = 2000 } },
         { "media", "video", "file", { file_key = "f-1", file_name = "a.mp4" } } }
       for i, k in ipairs(kinds) do
-        files = { { PNG } }
+        desk.files = { { PNG } }
         assert.equal(200, push(k[1], k[4]))
         assert.same({ dedupe = "om_1", from = "ou_1", kind = k[2], file = PNG }, delivered[i])
         assert.equal(API .. "im/v1/messages/om_1/resources/" .. (k[4].image_key or k[4].file_key), asked[i].url)
@@ -62,30 +43,30 @@ describe("channel feishu, media", { only = "none" }, function()
     end)
 
     it("of a rich text are its words, then its pictures", function()
-      files = { { PNG }, { nil, "timeout", "slow" } }
+      desk.files = { { PNG }, { nil, "timeout", "slow" } }
       local lines = { { { tag = "text", text = "看" }, { tag = "img", image_key = "img_1" } }, { { tag = "img", image_key = "img_2" } } }
       assert.equal(200, push("post", { title = "标题", content = lines }))
       assert.equal("标题\n看[图片]\n[图片]", delivered[1].text)
       assert.same({ dedupe = "om_1:1", from = "ou_1", kind = "image", file = PNG }, delivered[2])
-      files = { { PNG } }
+      desk.files = { { PNG } }
       adapter.poll(ctx)
       assert.same({ dedupe = "om_1:2", from = "ou_1", kind = "image", file = PNG }, delivered[3])
     end)
 
     it("fetches a new token once when theirs is stale", function()
-      files = { { nil, "answer", { code = 99991663, msg = "Invalid access token" } }, { PNG } }
+      desk.files = { { nil, "answer", { code = 99991663, msg = "Invalid access token" } }, { PNG } }
       push("image", { image_key = "img_1" })
       assert.equal(PNG, delivered[1].file)
       assert.equal(2, #calls_of "tenant_access_token")
     end)
 
     it("comes later when Feishu is busy; what is gone, or no key, is a text that says so", function()
-      files = { { nil, "answer", { code = 99991400, msg = "limit" } } }
+      desk.files = { { nil, "answer", { code = 99991400, msg = "limit" } } }
       assert.equal(200, push("image", { image_key = "img_1" }, { message_id = "om_9" }))
-      files = { { PNG } }
+      desk.files = { { PNG } }
       adapter.poll(ctx)
       assert.equal("om_9", delivered[1].dedupe)
-      files = { { nil, "answer", { code = 234003, msg = "File not in msg." } } }
+      desk.files = { { nil, "answer", { code = 234003, msg = "File not in msg." } } }
       push("file", { file_key = "f", file_name = "合同.pdf" })
       assert.contains("[文件] 合同.pdf （没有取到", delivered[2].text)
       for i, key in ipairs { "../../x", "", 1, {} } do

@@ -1,29 +1,19 @@
 -- yuelai test channels/http
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 local CAT = { id = "fi_0000000000001", name = "cat.jpg", mime = "image/jpeg", size = 9 }
 local URL = "https://x.example.com/cat.jpg"
 
 describe("channel http, files", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
     t.at "2025-01-01 00:00 UTC" -- 1735689600
-    adapter = t.load "channels/http"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "http", name = "shop" },
-      config = { url = "https://shop.example.com/in", secret = secret.hide "s3cret" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        if message.from == "" then return nil, "bad_request", "deliver: `from` is missing" end
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from) -- what there is, one after the other
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error "nobody has that", 1, 3)
-      end,
-    }
+    desk = kit.of({ type = "http", name = "shop" },
+      { url = "https://shop.example.com/in", secret = secret.hide "s3cret" }, { deliver = function(m)
+      if m.from == "" then return nil, "bad_request", "deliver: `from` is missing" end
+    end })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
   end)
 
   local function signed(data)
@@ -39,7 +29,7 @@ describe("channel http, files", { only = "none" }, function()
     end)
 
     it("are fetched from their address, by a request that is signed", function()
-      files = { { CAT } }
+      desk.files = { { CAT } }
       local status, answer = signed(cat)
       assert.equal(200, status)
       assert.equal("m_1", answer.id)
@@ -51,7 +41,7 @@ describe("channel http, files", { only = "none" }, function()
     end)
 
     it("come as base64 as well", function()
-      files = { { CAT } }
+      desk.files = { { CAT } }
       cat.url, cat.data, cat.mime = nil, crypto.base64_encode "\255\216\255", "image/jpeg"
       assert.equal(200, (signed(cat)))
       assert.same({ { body = "\255\216\255", name = "cat.jpg", mime = "image/jpeg" } }, asked)
@@ -60,7 +50,7 @@ describe("channel http, files", { only = "none" }, function()
 
     it("that cannot be had are a text that says so", function()
       for _, case in ipairs { { "not_found", "没有取到" }, { "too_large", "太大" }, { "unsupported", "不收这种文件" } } do
-        files, delivered = { { nil, case[1], "why" } }, {}
+        desk.files, delivered = { { nil, case[1], "why" } }, desk:anew()
         assert.equal(200, (signed(cat)))
         assert.equal("text", delivered[1].kind)
         assert.contains("[图片] look cat.jpg " .. URL, delivered[1].text)
@@ -77,7 +67,7 @@ describe("channel http, files", { only = "none" }, function()
     end)
 
     it("that are slow are fetched by poll, once, and answered 202", function()
-      files = { { nil, "timeout", "no answer in 2 s" }, { nil, "unavailable", "503" }, { CAT } }
+      desk.files = { { nil, "timeout", "no answer in 2 s" }, { nil, "unavailable", "503" }, { CAT } }
       local status, answer = signed(cat)
       assert.equal(202, status)
       assert.same({ waits = true }, answer)
@@ -93,7 +83,7 @@ describe("channel http, files", { only = "none" }, function()
     end)
 
     it("say what is wrong with their message", function()
-      files, cat.from = { { CAT } }, nil
+      desk.files, cat.from = { { CAT } }, nil
       local status, answer = signed(cat)
       assert.equal(422, status)
       assert.contains("from", answer.error.message)

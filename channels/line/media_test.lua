@@ -1,26 +1,15 @@
 -- yuelai test channels/line
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 local FILE = { id = "fi_0000000000001", name = "a", mime = "image/jpeg", size = 9 }
 
 describe("channel line, files", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
-    adapter = t.load "channels/line"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "line", name = "LINE" },
-      config = { channel_secret = secret.hide "cs", access_token = secret.hide "AT" },
-      deliver = function(m)
-        delivered[#delivered + 1] = m
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from) -- what LINE has, one after the other
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error "nobody has that", 1, 3)
-      end,
-    }
+    desk = kit.of({ type = "line", name = "LINE" },
+      { channel_secret = secret.hide "cs", access_token = secret.hide "AT" })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
     t.http.on("GET https://api.line.me/v2/bot/profile/*", { status = 404 })
   end)
 
@@ -35,7 +24,7 @@ describe("channel line, files", { only = "none" }, function()
     it("of each kind are fetched from LINE's content server with the token", function()
       local cases = { { "image", "photo.jpg" }, { "video", "video.mp4" }, { "audio", "voice.m4a" }, { "file", "单.pdf" } }
       for i, case in ipairs(cases) do
-        files = { { FILE } }
+        desk.files = { { FILE } }
         assert.equal(200, push { id = "46" .. i, type = case[1], fileName = case[1] == "file" and "单.pdf" or nil })
         assert.equal(case[1], delivered[i].kind)
         assert.equal(FILE, delivered[i].file)
@@ -46,7 +35,7 @@ describe("channel line, files", { only = "none" }, function()
     end)
 
     it("of another server are fetched there, without our token", function()
-      files = { { FILE } }
+      desk.files = { { FILE } }
       push { id = "1", type = "image",
         contentProvider = { type = "external", originalContentUrl = "https://x.example.com/a.jpg" } }
       assert.equal("https://x.example.com/a.jpg", asked[1].url)
@@ -54,10 +43,10 @@ describe("channel line, files", { only = "none" }, function()
     end)
 
     it("that cannot be had are a text; those that are slow come by poll, once", function()
-      files = { { nil, "not_found", "the answer was 404" } }
+      desk.files = { { nil, "not_found", "the answer was 404" } }
       push { id = "1", type = "file", fileName = "a.pdf" }
       assert.contains("[文件] a.pdf", delivered[1].text)
-      files = { { nil, "unavailable", "the answer was 500" }, { FILE } }
+      desk.files = { { nil, "unavailable", "the answer was 500" }, { FILE } }
       assert.equal(200, push { id = "2", type = "image" })
       assert.equal(1, #delivered)
       adapter.poll(ctx)

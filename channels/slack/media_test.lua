@@ -1,28 +1,17 @@
 -- yuelai test channels/slack
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
 local API = "POST https://slack.com/api/"
 local FILE = { id = "fi_0000000000001", name = "a", mime = "image/png", size = 9 }
 
 describe("channel slack, files", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
     t.at "2018-07-12 18:37 UTC"
-    adapter = t.load "channels/slack"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "slack", name = "Slack" },
-      config = { signing_secret = secret.hide "sign", bot_token = secret.hide "xoxb-1" },
-      deliver = function(m)
-        delivered[#delivered + 1] = m
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from) -- what Slack has, one after the other
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error "nobody has that", 1, 3)
-      end,
-    }
+    desk = kit.of({ type = "slack", name = "Slack" },
+      { signing_secret = secret.hide "sign", bot_token = secret.hide "xoxb-1" })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
     t.http.on(API .. "users.info", { json = { ok = true, user = { profile = { display_name = "Li" } } } })
   end)
 
@@ -42,7 +31,7 @@ describe("channel slack, files", { only = "none" }, function()
 
   describe("in", function()
     it("are fetched with the bot's token, each a message of its own", function()
-      files = { { FILE }, { FILE }, { FILE } }
+      desk.files = { { FILE }, { FILE }, { FILE } }
       local down = { url_private_download = "https://files.slack.com/d/a" }
       assert.equal(200, push({ file("image/png", down), file "audio/mp4", file "text/plain" }, "看 &lt;这个&gt;"))
       assert.same({ "image", "audio", "file" }, { delivered[1].kind, delivered[2].kind, delivered[3].kind })
@@ -59,13 +48,13 @@ describe("channel slack, files", { only = "none" }, function()
       push({ file("image/png", { mode = "external", permalink = "https://x.example.com/f" }) }, "看")
       assert.equal("text", delivered[1].kind)
       assert.contains("[文件] 看 a.bin https://x.example.com/f", delivered[1].text)
-      files = { { nil, "not_found", "the answer was 404" } }
+      desk.files = { { nil, "not_found", "the answer was 404" } }
       push { file "image/png" }
       assert.contains("[图片] a.bin", delivered[2].text)
     end)
 
     it("that are slow come by poll, once", function()
-      files = { { nil, "timeout", "slow" }, { FILE } }
+      desk.files = { { nil, "timeout", "slow" }, { FILE } }
       assert.equal(200, push { file "image/png" })
       assert.same({}, delivered)
       adapter.poll(ctx)

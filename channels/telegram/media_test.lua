@@ -1,27 +1,16 @@
 -- yuelai test channels/telegram
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, secret, crypto = require "json", require "secret", require "crypto"
 
 local API = "https://api.telegram.org/bot123:ABC/"
 local FILE = { id = "fi_0000000000001", name = "a", mime = "image/jpeg", size = 9 }
 
 describe("channel telegram, files", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
-    adapter = t.load "channels/telegram"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "telegram", name = "bot" },
-      config = { token = secret.hide "123:ABC", webhook_secret = secret.hide "s3cret" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from) -- what Telegram has, one after the other
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error "nobody has that", 1, 3)
-      end,
-    }
+    desk = kit.of({ type = "telegram", name = "bot" },
+      { token = secret.hide "123:ABC", webhook_secret = secret.hide "s3cret" })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
   end)
 
   local function push(fields)
@@ -47,7 +36,7 @@ describe("channel telegram, files", { only = "none" }, function()
         { { sticker = { file_id = "s", emoji = "😀" } }, "image", "s", "image/webp", "😀" },
       }
       for i, case in ipairs(cases) do
-        files, delivered = { { FILE } }, {}
+        desk.files, delivered = { { FILE } }, desk:anew()
         has "photos/file_1.jpg"
         assert.equal(200, push(case[1]))
         assert.equal(case[3], t.http.calls()[i].json.file_id)
@@ -68,7 +57,7 @@ describe("channel telegram, files", { only = "none" }, function()
       assert.contains("[图片] 坏了", delivered[1].text)
       assert.contains("太大", delivered[1].text)
       has "x/y.pdf"
-      files = { { nil, "unsupported", "an executable" } }
+      desk.files = { { nil, "unsupported", "an executable" } }
       push { document = { file_id = "a", file_name = "a.pdf" } }
       assert.contains("[文件] a.pdf", delivered[2].text)
     end)
@@ -78,7 +67,7 @@ describe("channel telegram, files", { only = "none" }, function()
       assert.equal(200, push { photo = { { file_id = "a" } } })
       assert.same({}, delivered)
       has "x/y.jpg"
-      files = { { FILE } }
+      desk.files = { { FILE } }
       assert.same({ again = 2 }, adapter.poll(ctx))
       adapter.poll(ctx)
       assert.equal(1, #delivered)

@@ -1,27 +1,16 @@
 -- yuelai test channels/weapp
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 local API = "https://api.weixin.qq.com/cgi-bin/"
 local JPG = { id = "fi_1", name = "a.jpg", mime = "image/jpeg", size = 9 }
 
 describe("channel weapp, media", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
-    adapter = t.load "channels/weapp"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "weapp", name = "shop" },
-      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from)
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error("nobody has " .. from.url), 1, 3)
-      end,
-    }
+    desk = kit.of({ type = "weapp", name = "shop" },
+      { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
     t.http.on("POST " .. API .. "stable_token", { json = { access_token = "T1", expires_in = 7200 } })
   end)
 
@@ -32,7 +21,7 @@ describe("channel weapp, media", { only = "none" }, function()
   end
 
   it("in is a picture, by its link or by its MediaId", function()
-    files = { { JPG }, { JPG } }
+    desk.files = { { JPG }, { JPG } }
     assert.equal(200, (push { PicUrl = "https://mmbiz.qpic.cn/x/0", MediaId = "M", MsgId = 1 }))
     assert.same({ { dedupe = "1", from = "oA", kind = "image", file = JPG } }, delivered)
     push { PicUrl = "https://elsewhere.example/x", MediaId = "M", MsgId = "23456789012345678" }
@@ -41,7 +30,7 @@ describe("channel weapp, media", { only = "none" }, function()
   end)
 
   it("in waits for poll() when it cannot be had now; what is gone is a text", function()
-    files = { { nil, "timeout", "slow" }, { JPG }, { nil, "answer", { errcode = 40007, errmsg = "x" } } }
+    desk.files = { { nil, "timeout", "slow" }, { JPG }, { nil, "answer", { errcode = 40007, errmsg = "x" } } }
     assert.equal(200, (push { MediaId = "M", MsgId = 1 }))
     assert.same({}, delivered)
     adapter.poll(ctx)

@@ -1,31 +1,20 @@
 -- yuelai test channels/wechat
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local xml, crypto, secret = require "xml", require "crypto", require "secret"
 
 local API = "https://api.weixin.qq.com/cgi-bin/"
 local PIC = "https://mmbiz.qpic.cn/mmbiz_jpg/x/0"
 local JPG = { id = "fi_1", name = "a.jpg", mime = "image/jpeg", size = 9 }
+local calls_of = kit.calls_of
 
 describe("channel wechat, media", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
-    adapter = t.load "channels/wechat"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "wechat", name = "account" },
-      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from) -- what the platform has, one after the other
-        asked[#asked + 1] = from
-        local answer = table.remove(files, 1) or error("nobody has " .. from.url)
-        return unpack(answer, 1, 3)
-      end,
-    }
-    t.http.on("POST " .. API .. "stable_token", { json = { access_token = "T1", expires_in = 7200 }, times = 1 })
-    t.http.on("POST " .. API .. "stable_token", { json = { access_token = "T2", expires_in = 7200 } })
+    desk = kit.of({ type = "wechat", name = "account" },
+      { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
+    kit.in_turn("POST " .. API .. "stable_token", { json = { access_token = "T1", expires_in = 7200 } },
+      { json = { access_token = "T2", expires_in = 7200 } })
   end)
 
   local function push(fields)
@@ -37,7 +26,7 @@ describe("channel wechat, media", { only = "none" }, function()
     local body = xml.encode(fields, { cdata = true })
     return adapter.receive({ method = "POST", path = "", query = query, headers = {}, body = body }, ctx)
   end
-  local function has(...) files[#files + 1] = { ... } end
+  local function has(...) desk.files[#desk.files + 1] = { ... } end
 
   describe("in", function()
     it("is a picture, by its link, without a token", function()
@@ -50,7 +39,7 @@ describe("channel wechat, media", { only = "none" }, function()
 
     it("is fetched by its MediaId when its link is not WeChat's, or is over", function()
       for _, link in ipairs { "http://127.0.0.1:9/x", "https://mmbiz.qpic.cn.evil.example/x", PIC } do
-        delivered, asked, files = {}, {}, {}
+        delivered, desk.files = desk:anew(), {}
         if link == PIC then has(nil, "not_found", "the answer was 404") end
         has(JPG)
         push { MsgType = "image", PicUrl = link, MediaId = "M" }
@@ -161,13 +150,6 @@ describe("channel wechat, media", { only = "none" }, function()
         t.http.on("POST " .. API .. "message/custom/send*", { json = { errcode = code, errmsg = "x" }, times = 1 })
       end
       return adapter.send(item, ctx)
-    end
-    local function calls_of(what)
-      local list = {}
-      for _, c in ipairs(t.http.calls()) do
-        if c.path:find(what, 1, true) then list[#list + 1] = c end
-      end
-      return list
     end
 
     it("is uploaded as a part with its name, and said", function()

@@ -1,40 +1,22 @@
 -- yuelai test channels/wecom
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local xml, crypto, secret = require "xml", require "crypto", require "secret"
 
 local API = "https://qyapi.weixin.qq.com/cgi-bin/"
 local KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 local PDF = { id = "fi_1", name = "发票.pdf", mime = "application/pdf", size = 9 }
+local calls_of = kit.calls_of
 
 describe("channel wecom, media", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
-    adapter = t.load "channels/wecom"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "wecom", name = "kf" },
-      config = { corpid = "wx5823bf96d3bd56c7", secret = secret.hide "app-secret", token = secret.hide "QDG6eK",
-        encoding_aes_key = secret.hide(KEY) },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from)
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error("nobody has " .. from.url), 1, 3)
-      end,
-    }
-    t.http.on("GET " .. API .. "gettoken*", { json = { errcode = 0, access_token = "T1", expires_in = 7200 }, times = 1 })
-    t.http.on("GET " .. API .. "gettoken*", { json = { errcode = 0, access_token = "T2", expires_in = 7200 } })
+    desk = kit.of({ type = "wecom", name = "kf" },
+      { corpid = "wx5823bf96d3bd56c7", secret = secret.hide "app-secret", token = secret.hide "QDG6eK",
+      encoding_aes_key = secret.hide(KEY) })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
+    kit.in_turn("GET " .. API .. "gettoken*", { json = { errcode = 0, access_token = "T1", expires_in = 7200 } },
+      { json = { errcode = 0, access_token = "T2", expires_in = 7200 } })
   end)
-
-  local function calls_of(what)
-    local list = {}
-    for _, c in ipairs(t.http.calls()) do
-      if c.path:find(what, 1, true) then list[#list + 1] = c end
-    end
-    return list
-  end
 
   describe("in", function()
     local function says(...)
@@ -54,7 +36,7 @@ describe("channel wecom, media", { only = "none" }, function()
     end
 
     it("is fetched by its media_id, each kind as what it is", function()
-      files = { { PDF }, { PDF }, { PDF }, { PDF } }
+      desk.files = { { PDF }, { PDF }, { PDF }, { PDF } }
       says("image", "voice", "video", "file")
       assert.same({ dedupe = "m4", from = "wmB@wkA", kind = "file", file = PDF }, delivered[4])
       for i, kind in ipairs { "image", "audio", "video", "file" } do assert.equal(kind, delivered[i].kind) end
@@ -64,14 +46,14 @@ describe("channel wecom, media", { only = "none" }, function()
     end)
 
     it("fetches a new token once when theirs is stale", function()
-      files = { { nil, "answer", { errcode = 42001 } }, { PDF } }
+      desk.files = { { nil, "answer", { errcode = 42001 } }, { PDF } }
       says "file"
       assert.equal(2, #calls_of "gettoken")
       assert.equal(PDF, delivered[1].file)
     end)
 
     it("does not hold up those behind it: it comes later, or as a text", function()
-      files = { { nil, "unavailable", "502" }, { nil, "answer", { errcode = 40007, errmsg = "invalid media_id" } }, { PDF } }
+      desk.files = { { nil, "unavailable", "502" }, { nil, "answer", { errcode = 40007, errmsg = "invalid media_id" } }, { PDF } }
       says("file", "image")
       assert.same({ "text" }, { delivered[1].kind, delivered[2] and "more" })
       assert.contains("[图片]", delivered[1].text)

@@ -1,28 +1,19 @@
 -- yuelai test channels/wecom
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local secret = require "secret"
 
 local API = "https://qyapi.weixin.qq.com/cgi-bin/"
 local KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 
+local calls_of = kit.calls_of
+
 describe("channel wecom, out", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
-    adapter = t.load "channels/wecom"
-    ctx = {
-      channel = { id = "ch_1", type = "wecom", name = "kf" },
-      config = { corpid = "wx5823bf96d3bd56c7", secret = secret.hide "app-secret", token = secret.hide "QDG6eK",
-        encoding_aes_key = secret.hide(KEY) },
-    }
+    local desk = kit.of({ type = "wecom", name = "kf" }, { corpid = "wx5823bf96d3bd56c7",
+      secret = secret.hide "app-secret", token = secret.hide "QDG6eK", encoding_aes_key = secret.hide(KEY) })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
-
-  local function calls_of(what)
-    local list = {}
-    for _, c in ipairs(t.http.calls()) do
-      if c.path:find(what, 1, true) then list[#list + 1] = c end
-    end
-    return list
-  end
 
   local function has_token(name, times)
     t.http.on("GET " .. API .. "gettoken*", { json = { errcode = 0, access_token = name or "T1", expires_in = 7200 }, times = times })

@@ -1,27 +1,16 @@
 -- yuelai test channels/whatsapp
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 local GRAPH = "https://graph.facebook.com/v21.0/"
 local FILE = { id = "fi_0000000000001", name = "a", mime = "image/jpeg", size = 9 }
 
 describe("channel whatsapp, files", { only = "none" }, function()
-  local adapter, ctx, delivered, asked, files
+  local desk, adapter, ctx, delivered, asked
   before_each(function()
-    adapter = t.load "channels/whatsapp"
-    delivered, asked, files = {}, {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "whatsapp", name = "WA" },
-      config = { phone_number_id = "1001", access_token = secret.hide "EAAG", app_secret = secret.hide "app" },
-      deliver = function(m)
-        delivered[#delivered + 1] = m
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function(from) -- what Meta has, one after the other
-        asked[#asked + 1] = from
-        return unpack(table.remove(files, 1) or error "nobody has that", 1, 3)
-      end,
-    }
+    desk = kit.of({ type = "whatsapp", name = "WA" },
+      { phone_number_id = "1001", access_token = secret.hide "EAAG", app_secret = secret.hide "app" })
+    adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
   end)
 
   local function push(m)
@@ -46,7 +35,7 @@ describe("channel whatsapp, files", { only = "none" }, function()
       }
       for i, case in ipairs(cases) do
         local id = case[1][case[1].type].id
-        files, delivered = { { FILE } }, {}
+        desk.files, delivered = { { FILE } }, desk:anew()
         has(id)
         assert.equal(200, push(case[1]))
         assert.equal(case[2], delivered[1].kind)
@@ -69,7 +58,7 @@ describe("channel whatsapp, files", { only = "none" }, function()
       assert.equal(200, push { type = "image", image = { id = "slow", mime_type = "image/png" } })
       assert.equal(1, #delivered)
       has "slow"
-      files = { { FILE } }
+      desk.files = { { FILE } }
       adapter.poll(ctx)
       adapter.poll(ctx)
       assert.equal(2, #delivered)

@@ -62,6 +62,7 @@ int script_load_test(struct script *s, const char *file, struct slice source,
     struct loader l;
     loader_init(&l, read_source, &src, TEST_MEMORY);
     l.file = file;
+    l.home = s->home;
     l.is_test = true;
     struct version *v = load_version(&l, SLICE(SCRIPT_TEST_UNIT));
     buf_clear(trouble);

@@ -2,8 +2,9 @@
 /* watch.c - runs again what a change touches.
  *
  * Happy path: a changed test runs; a changed script runs the tests of its
- * name beside it, or all of its folder; a changed lib or fixture all there may
- * be. Failure modes: folders that cannot be watched end the command with a
+ * name beside it, or all of its folder; a changed kit (a file in a folder
+ * `tests`) the tests of the folder around; a changed lib or fixture all there
+ * may be. Failure modes: folders that cannot be watched end the command with a
  * sentence.
  */
 #include "loop/watch.h"
@@ -18,6 +19,7 @@
 
 struct watching {
     struct loop *loop;
+    size_t home_len; /* of the home's real path */
     char *changed[CHANGED_MOST];
     int count;
 };
@@ -36,15 +38,31 @@ static bool is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* The folder whose tests may have that kit; false: it is none. */
+static bool around_kit(const char *path, size_t home_len, char *out, size_t max)
+{
+    size_t n = strlen(path);
+    const char *below = path + (home_len < n ? home_len : n);
+    const char *mark = strstr(below, "/tests/");
+    if (!mark)
+        return false;
+    snprintf(out, max, "%.*s", (int)(mark - path), path);
+    return true;
+}
+
 /* Which tests a changed file is for: a path in out, or false: all of them. */
-static bool tests_for(const char *path, char *out, size_t max)
+static bool tests_for(const char *path, size_t home_len, char *out, size_t max)
 {
     size_t n = strlen(path);
     if (is_talk(path) || (n > 9 && strcmp(path + n - 9, "_test.lua") == 0)) {
         snprintf(out, max, "%s", path);
         return is_file(out);
     }
-    if (n <= 4 || strcmp(path + n - 4, ".lua") != 0 || strstr(path, "/lib/"))
+    if (n <= 4 || strcmp(path + n - 4, ".lua") != 0)
+        return false;
+    if (around_kit(path, home_len, out, max))
+        return true;
+    if (strstr(path, "/lib/"))
         return false;
     snprintf(out, max, "%.*s_test.lua", (int)(n - 4), path);
     if (is_file(out))
@@ -62,7 +80,7 @@ static void run_again(const struct runner_conf *conf, struct watching *w)
     struct report r;
     bool all = false;
     for (int i = 0; i < w->count; i++) {
-        all |= !tests_for(w->changed[i], found[i], PATH_BYTES);
+        all |= !tests_for(w->changed[i], w->home_len, found[i], PATH_BYTES);
         paths[i] = found[i];
         mem_free(w->changed[i]);
     }
@@ -89,6 +107,8 @@ int runner_watch(const struct runner_conf *conf)
     size_t n = 0;
     struct watching w = {0};
     struct watch *watch;
+    if (realpath(conf->home, real[0]))
+        w.home_len = strlen(real[0]);
     for (size_t i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s/%s", conf->home, names[i]);
         if (realpath(path, real[n])) {

@@ -21,7 +21,8 @@ static const struct api_call globals[] = {
      "Gives a module of the API (\"http\"), or what scripts/lib/words.lua "
      "returns (\"lib.words\"). The author's own libraries are loaded at the "
      "top of a file only; changing one reloads exactly the scripts that "
-     "required it."
+     "required it. In a *_test.lua \"tests.kit\" is tests/kit.lua beside it or "
+     "above it."
      "\n\nlocal words = require \"lib.words\"",
      "1"},
     {NULL, NULL, 0, 0, NULL, NULL, NULL}};

@@ -61,6 +61,7 @@ static const char luacheck_tail[] =
     "files[\"**/flows/*.lua\"] = { read_globals = { \"ask\", \"choose\", "
     "\"wait_reply\" } }\n"
     "files[\"**/*_test.lua\"] = tests\n"
+    "files[\"**/tests/*.lua\"] = tests\n"
     "files[\"tests/lua\"] = tests\n";
 
 /* --- LuaLS ---------------------------------------------------------------- */

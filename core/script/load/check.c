@@ -9,11 +9,14 @@
 #include "script/api/bind.h"
 #include "script/load/files.h"
 #include "script/load/flow_lint.h"
+#include "script/load/kit.h"
 #include "script/load/lint.h"
 #include "script/load/load.h"
 #include "script/report.h"
 #include "script/run/sandbox.h"
 #include "script/script.h"
+#include <limits.h>
+#include <stdio.h>
 
 #define TABLE_MEMORY (4 * 1024 * 1024)
 #define TABLE_MS 200
@@ -78,6 +81,47 @@ static void check_one(void *arg, struct slice name)
     loader_fini(&l);
 }
 
+/* What tests share is not run here: no test, no house. path: below home. */
+static void check_kit(void *arg, const char *path)
+{
+    struct check *c = arg;
+    struct slice text;
+    struct err e = {0};
+    struct budget budget;
+    char full[PATH_MAX], name[PATH_MAX + 1];
+    struct arena *a = arena_new();
+    lua_State *L = sandbox_new(&budget, LIMIT_SCRIPT_MEMORY);
+    snprintf(full, sizeof full, "%s/%s", c->home, path);
+    snprintf(name, sizeof name, "@%s", path);
+    int got = files_read_at(full, path, a, &text, &e);
+    if (got == 0 && luaL_loadbufferx(L, text.at, text.len, name, "t") != 0)
+        got = err_set(&e, ERR_UNPROCESSABLE, "%s", lua_tostring(L, -1));
+    if (got < 0) {
+        c->found++;
+        got = buf_addf(c->out, "%s\n", e.text);
+    } else {
+        got = lint_source(slice_of(path), text, c->out, &c->found);
+    }
+    c->failed = c->failed ? c->failed : got;
+    budget_fini(&budget, L);
+    lua_close(L);
+    arena_free(a);
+}
+
+/* The path below home of a kit's file, NULL: it is none. */
+static const char *kit_of(const char *home, const char *file)
+{
+    size_t n = strlen(home);
+    if (strncmp(file, home, n) == 0 && file[n] == '/')
+        file += n + 1;
+    if (strncmp(file, "./", 2) == 0)
+        file += 2;
+    size_t m = strlen(file);
+    return kit_is(slice_of(file)) && m > 4 && strcmp(file + m - 4, ".lua") == 0
+               ? file
+               : NULL;
+}
+
 /* "rules/x" from any way to say it: a path below home, or below scripts/. */
 static bool name_of(const char *file, struct slice *name)
 {
@@ -93,12 +137,18 @@ int script_check(const char *home, const char *file, struct buf *out)
     struct check c = {.home = home, .out = out};
     struct slice name;
     int got = 0;
-    if (!file)
+    const char *kit = file ? kit_of(home, file) : NULL;
+    if (!file) {
         got = files_each(home, check_one, &c);
-    else if (name_of(file, &name))
+        kits_each(home, check_kit, &c);
+    } else if (kit) {
+        check_kit(&c, kit);
+    } else if (name_of(file, &name)) {
         check_one(&c, name);
-    else if (buf_addf(out, "%s: this is not the name of a script\n", file) == 0)
+    } else if (buf_addf(out, "%s: this is not the name of a script\n", file) ==
+               0) {
         c.found++;
+    }
     if (c.failed || got < 0)
         return c.failed ? c.failed : got;
     return c.found ? ERR_UNPROCESSABLE : 0;

@@ -8,6 +8,7 @@
 #include "script/load/files.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "script/load/kit.h"
 #include "script/load/unit.h"
 #include <dirent.h>
 #include <errno.h>
@@ -43,7 +44,7 @@ bool files_name(struct slice path, struct slice *name)
     name->len = path.len - 4;
     const char *base = memrchr(path.at, '/', path.len);
     base = base ? base + 1 : path.at;
-    if (*base == '.' || ends(*name, "_test"))
+    if (*base == '.' || ends(*name, "_test") || kit_is(path))
         return false;
     for (size_t i = 0; i < name->len; i++) {
         unsigned char c = (unsigned char)name->at[i];
@@ -158,12 +159,19 @@ int files_read(const char *home, struct slice name, struct arena *a,
     *out = SLICE("");
     if (!full_path(home, name, path, sizeof path))
         return err_set(e, ERR_TOOBIG, "the path is too long");
+    return files_read_at(path, path + strlen(home) + 1, a, out, e);
+}
+
+int files_read_at(const char *path, const char *known, struct arena *a,
+                  struct slice *out, struct err *e)
+{
+    *out = SLICE("");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_set(e,
                        errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND
                                                            : ERR_UNAVAILABLE,
-                       "%s: %s", path + strlen(home) + 1, strerror(errno));
+                       "%s: %s", known, strerror(errno));
     int got = read_all(fd, a, out, e);
     close(fd);
     return got;

@@ -17,8 +17,12 @@ int files_each(const char *home, void (*fn)(void *arg, struct slice name),
 /* The text of scripts/<name>.lua. ERR_NOT_FOUND, ERR_TOOBIG, ... with e. */
 int files_read(const char *home, struct slice name, struct arena *a,
                struct slice *out, struct err *e);
+/* The same of the file at `path`, which people know as `known`. */
+int files_read_at(const char *path, const char *known, struct arena *a,
+                  struct slice *out, struct err *e);
 bool files_is_there(const char *home, struct slice name);
-/* "rules/20-refund" from "rules/20-refund.lua"; false if it is no script. */
+/* "rules/20-refund" from "rules/20-refund.lua"; false if it is no script: a
+ * test, or of a folder `tests` (kit.h). */
 bool files_name(struct slice path, struct slice *name);
 /* Where a unit's or lib's file lies below home (NULL = by its name alone). */
 void files_below(const char *home, struct slice name, char *out, size_t size);

@@ -14,6 +14,7 @@
 #include "script/load/connector.h"
 #include "script/load/fields.h"
 #include "script/load/files.h"
+#include "script/load/kit.h"
 #include "script/load/period.h"
 #include "script/load/shelf.h"
 #include "script/run/hops.h"
@@ -267,12 +268,19 @@ static bool is_part(const struct loader *l, struct slice name)
             slice_is(name, "ai.guard"));
 }
 
+static bool is_kit(const struct loader *l, struct slice name)
+{
+    return l->is_test && slice_starts(name, KIT_FOLDER ".");
+}
+
 /* "lib.words.refund" -> "lib/words/refund" in out; for adapters also
- * "channels.post.words", a part beside one; false: not a lib's name. */
+ * "channels.post.words", a part beside one; for tests "tests.kit"; false: not
+ * a lib's name. */
 static bool lib_path(const struct loader *l, struct slice name, char *out,
                      size_t max)
 {
-    if (!(is_part(l, name) || slice_starts(name, "lib.")) || name.len >= max)
+    if (!(is_part(l, name) || is_kit(l, name) || slice_starts(name, "lib.")) ||
+        name.len >= max)
         return false;
     for (size_t i = 0; i < name.len; i++) {
         char c = name.at[i];
@@ -287,42 +295,66 @@ static bool lib_path(const struct loader *l, struct slice name, char *out,
     return true;
 }
 
-static int read_lib(struct loader *l, struct source *s, struct err *e)
+/* Its text, and what people know the file by. */
+static int find_lib(struct loader *l, const struct source *s, struct arena *a,
+                    struct slice *text, struct slice *file, struct err *e)
+{
+    if (l->is_test && kit_is(s->name))
+        return kit_read(l->home ? l->home : ".", l->file, s->name, a, text,
+                        file, e);
+    return l->read(l->arg, s->name, a, text, e);
+}
+
+static int read_lib(struct loader *l, struct source *s, struct slice *file,
+                    struct err *e)
 {
     struct slice text;
     int got = 0;
     leaf_unref(s->leaf);
+    *file = file_of(l, l->arena, s->name);
     s->leaf = shelf_find(l->shelf, s->name);
     if (!s->leaf) {
         struct arena *a = arena_new();
-        got = l->read(l->arg, s->name, a, &text, e);
+        got = find_lib(l, s, a, &text, file, e);
         if (got >= 0)
             s->leaf = shelf_put(l->shelf, s->name, text);
+        *file = slice_dup(l->arena, *file);
         arena_free(a);
     }
     s->text = s->leaf ? s->leaf->text : SLICE("");
     return got;
 }
 
-int loader_require(struct loader *l, lua_State *L, struct slice name)
+static int refuse_name(const struct loader *l, lua_State *L, struct slice name)
 {
-    char path[UNIT_NAME];
-    struct err e = {0};
-    lua_pushnil(L);
-    if (!lib_path(l, name, path, sizeof path)) {
+    if (!l->is_test && slice_starts(name, KIT_FOLDER "."))
+        lua_pushfstring(L, "require '%s': only a *_test.lua has kits", name.at);
+    else
         lua_pushfstring(L,
                         "require '%s': it must be one of agents http json "
                         "kv log time, or \"lib.name\" for "
-                        "scripts/lib/name.lua",
-                        name.at);
-        return 2;
-    }
+                        "scripts/lib/name.lua%s",
+                        name.at,
+                        l->is_test ? ", or \"tests.name\" for tests/name.lua "
+                                     "beside the test or above it"
+                                   : "");
+    return 2;
+}
+
+int loader_require(struct loader *l, lua_State *L, struct slice name)
+{
+    char path[UNIT_NAME];
+    struct slice file;
+    struct err e = {0};
+    lua_pushnil(L);
+    if (!lib_path(l, name, path, sizeof path))
+        return refuse_name(l, L, name);
     struct source *s = lib_known(l, slice_of(path));
-    if (read_lib(l, s, &e) < 0) {
+    if (read_lib(l, s, &file, &e) < 0) {
         lua_pushfstring(L, "require '%s': %s", name.at, e.text);
         return 2;
     }
-    return compile(L, l->arena, s, file_of(l, l->arena, s->name)) ? 1 : 2;
+    return compile(L, l->arena, s, file) ? 1 : 2;
 }
 
 /* --- the version ---------------------------------------------------------- */

@@ -117,20 +117,41 @@ end
 
 -- --- other files ------------------------------------------------------------
 
+-- Whose top level runs: a file of this name, or (none) the test's own. What is
+-- no kit may not ask for one, as it could not in the server.
+local asking = {}
+local function left(ok, ...)
+  asking[#asking] = nil
+  if not ok then error((...), 0) end
+  return ...
+end
+function native.within(name, f, ...)
+  local by = asking[#asking] or "tests.own"
+  if name:find "^tests%." and not by:find "^tests%." then
+    error("require '" .. name .. "': only a *_test.lua has kits", 0)
+  end
+  asking[#asking + 1] = name
+  return left(pcall(f, ...))
+end
+
 -- A fresh copy of a file: t.load "channels/name", "rules/20-refund", "lib/words"
 function t.load(name)
   local got = step("source", { name = name })
   local chunk, why = native.compile(got.text, got.file)
   if not chunk then native.fail(why) end
-  return chunk()
+  return native.within("a file", chunk)
 end
 
 local host_require = require
+local function host(name)
+  if type(name) ~= "string" or not name:find(".", 1, true) then return host_require(name) end
+  return native.within(name, host_require, name)
+end
 local function own_require(name)
   if name == "test" then return t end
   local room = type(name) == "string" and name:match "^(%a+)%."
   if not loaded or room ~= "lib" and room ~= "channels" and room ~= "ai" then
-    return host_require(name)
+    return host(name)
   end
   if loaded[name] == nil then
     loaded[name] = t.load((name:gsub("%.", "/"))) or true
@@ -140,6 +161,6 @@ end
 native.define("require", own_require)
 
 -- A new test begins.
-function native.forget() loaded = {} end
+function native.forget() loaded, asking = {}, {} end
 
 t.json = json

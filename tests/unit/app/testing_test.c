@@ -1,80 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The test runner: what holds passes, what does not fails at its line; time,
  * crashes, fakes, fixtures and what is recorded of real calls. */
-#include "test.h"
-#include "app/testing/testing.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "loop/loop.h"
+#include "runs.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define HEAD "local t = require 'test'\n"
-
-static void write_at(const char *path, const char *text)
-{
-    char folder[300];
-    const char *full = test_path(path);
-    for (const char *p = path; (p = strchr(p, '/')) != NULL; p++) {
-        snprintf(folder, sizeof folder, "%.*s", (int)(p - path), path);
-        mkdir(test_path(folder), 0700);
-    }
-    test_write_file(full, text);
-}
-
-struct ran {
-    struct report report;
-    int code;
-};
-
-static struct ran run_with(struct runner_conf conf)
-{
-    struct ran r;
-    log_setup((enum log_level)(LOG_ERROR + 1), LOG_TEXT);
-    report_init(&r.report, true);
-    conf.home = test_dir();
-    conf.no_talk = true;
-    r.code = runner_run(&conf, &r.report);
-    for (const struct outcome *o = r.report.first; o; o = o->next)
-        if (o->verdict == VERDICT_FAILED)
-            test_note("%.*s:%d: %.*s (expected %.*s, actual %.*s)",
-                      SLICE_FMT(o->at), o->at_line, SLICE_FMT(o->message),
-                      SLICE_FMT(o->expected), SLICE_FMT(o->actual));
-    return r;
-}
-
-static struct ran run(void)
-{
-    return run_with((struct runner_conf){0});
-}
-
-/* One file of tests over one rule. */
-static struct ran run_rule(const char *rule, const char *tests)
-{
-    write_at("scripts/rules/10-x.lua", rule);
-    write_at("scripts/rules/10-x_test.lua", tests);
-    return run();
-}
-
-static void passes(const char *rule, const char *tests)
-{
-    struct ran r = run_rule(rule, tests);
-    CHECK_EQ_INT(r.report.failed, 0);
-    CHECK(r.report.passed > 0);
-    CHECK_EQ_INT(r.code, 0);
-    report_fini(&r.report);
-}
-
-static const char echo[] =
-    "return { api = 1, match = { text = { 'echo' } },\n"
-    "  on_message = function(conv, msg)\n"
-    "    conv:tag 'echoed' conv:reply('You said: ' .. msg.text) return true\n"
-    "  end }\n";
 
 TEST("what holds passes, what does not fails at its line")
 {

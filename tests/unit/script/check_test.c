@@ -122,6 +122,33 @@ TEST("a lib is looked at as a script that requires it would see it")
     loop_free(w.loop);
 }
 
+TEST("what tests share is parsed and linted, and is no script")
+{
+    struct world w;
+    struct buf out;
+    world_init(&w);
+    buf_init(&out, 100000);
+    mkdir(test_path("scripts/rules/tests"), 0700);
+    mkdir(test_path("scripts/rules/tests/deep"), 0700);
+    mkdir(test_path("scripts/tests"), 0700);
+    world_write(&w, "rules/tests/kit",
+                "local t = require 'test'\nreturn { now = time.now }");
+    CHECK_EQ_INT(script_check(w.home, NULL, &out), 0);
+    CHECK_EQ_INT(script_check(w.home, "scripts/rules/tests/kit.lua", &out), 0);
+    CHECK_SLICE(buf_slice(&out), "");
+    world_write(&w, "rules/tests/deep/bad", "local a = 1\nreturn kv.gett");
+    world_write(&w, "tests/broken", "local a = \n\nreturn");
+    CHECK(script_check(w.home, NULL, &out) < 0);
+    CHECK(contains(buf_slice(&out), "scripts/rules/tests/deep/bad.lua:2: kv "
+                                    "has no function 'gett'"));
+    CHECK(contains(buf_slice(&out), "scripts/tests/broken.lua:3:"));
+    buf_clear(&out);
+    CHECK(script_check(w.home, "scripts/tests/none.lua", &out) < 0);
+    CHECK(contains(buf_slice(&out), "scripts/tests/none.lua: No such file"));
+    buf_fini(&out);
+    loop_free(w.loop);
+}
+
 TEST("everything that is shipped and shown passes check")
 {
     static const char *const homes[] = {
