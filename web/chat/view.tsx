@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { signal } from '@preact/signals-core';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { newId } from '../sdk/id.ts';
 import type { Visitor } from '../sdk/visitor.ts';
 import { Composer, isTouch } from '../shared/composer/composer.tsx';
 import * as I from '../shared/icons.tsx';
@@ -216,9 +217,12 @@ export function Chat({ host }: { host: Host }) {
   const reach = (press?: Event) =>
     takes &&
     import('./hand.ts').then((m) => {
-      hand.current = hand.current || m.hand(() => s.visitor.value!, tray.current!, files);
+      hand.current = hand.current || m.hand(() => s.visitor.value!, tray.current!, files, drafts!, newId);
       if (press) hand.current.open(press.target as HTMLElement);
     }, () => {});
+  useEffect(() => {
+    if (drafts && drafts.has('files')) reach(); // left from before a reload
+  }, [takes]);
   const fatal = s.fatal.value;
   const queue = v?.queue;
   const closed = v?.conversation?.state === 'closed';

@@ -76,7 +76,7 @@ export class AgentClient extends Emitter<Events> {
     this.outbox.on('acked', (a) => this.emit('acked', a));
   }
 
-  send(body: Omit<SendBody, 'ref'> & { info?: FileInfo }): OutItem {
+  send(body: Omit<SendBody, 'ref'> & { ref?: string; info?: FileInfo }): OutItem {
     if (body.conversation !== undefined) this.typedAt.delete(body.conversation);
     return this.outbox.add(body);
   }

@@ -23,6 +23,11 @@ export interface UploadOptions {
   name?: string;
   /** 0..1; -1: waiting for the network. */
   onProgress?: (share: number) => void;
+  /** An upload of the same bytes that another page began: gone on with if the
+   * server still has it. */
+  resume?: string;
+  /** A big one has this name on the server now. */
+  onBegun?: (id: string) => void;
 }
 
 export interface Upload {
@@ -52,6 +57,7 @@ const MAX_WAIT_MS = 15_000;
 interface Progress {
   id: string;
   offset: number;
+  size: number;
   chunk_bytes: number;
   file: UploadedFile | null;
 }
@@ -66,7 +72,9 @@ class Job {
   constructor(
     private file: Blob,
     private o: UploadOptions,
-  ) {}
+  ) {
+    if (o.resume && file.size > WHOLE_BYTES) this.id = o.resume;
+  }
 
   cancel(): void {
     if (this.over) return;
@@ -123,7 +131,8 @@ class Job {
 
   /** One step of it; the offset it came to, or the file. */
   private async chunk(): Promise<UploadedFile | number> {
-    const at = this.id ? await this.where() : await this.begin();
+    let at = this.id ? await this.where() : await this.begin();
+    if (at.size !== this.file.size) at = await this.begin(); // resumed, but another file
     if (at.file) return at.file;
     const from = at.offset;
     const to = Math.min(this.file.size, from + Math.min(at.chunk_bytes, CHUNK_BYTES));
@@ -142,6 +151,7 @@ class Job {
       conversation: this.o.conversation,
     });
     this.id = p.id;
+    this.o.onBegun?.(p.id);
     return (this.known = p);
   }
 

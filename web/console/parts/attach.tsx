@@ -4,6 +4,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Attached, FileLimits, Tray } from '../../shared/composer/files/index.ts';
+import { newId } from '../../sdk/id.ts';
 import type { Conversation } from '../../sdk/types.ts';
 import * as I from '../../shared/icons.tsx';
 import { Icon } from '../../shared/icons.tsx';
@@ -13,6 +14,8 @@ import * as thread from '../stores/thread.ts';
 import type { Mode } from '../stores/copilot.ts';
 
 const KEEP = 20;
+/** core/app/kinds.c's. */
+const MB = 1 << 20;
 /** By conversation and mode: what was chosen stays while the agent looks elsewhere. */
 const trays = new Map<string, Tray>();
 const tick = signal(0);
@@ -22,7 +25,7 @@ const keyOf = (id: string, mode: Mode) => id + ':' + mode;
 /** What its channel takes: the house's limits, or its own smaller ones. */
 export function limitsOf(c: Conversation, house: number): FileLimits {
   const own = app.channels.value.get(c.channel)?.config ?? {};
-  const bytes = typeof own.file_bytes === 'number' ? Math.min(house, own.file_bytes) : house;
+  const bytes = typeof own.file_mb === 'number' ? Math.min(house, own.file_mb * MB) : house;
   return { file_bytes: bytes, file_types: typeof own.file_types === 'string' && own.file_types ? own.file_types : undefined };
 }
 
@@ -44,7 +47,9 @@ function open(m: typeof import('../../shared/composer/files/index.ts'), c: Conve
       limits: () => limitsOf(c, app.client?.session.limits.file_bytes ?? 0),
       conversation: () => c.id,
       hold: true,
-      onFile: (f, kind) => thread.sendFile(c.id, f, kind, mode === 'note'),
+      onFile: (f, kind, ref) => thread.sendFile(c.id, f, kind, mode === 'note', ref),
+      newRef: newId,
+      keep: new m.Keep(() => ({ place: 'console', who: app.me.value!.id, tray: key })),
     });
     trays.set(key, tray);
     for (const [old, x] of trays) if (trays.size > KEEP && old !== key && x.items.length === 0) trays.delete(old);

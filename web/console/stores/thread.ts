@@ -226,8 +226,10 @@ export function send(text: string, note: boolean): void {
   sentTick.value++;
 }
 
-export function sendFile(id: string, info: FileInfo, kind: string, note: boolean): void {
-  app.client?.send({ conversation: id, kind, file: info.id, info, private: note || undefined });
+/** Once for a ref: a file outlives reloads, its message may be on the way already. */
+export function sendFile(id: string, info: FileInfo, kind: string, note: boolean, ref: string): void {
+  if (app.client?.outbox.find(ref)) return;
+  app.client?.send({ conversation: id, kind, file: info.id, info, private: note || undefined, ref });
   sentTick.value++;
 }
 

@@ -18,11 +18,9 @@ export interface ComposerProps {
   maxBytes: number;
   maxHeight?: number;
   modSends?: boolean;
-  disabled?: boolean;
   /** Something besides words is to be sent. */
   more?: boolean;
   sendLabel: string;
-  iconOnly?: boolean;
   /** Writes the outbox; the field is emptied in the same step. False: not now. */
   onSend: (text: string) => unknown;
   onType?: (text: string) => void;
@@ -32,7 +30,7 @@ export interface ComposerProps {
   lead?: ComponentChildren;
 }
 
-export const isTouch = (): boolean => typeof matchMedia === 'function' && matchMedia('(pointer: coarse)').matches;
+export const isTouch = (): boolean => matchMedia('(pointer: coarse)').matches;
 
 export function byteLength(s: string): number {
   let n = 0;
@@ -85,7 +83,7 @@ export function Composer(p: ComposerProps) {
   const over = bytes > p.maxBytes;
   const send = () => {
     const text = el().value;
-    if (p.disabled || (text.trim() === '' && !p.more) || byteLength(text) > p.maxBytes) return;
+    if ((text.trim() === '' && !(AGENTS && p.more)) || byteLength(text) > p.maxBytes) return;
     if (p.onSend(text) === false) return;
     p.drafts.drop(p.draftKey);
     show('');
@@ -132,15 +130,15 @@ export function Composer(p: ComposerProps) {
         )}
         <button
           type="button"
-          class={'btn primary composer-send' + (!AGENTS || p.iconOnly ? ' icon-only' : '')}
+          class={'btn primary composer-send' + (AGENTS ? '' : ' icon-only')}
           aria-label={p.sendLabel}
           title={p.sendLabel}
-          disabled={p.disabled || (bytes === 0 && !p.more) || over}
+          disabled={(bytes === 0 && !(AGENTS && p.more)) || over}
           onPointerDown={(e) => e.preventDefault() /* the keyboard stays */}
           onMouseDown={(e) => e.preventDefault()}
           onClick={send}
         >
-          {!AGENTS || p.iconOnly ? <Icon d={I.send} /> : p.sendLabel}
+          {AGENTS ? p.sendLabel : <Icon d={I.send} />}
         </button>
       </div>
     </div>

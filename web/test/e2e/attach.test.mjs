@@ -98,15 +98,15 @@ test('what is chosen stays with its conversation', async () => {
 });
 
 test('a platform that shows no files sends a link, and that is said; one that takes none is grey, with the reason', async () => {
-  const { p, choose } = await talk({ locale: 'en', before: (f) => Object.assign(f.channel, { kinds: ['text', 'image'], config: { ...f.channel.config, file_bytes: 5000 } }) });
+  const { p, choose } = await talk({ locale: 'en', fake: { file_bytes: 9_000_000 }, before: (f) => Object.assign(f.channel, { kinds: ['text', 'image'], config: { ...f.channel.config, file_mb: 1 } }) });
   await choose([file('p.png', 'image/png', 100)]);
   await p.locator('.tray-row').waitFor();
   assert.equal(await p.locator('.reply-room').count(), 0);
-  await choose([file('c.pdf', 'application/pdf', 100), file('big.png', 'image/png', 6000)]);
+  await choose([file('c.pdf', 'application/pdf', 100), file('big.png', 'image/png', (1 << 20) + 1)]);
   await p.locator('.reply-room', { hasText: 'gets a link' }).waitFor();
-  await p.locator('.tray-row.failed', { hasText: 'Too large, 5 KB at most' }).waitFor();
+  await p.locator('.tray-row.failed', { hasText: 'Too large, 1 MB at most' }).waitFor();
   clean(p);
-  const g = await talk({ before: (f) => Object.assign(f.channel, { config: { ...f.channel.config, file_bytes: 0 } }) });
+  const g = await talk({ before: (f) => Object.assign(f.channel, { config: { ...f.channel.config, file_mb: 0 } }) });
   await g.p.locator('.attach[aria-disabled=true]').waitFor();
   assert.equal(await g.p.locator('.attach').getAttribute('title'), '这个渠道不能发送文件');
   await axe(g.p, 'grey');

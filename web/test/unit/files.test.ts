@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { upload, UploadError, type UploadedFile } from '../../sdk/files.ts';
 import { acceptOf, refusalOf } from '../../shared/composer/files/limits.ts';
+import type { Keeping, Kept } from '../../shared/composer/files/keep.ts';
 import { MOST_FILES, Tray, type TrayOptions } from '../../shared/composer/files/tray.ts';
 
 type Answer = { status: number; body?: unknown; after?: string } | 'break';
@@ -153,7 +154,9 @@ const fileOf = (name: string, size = 10, type = 'text/plain') => ({ name, size, 
 function stage(o: Partial<TrayOptions> = {}) {
   const jobs: { name: string; ok: (f: UploadedFile) => void; no: (e: Error) => void; cancelled: boolean }[] = [];
   const sent: string[] = [];
+  let n = 0;
   const tray = new Tray({
+    newRef: () => 'r' + ++n,
     limits: () => ({ file_bytes: 1000 }),
     onFile: (f, kind) => void sent.push(f.name + ' ' + kind),
     shrink: async (f) => f,
@@ -242,4 +245,57 @@ test('the policy, told before a byte is sent', () => {
   assert.equal(acceptOf({ file_bytes: 1, file_types: 'image/* application/pdf !image/gif' }), 'image/*,application/pdf');
   assert.equal(acceptOf({ file_bytes: 1, file_types: '* !executable' }), '');
   assert.equal(acceptOf({ file_bytes: 1 }), '');
+});
+
+function keeping() {
+  const rows = new Map<string, Kept>();
+  const keep: Keeping = { load: (found) => rows.size && found(Array.from(rows.values())), put: (k) => void rows.set(k.ref, { ...k }), drop: (ref) => void rows.delete(ref) };
+  return { rows, keep };
+}
+
+test('kept: another page goes on with what was not sent, in its order, with its refs; what is sent, taken out or refused is not kept', async () => {
+  const { rows, keep } = keeping();
+  const refs: string[] = [];
+  const a = stage({ keep, hold: true });
+  a.tray.add([fileOf('a'), fileOf('b'), fileOf('out'), fileOf('big', 1001)]);
+  await soon();
+  await a.finish('a');
+  a.tray.remove(a.tray.items[2]!.key);
+  assert.deepEqual(Array.from(rows.values(), (k) => [k.file.name, k.info?.id, k.released]), [['a', 'f-a', false], ['b', undefined, false]]);
+  a.tray.send();
+  assert.deepEqual(a.sent, ['a file']);
+  assert.deepEqual(Array.from(rows.values(), (k) => [k.file.name, k.released]), [['b', true]]);
+
+  const b = stage({ keep, hold: true, onFile: (f, _kind, ref) => void refs.push(f.name + ' ' + ref) });
+  await soon();
+  assert.deepEqual(b.jobs.map((j) => j.name), ['b'], 'sent already by hand: it goes by itself');
+  await b.finish('b');
+  assert.deepEqual(refs, ['b r2']);
+  assert.equal(rows.size, 0);
+});
+
+test('kept too long ago for the server, it comes up again; its policy counts anew', async () => {
+  const { rows, keep } = keeping();
+  const info = { id: 'f-old', name: 'old' };
+  rows.set('r8', { ref: 'r8', at: Date.now() - 13 * 3_600_000, file: fileOf('old'), original: false, released: false, info });
+  rows.set('r9', { ref: 'r9', at: Date.now() - 60_000, file: fileOf('new'), original: false, released: false, info: { ...info, name: 'new' } });
+  rows.set('r7', { ref: 'r7', at: Date.now(), file: fileOf('wide', 1001), original: false, released: false });
+  const { tray, jobs } = stage({ keep, hold: true });
+  await soon();
+  assert.deepEqual(tray.items.map((i) => [i.file.name, i.state]), [['wide', 'failed'], ['old', 'uploading'], ['new', 'ready']]);
+  assert.deepEqual(jobs.map((j) => j.name), ['old']);
+});
+
+test('an upload that another page began goes on; one that is of another file begins anew', async () => {
+  const s = new Server();
+  online(s);
+  await s.answer('POST', '/api/v1/files/uploads', {}, JSON.stringify({ size: BIG.size }));
+  await s.answer('PATCH', '/api/v1/files/uploads/up1', { 'Upload-Offset': '0' }, BIG.slice(0, 1_000_000));
+  s.calls = [];
+  const begun: string[] = [];
+  const f = await upload(BIG, { resume: 'up1', onBegun: (id) => begun.push(id) }).done;
+  assert.equal((f as unknown as { sum: number }).sum, await sum(BIG));
+  assert.deepEqual([s.calls[0], s.calls.filter((c) => c.startsWith('PATCH')).length, s.calls.filter((c) => c.startsWith('POST')).length], ['GET /uploads/up1', 3, 0]);
+  await upload(BIG.slice(0, 2_000_000), { resume: 'up1', onBegun: (id) => begun.push(id) }).done;
+  assert.deepEqual(begun, ['up2']);
 });

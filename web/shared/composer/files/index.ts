@@ -11,6 +11,7 @@ import { MOST_FILES, type Tray } from './tray.ts';
 import { CAMERA, CLIP, drawTray, icon, make, PHOTO, style } from './view.ts';
 import { sizeText, wordsOf, type Word } from './words.ts';
 
+export { Keep } from './keep.ts';
 export { MOST_FILES, Tray, type TrayItem, type TrayOptions } from './tray.ts';
 export type { FileLimits } from './limits.ts';
 
@@ -35,7 +36,7 @@ export interface Attached {
   detach(): void;
 }
 
-const isTouch = () => typeof matchMedia === 'function' && matchMedia('(pointer: coarse)').matches;
+const isTouch = () => matchMedia('(pointer: coarse)').matches;
 
 function sheet(word: Word, from: HTMLElement, limit: string, choices: [string, string, () => void][]): void {
   const scrim = make('div', document.body, 'files-scrim');

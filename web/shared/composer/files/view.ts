@@ -155,9 +155,12 @@ export function drawTray(at: HTMLElement, tray: Tray, word: Word, onHeight?: () 
       at.removeChild(d.row);
       drawn.delete(key);
     });
+    let next = at.firstChild;
     for (const i of tray.items) {
       let d = drawn.get(i.key);
       if (!d) drawn.set(i.key, (d = begin(i)));
+      if (d.row === next) next = next.nextSibling;
+      else at.insertBefore(d.row, next); // of before a reload: above what was chosen since
       const look = i.state + i.final + i.original;
       if (d.look !== look) tools(i, d);
       d.look = look;
