@@ -146,15 +146,14 @@ struct turn_end *turn_end_new(uint64_t turn);
 void turn_end_free(struct turn_end *e);
 void desk_turn_end(struct desk *d, struct turn_end *e);       /* takes */
 void desk_restore_turn(struct desk *d, const struct turn *t); /* copies */
-/* A piece of the answer, to those who see it now. false: nobody wants any
- * more of it. */
+/* A piece of the answer, to those who see it now; a socket that reads slowly
+ * does without, and gets all of it up to this piece (ports.told) when it has
+ * caught up. false: nobody wants any more of it. */
 bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
                 struct slice text);
 /* A piece of a draft, to that agent's sockets alone; false: none is there. */
 bool desk_draft(struct desk *d, uint64_t agent, uint64_t conv,
                 struct slice stream, uint32_t index, struct slice text);
-/* Bytes that wait for the slowest of its visitor's sockets. */
-int64_t desk_turn_backlog(const struct desk *d, uint64_t turn);
 /* An assistant's note for the people who have the conversation now; dropped if
  * none do any more. body: JSON object. Copies. */
 void desk_note(struct desk *d, uint64_t conv, struct slice assistant,

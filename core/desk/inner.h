@@ -75,6 +75,7 @@ struct desk_peer {
     uint64_t known_pos; /* older things in its sight it was not shown; 0 = all
                            were, by a resume */
     struct held *held;  /* NULL = nothing waits */
+    bool behind;        /* reads slowly: does without pieces of answers */
 };
 
 /* What an agent's peer has been shown of a conversation it lost sight of, or

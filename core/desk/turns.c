@@ -21,6 +21,8 @@
 #include "desk/outcome.h"
 
 #define AGAIN_MS 1000
+#define BEHIND_BYTES (32 * 1024) /* unread: no more pieces of answers */
+#define AT_PAR_BYTES (4 * 1024)  /* until it is down to this */
 
 METER(m_turns, METER_COUNTER, "yuelai_turns_total",
       "Answers that assistants were asked for");
@@ -28,6 +30,8 @@ METER(m_late, METER_COUNTER, "yuelai_turns_late_total",
       "Answers of assistants that came after somebody else took over (I13)");
 METER(m_handed, METER_COUNTER, "yuelai_turns_handed_over_total",
       "Turns after which a person is wanted");
+METER(m_spared, METER_COUNTER, "yuelai_deltas_spared_total",
+      "Pieces of answers that a socket did without, for it reads slowly");
 
 static int64_t now_ms(const struct desk *d)
 {
@@ -475,34 +479,22 @@ void desk_note(struct desk *d, uint64_t conv, struct slice assistant,
 
 /* --- while it is on its way ----------------------------------------------- */
 
-bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
-                struct slice text)
+/* May it have a piece? What a slow socket does not read waits nowhere. */
+static bool keeps_up(struct desk *d, struct desk_peer *p)
 {
-    struct turn_live *l = map_get(&d->turns, turn);
-    struct conv *c = l ? conv_of(d, l->conv) : NULL;
-    char id[ID_TEXT];
-    if (!c || !l->given || c->turn != l || l->fence != c->rec.fence) {
-        return false;
+    int64_t (*backlog)(void *, uint64_t) = d->conf.ports.backlog;
+    int64_t unread = backlog ? backlog(d->conf.ports.arg, p->id) : 0;
+    p->behind = unread > (p->behind ? AT_PAR_BYTES : BEHIND_BYTES);
+    if (p->behind) {
+        meter_add(&m_spared, 1);
     }
-    struct arena *a = arena_new();
-    struct notice n = {.type = NOTICE_DELTA,
-                       .conv = c->rec.id,
-                       .stream = id_text(id, ID_TURN, turn),
-                       .index = index,
-                       .text = text,
-                       .who_role = ROLE_BOT,
-                       .who_name = index ? (struct slice){0} : l->assistant,
-                       .arena = a};
-    tell_fleeting(d, c, &n, 0);
-    arena_free(a);
-    typing_out(d, c);
-    return true;
+    return !p->behind;
 }
 
-void turns_retell(struct desk *d, struct desk_peer *p)
+/* All that was said of it until now. */
+static void retell(struct desk *d, const struct conv *c, struct desk_peer *p)
 {
-    struct conv *c = p->role == ROLE_VISITOR ? p->person->conv : NULL;
-    struct turn_live *l = c ? c->turn : NULL;
+    const struct turn_live *l = c->turn;
     char id[ID_TEXT];
     if (!l || !l->given || !d->conf.ports.told) {
         return;
@@ -521,20 +513,46 @@ void turns_retell(struct desk *d, struct desk_peer *p)
     arena_free(a);
 }
 
-int64_t desk_turn_backlog(const struct desk *d, uint64_t turn)
+void turns_retell(struct desk *d, struct desk_peer *p)
+{
+    if (p->role == ROLE_VISITOR && p->person->conv) {
+        retell(d, p->person->conv, p);
+    }
+}
+
+bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
+                struct slice text)
 {
     struct turn_live *l = map_get(&d->turns, turn);
     struct conv *c = l ? conv_of(d, l->conv) : NULL;
-    int64_t most = 0;
-    if (!c || !d->conf.ports.backlog) {
-        return 0;
+    char id[ID_TEXT];
+    if (!c || !l->given || c->turn != l || l->fence != c->rec.fence) {
+        return false;
     }
-    list_each (&c->person->peers, n) {
-        struct desk_peer *p = container_of(n, struct desk_peer, link);
-        int64_t bytes = d->conf.ports.backlog(d->conf.ports.arg, p->id);
-        most = bytes > most ? bytes : most;
+    struct arena *a = arena_new();
+    struct notice n = {.type = NOTICE_DELTA,
+                       .conv = c->rec.id,
+                       .stream = id_text(id, ID_TURN, turn),
+                       .index = index,
+                       .text = text,
+                       .who_role = ROLE_BOT,
+                       .who_name = index ? (struct slice){0} : l->assistant,
+                       .arena = a};
+    list_each (&c->person->peers, m) {
+        struct desk_peer *p = container_of(m, struct desk_peer, link);
+        bool was_behind = p->behind;
+        if (p->held || !keeps_up(d, p)) {
+            continue;
+        }
+        if (was_behind) { /* with this piece */
+            retell(d, c, p);
+        } else {
+            d->conf.ports.send(d->conf.ports.arg, p->id, &n);
+        }
     }
-    return most;
+    arena_free(a);
+    typing_out(d, c);
+    return true;
 }
 
 uint64_t desk_turn_of(const struct desk *d, uint64_t conv)
@@ -570,7 +588,7 @@ bool desk_draft(struct desk *d, uint64_t agent, uint64_t conv,
                        .arena = a};
     list_each (&who->peers, l) {
         struct desk_peer *p = container_of(l, struct desk_peer, link);
-        if (!p->held) {
+        if (!p->held && keeps_up(d, p)) {
             d->conf.ports.send(d->conf.ports.arg, p->id, &n);
         }
     }

@@ -26,16 +26,20 @@ static int64_t now_ms(void)
 
 /* --- bytes ---------------------------------------------------------------- */
 
-static int dial(int port, struct err *e)
+static int dial(int port, bool thin, struct err *e)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)port)};
-    int one = 1;
+    int one = 1, little = 2048, segment = 536;
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_set(e, ERR_UNAVAILABLE, "socket: %s", strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (thin) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+        setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
+    }
     if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
         close(fd);
         return err_set(e, ERR_UNAVAILABLE, "cannot connect to port %d: %s",
@@ -115,13 +119,13 @@ static int upgraded(struct client *c, int64_t until, struct err *e)
     return 0;
 }
 
-int client_open(int port, const char *headers, int64_t ms, struct err *e,
-                struct client **out)
+static int open_line(int port, bool thin, const char *headers, int64_t ms,
+                     struct err *e, struct client **out)
 {
     char head[2048];
     int64_t until = now_ms() + ms;
     *out = NULL;
-    int fd = dial(port, e);
+    int fd = dial(port, thin, e);
     if (fd < 0)
         return fd;
     struct client *c = mem_alloc(sizeof(*c));
@@ -145,6 +149,17 @@ int client_open(int port, const char *headers, int64_t ms, struct err *e,
     }
     *out = c;
     return 0;
+}
+
+int client_open(int port, const char *headers, int64_t ms, struct err *e,
+                struct client **out)
+{
+    return open_line(port, false, headers, ms, e, out);
+}
+
+int client_open_thin(int port, int64_t ms, struct err *e, struct client **out)
+{
+    return open_line(port, true, "", ms, e, out);
 }
 
 /* A frame of a client: masked, with a fixed key. */
@@ -312,7 +327,7 @@ static int exchange(int fd, struct slice bytes, int64_t ms, struct buf *out)
 
 int client_exchange(int port, struct slice bytes, int64_t ms, struct buf *out)
 {
-    int fd = dial(port, NULL);
+    int fd = dial(port, false, NULL);
     return fd < 0 ? fd : exchange(fd, bytes, ms, out);
 }
 
@@ -380,7 +395,7 @@ int client_call(int port, const char *method, const char *path,
                 struct arena *a, struct err *e, struct client_answer *out)
 {
     *out = (struct client_answer){0};
-    int fd = dial(port, e);
+    int fd = dial(port, false, e);
     return fd < 0 ? fd
                   : call(fd, port, method, path, headers, body, ms, a, e, out);
 }

@@ -29,6 +29,9 @@ struct client {
  * value\r\n" lines or "". 0 and *out, or an error and *out is NULL. */
 int client_open(int port, const char *headers, int64_t ms, struct err *e,
                 struct client **out);
+/* The same over a line that holds little on its way: what the client does not
+ * read waits at the server, not in the kernel. */
+int client_open_thin(int port, int64_t ms, struct err *e, struct client **out);
 /* Says 1000 bye, if still open, and frees. NULL is fine. */
 void client_free(struct client *c);
 /* Ends the socket as a cut cable would (RST); stays to be freed. */

@@ -16,7 +16,7 @@
 local AskContext = {}
 
 ---Waits.
----A piece of the answer, on its way to the visitor. Waits while the reader is slow. nil, "cancelled" when nobody wants any more (a person took over, the visitor wrote on or stopped it, time or budget is up): return at once then.
+---A piece of the answer, on its way to the visitor; goes on when it went out, however slowly they read. nil, "cancelled" when nobody wants any more (a person took over, the visitor wrote on or stopped it, time or budget is up): return at once then.
 ---
 ---local ok, why = ctx.write(choice.delta.content)
 ---if not ok then return nil, why end

@@ -403,7 +403,6 @@ struct assist *assist_new(struct server *s)
     map_init(&as->memos);
     map_init(&as->confirms);
     list_init(&as->written);
-    timer_init(&as->slow, NULL);
     as->kinds = kinds_of_connectors(SLICE("[]"));
     as->prompts = prompts_read(s->conf.home);
     return as;
@@ -436,7 +435,6 @@ void assist_free(struct assist *as)
     map_fini(&as->runs);
     map_fini(&as->memos);
     confirms_free(as);
-    timer_stop(loop_wheel(as->server->loop), &as->slow);
     cache_free(as->answers);
     prompts_free(as->prompts);
     kinds_free(as->kinds);

@@ -28,12 +28,12 @@ static void on_done(struct asking *k, bool well)
 }
 
 /* The pieces, named as the agent's console wants them. */
-bool draft_tell(struct asking *k, struct slice text)
+bool draft_tell(struct asking *k, uint32_t index, struct slice text)
 {
     struct draft *d = k->draft;
     return !d || !d->stream.len ||
-           desk_draft(k->as->server->desk, d->agent, k->conv, d->stream,
-                      k->index, text);
+           desk_draft(k->as->server->desk, d->agent, k->conv, d->stream, index,
+                      text);
 }
 
 static void put(struct jsonw *w, struct slice text)

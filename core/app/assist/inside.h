@@ -120,7 +120,6 @@ struct asking {
     size_t told;
     uint32_t index;
     struct script_ask *writing; /* answered when it went out; owned */
-    int64_t slow_since;
     struct slice calls, sources, handover, state_json, vectors;
     bool too_long, halted, cut; /* cut: it broke off in the middle */
     /* what became of it */
@@ -174,7 +173,6 @@ struct assist {
     struct list written; /* askings with text that was not told */
     struct map
         confirms; /* id -> struct confirm_run: tools that were approved */
-    struct timer slow;
 };
 
 struct desk_of_bot *bot_of(const struct assist *as, struct slice name);
@@ -217,7 +215,7 @@ size_t answers_forget(struct assist *as, struct desk_of_bot *b,
                       struct slice question);
 
 /* drafts.c */
-bool draft_tell(struct asking *k, struct slice text);
+bool draft_tell(struct asking *k, uint32_t index, struct slice text);
 
 /* tools.c */
 void tools_begin(struct asking *k);

@@ -2,24 +2,17 @@
 /* write.c - the pieces of an answer, on their way to who waits for it.
  *
  * Happy path: what came in one turn of the loop is one delta at its end, and
- * only then the connector goes on. Failure: a reader that is slow holds the
- * connector back, and so the provider; for SLOW_MS at most, then it does
- * without pieces and gets the whole answer. So no piece waits anywhere but in
- * the answer's own text.
+ * only then the connector goes on. Failure: nobody waits for a slow reader. Its
+ * socket does without pieces (desk_delta), so none waits anywhere but in the
+ * answer's own text.
  */
 #include "app/asks.h"
 #include "app/assist/inside.h"
 #include "base/limits.h"
 #include "base/meter.h"
 
-#define SLOW_BYTES (32 * 1024)
-#define SLOW_MS 2000
-#define LOOK_MS 20
-
 METER(m_pieces, METER_COUNTER, "yuelai_deltas_total",
       "Pieces of answers sent while they are made");
-METER(m_slow, METER_COUNTER, "yuelai_deltas_held_total",
-      "Of these, held back for a slow reader");
 
 void write_answer(struct asking *k, int result)
 {
@@ -72,63 +65,33 @@ struct slice assist_so_far(const struct server *s, uint64_t turn)
                                        : (struct slice){0};
 }
 
-static void on_slow(struct timer *t)
+static void tell(struct asking *k)
 {
-    (void)t; /* the turn's end looks */
-}
-
-/* false: not now. */
-static bool tell(struct assist *as, struct asking *k, int64_t now)
-{
-    struct server *s = as->server;
+    struct server *s = k->as->server;
     struct slice rest = {k->text.data + k->told, k->text.len - k->told};
-    if (k->kind == ASKING_TURN &&
-        desk_turn_backlog(s->desk, k->id) > SLOW_BYTES) {
-        if (!k->slow_since) {
-            k->slow_since = now;
-            meter_add(&m_slow, 1);
-        }
-        if (now - k->slow_since < SLOW_MS) {
-            return false;
-        }
-        k->told = k->text.len; /* it gets the whole at the end */
-        k->index++;            /* and sees that one is missing */
-        write_answer(k, 0);
-        return true;
-    }
-    k->slow_since = 0;
+    uint32_t index = k->index;
+    k->told = k->text.len; /* before it is told: who is behind gets it all */
+    k->index += rest.len ? 1 : 0;
     bool wanted = !rest.len || (k->kind == ASKING_TURN
-                                    ? desk_delta(s->desk, k->id, k->index, rest)
-                                    : draft_tell(k, rest));
+                                    ? desk_delta(s->desk, k->id, index, rest)
+                                    : draft_tell(k, index, rest));
     if (wanted && rest.len) {
-        k->index++;
         meter_add(&m_pieces, 1);
     }
-    k->told = k->text.len;
     write_answer(k, wanted ? 0 : ERR_CANCELLED);
-    return true;
 }
 
 void assist_flush(void *server)
 {
     struct server *s = server;
     struct assist *as = s->assist;
-    if (!as || list_empty(&as->written) || !s->desk) {
+    if (!as || !s->desk) {
         return;
     }
-    int64_t now = loop_now(s->loop);
-    bool held = false;
     list_each (&as->written, n) {
         struct asking *k = container_of(n, struct asking, link);
-        if (tell(as, k, now)) {
-            list_remove(&k->link);
-            list_init(&k->link);
-        } else {
-            held = true;
-        }
-    }
-    if (held) {
-        timer_init(&as->slow, on_slow);
-        timer_start(loop_wheel(s->loop), &as->slow, now + LOOK_MS);
+        list_remove(&k->link);
+        list_init(&k->link);
+        tell(k);
     }
 }

@@ -147,10 +147,10 @@ static const struct api_call context_calls[] = {
      "1"},
     {"write", NULL, IN_ASK, API_LUA | API_WAITS,
      "(text: string): true|nil, string?",
-     "A piece of the answer, on its way to the visitor. Waits while the "
-     "reader is slow. nil, \"cancelled\" when nobody wants any more (a person "
-     "took over, the visitor wrote on or stopped it, time or budget is up): "
-     "return at once then.\n\n"
+     "A piece of the answer, on its way to the visitor; goes on when it went "
+     "out, however slowly they read. nil, \"cancelled\" when nobody wants any "
+     "more (a person took over, the visitor wrote on or stopped it, time or "
+     "budget is up): return at once then.\n\n"
      "local ok, why = ctx.write(choice.delta.content)\n"
      "if not ok then return nil, why end",
      "1"},

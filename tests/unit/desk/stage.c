@@ -81,6 +81,12 @@ static int64_t port_silence(void *arg, uint64_t peer, bool ask)
     return s->silence;
 }
 
+static int64_t port_backlog(void *arg, uint64_t peer)
+{
+    const struct stage *s = arg;
+    return peer == s->slow ? s->unread : 0;
+}
+
 static int64_t port_patience(void *arg, const struct job *job)
 {
     (void)job;
@@ -111,6 +117,8 @@ static int describe(char *out, size_t size, const struct notice *n)
     else if (n->cursor.sub)
         k += snprintf(out + k, size - (size_t)k, " at %llu.%u",
                       (unsigned long long)n->cursor.pos, n->cursor.sub);
+    if (n->whole)
+        k += snprintf(out + k, size - (size_t)k, " whole %u", n->index);
     if (n->duplicate)
         k += snprintf(out + k, size - (size_t)k, " duplicate");
     if (n->type == NOTICE_WELCOME)
@@ -210,6 +218,7 @@ void stage_open(struct stage *s)
                                        .patience = port_patience,
                                        .strict = port_strict,
                                        .face = port_face,
+                                       .backlog = port_backlog,
                                        .silence = port_silence,
                                        .ask = port_ask,
                                        .unask = port_unask,

@@ -26,8 +26,10 @@ struct stage {
     struct channel_face face; /* of the channel's adapter */
     int64_t silence;          /* of all peers; -1 = they are gone */
     int probes;               /* they were asked for a sign */
-    struct conversation row;  /* as the store has it; id 0: none */
-    struct arena *mem;        /* of the journal */
+    uint64_t slow;            /* the peer with so many bytes */
+    int64_t unread;
+    struct conversation row; /* as the store has it; id 0: none */
+    struct arena *mem;       /* of the journal */
     struct event journal[STAGE_LINES];
     uint64_t pos;
     uint32_t seqs[64];       /* by conversation id - 1000 */

@@ -234,6 +234,36 @@ TEST("pieces go to the visitor while the bot holds it, never behind")
     stage_close(&s);
 }
 
+TEST("a socket that reads slowly does without, others do not notice")
+{
+    open_desk();
+    stage_settle(&s);
+    uint64_t phone = stage_visitor_joins(&s, 100), turn = s.asked[0];
+    (void)stage_hears(&s, phone);
+    (void)stage_hears(&s, visitor);
+    s.slow = visitor;
+    s.unread = 33 * 1024;
+    CHECK(desk_delta(s.desk, turn, 3, SLICE("more")));
+    CHECK_EQ_STR(stage_hears(&s, visitor), "");
+    CHECK(strstr(stage_hears(&s, phone), "delta") != NULL);
+    s.unread = 5 * 1024; /* it reads, but has not read up */
+    s.growing = "all of it";
+    CHECK(desk_delta(s.desk, turn, 4, SLICE("less")));
+    CHECK_EQ_STR(stage_hears(&s, visitor), "");
+    s.unread = 0;
+    CHECK(desk_delta(s.desk, turn, 5, SLICE("last")));
+    CHECK(strstr(stage_hears(&s, visitor), "delta whole 4") != NULL);
+    CHECK(!strstr(stage_hears(&s, phone), "whole"));
+    CHECK(desk_delta(s.desk, turn, 6, SLICE("end")));
+    const char *more = stage_hears(&s, visitor);
+    CHECK(strstr(more, "delta") != NULL && !strstr(more, "whole"));
+    s.unread = 33 * 1024;
+    bot_says("all of it, and the end");
+    stage_settle(&s);
+    CHECK(strstr(stage_hears(&s, visitor), "message.created") != NULL);
+    stage_close(&s);
+}
+
 /* Bot and person answer at once, in any order of hops: exactly one of them
  * wins, whoever it is, and the bot says nothing behind the person's taking. */
 static void race(unsigned seed)
