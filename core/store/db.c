@@ -327,6 +327,18 @@ int stmt_run(struct stmt *s)
     return r;
 }
 
+int stmt_run_id(struct db *db, const char *sql, uint64_t id)
+{
+    struct stmt s;
+    int r = stmt_open(db, sql, "id", &s);
+    if (r == 0) {
+        put_u64(&s, id);
+        r = stmt_run(&s);
+    }
+    stmt_close(&s);
+    return r;
+}
+
 void stmt_reset(struct stmt *s)
 {
     sqlite3_reset(s->h); /* repeats the step's error, which was told */

@@ -70,6 +70,8 @@ void put_blob(struct stmt *s, const void *p, size_t n);
 /* 1 = a row, 0 = no more (and reset), or an error (reset, db->err says). */
 int stmt_step(struct stmt *s);
 int stmt_run(struct stmt *s); /* to the end; rows are passed over */
+/* One that is not kept, with $id. */
+int stmt_run_id(struct db *db, const char *sql, uint64_t id);
 void stmt_reset(struct stmt *s);
 int64_t got_i64(struct stmt *s, int column);
 static inline uint64_t got_u64(struct stmt *s, int column)

@@ -144,6 +144,55 @@ int list_finish(struct query *q, struct buf *out, int r)
     return r;
 }
 
+int list_rows(struct query *q, struct stmt *s,
+              void (*row)(struct jsonw *w, struct stmt *s))
+{
+    struct buf out;
+    int got = 0;
+    buf_init(&out, READER_ANSWER_BYTES);
+    int r = buf_add_char(&out, '[');
+    while (r == 0 && (got = stmt_step(s)) == 1) {
+        struct jsonw w = jsonw_on(&out);
+        if (q->count++)
+            r = buf_add_char(&out, ',');
+        if (r == 0) {
+            row(&w, s);
+            r = w.failed;
+        }
+    }
+    stmt_reset(s);
+    return list_finish(q, &out, r < 0 ? r : got);
+}
+
+static void put_nothing(struct stmt *s, const struct query *q)
+{
+}
+
+int list_page(struct reader *r, struct query *q, const struct list_way *way)
+{
+    struct stmt *s;
+    void (*put)(struct stmt *, const struct query *) =
+        way->put ? way->put : put_nothing;
+    list_clamp(q);
+    int got = reader_stmt(r, way->count, way->count_sql, way->names, &s);
+    if (got < 0)
+        return got;
+    put(s, q);
+    got = stmt_step(s);
+    if (got == 1)
+        q->total = got_u64(s, 0);
+    stmt_reset(s);
+    if (got >= 0)
+        got = reader_stmt(r, way->page, way->page_sql,
+                          way->page_names + !way->names[0], &s);
+    if (got < 0)
+        return got;
+    put(s, q);
+    put_i64(s, q->limit);
+    put_i64(s, q->offset);
+    return list_rows(q, s, way->row);
+}
+
 static void set_window(const struct query *q, struct conversation *c)
 {
     for (size_t i = 0; i < q->window_count; i++)

@@ -131,60 +131,11 @@ static void row_audit(struct jsonw *w, struct stmt *s)
 
 /* -- lists -------------------------------------------------------------- */
 
-/* s: bound. */
-static int write_rows(struct query *q, struct stmt *s,
-                      void (*row)(struct jsonw *w, struct stmt *s))
-{
-    struct buf out;
-    int got = 0;
-    buf_init(&out, READER_ANSWER_BYTES);
-    int r = buf_add_char(&out, '[');
-    while (r == 0 && (got = stmt_step(s)) == 1) {
-        struct jsonw w = jsonw_on(&out);
-        if (q->count++)
-            r = buf_add_char(&out, ',');
-        if (r == 0) {
-            row(&w, s);
-            r = w.failed;
-        }
-    }
-    stmt_reset(s);
-    return list_finish(q, &out, r < 0 ? r : got);
-}
-
-/* s: bound. */
-static int count_rows(struct query *q, struct stmt *s)
-{
-    int got = stmt_step(s);
-    if (got == 1)
-        q->total = got_u64(s, 0);
-    stmt_reset(s);
-    return got < 0 ? got : 0;
-}
-
 /* Each way has the index that serves it; the other conditions are true when
  * not wanted. */
 #define FLOWS_ANY "($conv = 0 OR conv = $conv) "
 #define FLOWS_ANY_STATE "AND ($state < 0 OR state = $state) "
 #define FLOWS_UNIT "AND ($unit = '' OR unit = $unit) "
-#define FLOWS_ORDER "ORDER BY id DESC LIMIT $limit OFFSET $offset"
-#define FLOWS_WAY(list, count, where)                                          \
-    {                                                                          \
-        (list), (count),                                                       \
-            "SELECT " FLOW_HEAD                                                \
-            ", '' FROM flow WHERE " where FLOWS_UNIT FLOWS_ORDER,              \
-            "SELECT count(*) FROM flow WHERE " where FLOWS_UNIT                \
-    }
-static const struct flows_way {
-    enum read_stmt list, count;
-    const char *list_sql, *count_sql;
-} flows_any =
-    FLOWS_WAY(READ_FLOWS, READ_FLOWS_COUNT, FLOWS_ANY FLOWS_ANY_STATE),
-  flows_of_conv = FLOWS_WAY(READ_FLOWS_OF_CONV, READ_FLOWS_COUNT_OF_CONV,
-                            "conv = $conv " FLOWS_ANY_STATE),
-  flows_of_state = FLOWS_WAY(READ_FLOWS_OF_STATE, READ_FLOWS_COUNT_OF_STATE,
-                             FLOWS_ANY "AND state = $state ");
-
 static void put_flows(struct stmt *s, const struct query *q)
 {
     put_u64(s, q->conv);
@@ -192,47 +143,33 @@ static void put_flows(struct stmt *s, const struct query *q)
     put_text(s, q->text);
 }
 
+#define FLOWS_WAY(list, count, where)                                          \
+    LIST_WAY(list, count, FLOW_HEAD ", ''",                                    \
+             "FROM flow WHERE " where FLOWS_UNIT, "conv state unit",           \
+             put_flows, row_flow)
+static const struct list_way flows_any = FLOWS_WAY(READ_FLOWS, READ_FLOWS_COUNT,
+                                                   FLOWS_ANY FLOWS_ANY_STATE),
+                             flows_of_conv = FLOWS_WAY(
+                                 READ_FLOWS_OF_CONV, READ_FLOWS_COUNT_OF_CONV,
+                                 "conv = $conv " FLOWS_ANY_STATE),
+                             flows_of_state = FLOWS_WAY(
+                                 READ_FLOWS_OF_STATE, READ_FLOWS_COUNT_OF_STATE,
+                                 FLOWS_ANY "AND state = $state ");
+
 int list_flows(struct reader *r, struct query *q)
 {
-    const struct flows_way *way = q->conv         ? &flows_of_conv
-                                  : q->state >= 0 ? &flows_of_state
-                                                  : &flows_any;
-    struct stmt *s;
-    list_clamp(q);
-    int got = reader_stmt(r, way->count, way->count_sql, "conv state unit", &s);
-    if (got < 0)
-        return got;
-    put_flows(s, q);
-    got = count_rows(q, s);
-    if (got == 0)
-        got = reader_stmt(r, way->list, way->list_sql,
-                          "conv state unit limit offset", &s);
-    if (got < 0)
-        return got;
-    put_flows(s, q);
-    put_i64(s, q->limit);
-    put_i64(s, q->offset);
-    return write_rows(q, s, row_flow);
+    return list_page(r, q,
+                     q->conv         ? &flows_of_conv
+                     : q->state >= 0 ? &flows_of_state
+                                     : &flows_any);
 }
 
 int list_deads(struct reader *r, struct query *q)
 {
-    struct stmt *s;
-    list_clamp(q);
-    int got =
-        reader_stmt(r, READ_DEADS_COUNT, "SELECT count(*) FROM dead", "", &s);
-    if (got == 0)
-        got = count_rows(q, s);
-    if (got == 0)
-        got = reader_stmt(r, READ_DEADS,
-                          "SELECT " DEAD_COLUMNS " FROM dead ORDER BY id DESC "
-                          "LIMIT $limit OFFSET $offset",
-                          "limit offset", &s);
-    if (got < 0)
-        return got;
-    put_i64(s, q->limit);
-    put_i64(s, q->offset);
-    return write_rows(q, s, row_dead);
+    static const struct list_way way =
+        LIST_WAY(READ_DEADS, READ_DEADS_COUNT, DEAD_COLUMNS, "FROM dead ", "",
+                 NULL, row_dead);
+    return list_page(r, q, &way);
 }
 
 /* A few a unit: one page. */
@@ -246,35 +183,24 @@ int list_versions(struct reader *r, struct query *q)
     if (got < 0)
         return got;
     put_text(s, q->text);
-    got = write_rows(q, s, row_version);
+    got = list_rows(q, s, row_version);
     q->total = q->count;
     q->more = false;
     return got;
 }
 
-#define AUDIT_WHERE "FROM audit WHERE ($what = '' OR what = $what) "
+static void put_what(struct stmt *s, const struct query *q)
+{
+    put_text(s, q->text);
+}
 
 int list_audit(struct reader *r, struct query *q)
 {
-    struct stmt *s;
-    list_clamp(q);
-    int got = reader_stmt(r, READ_AUDIT_COUNT, "SELECT count(*) " AUDIT_WHERE,
-                          "what", &s);
-    if (got < 0)
-        return got;
-    put_text(s, q->text);
-    got = count_rows(q, s);
-    if (got == 0)
-        got = reader_stmt(r, READ_AUDIT,
-                          "SELECT " AUDIT_COLUMNS " " AUDIT_WHERE
-                          "ORDER BY id DESC LIMIT $limit OFFSET $offset",
-                          "what limit offset", &s);
-    if (got < 0)
-        return got;
-    put_text(s, q->text);
-    put_i64(s, q->limit);
-    put_i64(s, q->offset);
-    return write_rows(q, s, row_audit);
+    static const struct list_way way =
+        LIST_WAY(READ_AUDIT, READ_AUDIT_COUNT, AUDIT_COLUMNS,
+                 "FROM audit WHERE ($what = '' OR what = $what) ", "what",
+                 put_what, row_audit);
+    return list_page(r, q, &way);
 }
 
 /* -- one ---------------------------------------------------------------- */

@@ -139,3 +139,23 @@ int explain_trace(struct reader *r, struct query *q);
 void list_clamp(struct query *q);
 int list_not_found(struct query *q, const char *what);
 int list_finish(struct query *q, struct buf *out, int r);
+/* A list that is counted and shown by pages, newest first. names: of its
+ * filters; page_names: these and " limit offset". put binds them (NULL: there
+ * are none), row shows one row. */
+struct list_way {
+    enum read_stmt page, count;
+    const char *page_sql, *count_sql, *page_names, *names;
+    void (*put)(struct stmt *s, const struct query *q);
+    void (*row)(struct jsonw *w, struct stmt *s);
+};
+#define LIST_WAY(page, count, columns, from, names, put, row)                  \
+    {                                                                          \
+        page, count,                                                           \
+            "SELECT " columns " " from                                         \
+            "ORDER BY id DESC LIMIT $limit OFFSET $offset",                    \
+            "SELECT count(*) " from, names " limit offset", names, put, row    \
+    }
+int list_page(struct reader *r, struct query *q, const struct list_way *way);
+/* The rows of s, which is bound, as a page. */
+int list_rows(struct query *q, struct stmt *s,
+              void (*row)(struct jsonw *w, struct stmt *s));

@@ -458,33 +458,35 @@ int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
     return r < 0 ? err_set(e, r, "%s", w->db->err.text) : 0;
 }
 
-/* sql has $before and $most. */
-static int purge(struct record_writer *w, const char *sql, int64_t before)
+int record_purge_old(struct record_writer *w, const char *sql, int64_t before,
+                     int most)
 {
     struct stmt s;
     int r = stmt_open(w->db, sql, "before most", &s);
     if (r == 0) {
         put_i64(&s, before);
-        put_i64(&s, RECORD_PURGE);
+        put_i64(&s, most);
         r = stmt_run(&s);
     }
     stmt_close(&s);
-    return r < 0 ? r : db_changes(w->db) >= RECORD_PURGE;
+    return r < 0 ? r : db_changes(w->db) >= most;
 }
 
 int record_purge(struct record_writer *w, int64_t now_ms)
 {
-    int answers = purge(w,
-                        "DELETE FROM answer WHERE name IN (SELECT name FROM "
-                        "answer WHERE created_at < $before LIMIT $most)",
-                        now_ms - RECORD_ANSWER_MS);
+    int answers =
+        record_purge_old(w,
+                         "DELETE FROM answer WHERE name IN (SELECT name FROM "
+                         "answer WHERE created_at < $before LIMIT $most)",
+                         now_ms - RECORD_ANSWER_MS, RECORD_PURGE);
     if (answers < 0)
         return answers;
-    int kvs = purge(w,
-                    "DELETE FROM kv WHERE (space, name) IN (SELECT space, "
-                    "name FROM kv WHERE expires_at <> 0 AND "
-                    "expires_at < $before LIMIT $most)",
-                    now_ms);
+    int kvs =
+        record_purge_old(w,
+                         "DELETE FROM kv WHERE (space, name) IN (SELECT space, "
+                         "name FROM kv WHERE expires_at <> 0 AND "
+                         "expires_at < $before LIMIT $most)",
+                         now_ms, RECORD_PURGE);
     if (kvs < 0)
         return kvs;
     int scripts = record_purge_scripts(w, now_ms);

@@ -73,3 +73,6 @@ int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
  * may be more, 0 = that was all, or an error. */
 #define RECORD_PURGE 1000
 int record_purge(struct record_writer *w, int64_t now_ms);
+/* The same of one kind: sql has $before and $most. */
+int record_purge_old(struct record_writer *w, const char *sql, int64_t before,
+                     int most);

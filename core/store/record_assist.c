@@ -113,25 +113,15 @@ static int put_turn(struct record_writer *w, const struct turn *t)
     return stmt_run(s);
 }
 
-static int del_assistant(struct record_writer *w, uint64_t id)
-{
-    struct stmt s;
-    int r = stmt_open(w->db, "DELETE FROM assistant WHERE id = $id", "id", &s);
-    if (r == 0) {
-        put_u64(&s, id);
-        r = stmt_run(&s);
-    }
-    stmt_close(&s);
-    return r;
-}
-
 int record_put_assist(struct record_writer *w, const struct put *p,
                       struct err *e)
 {
-    int r = p->kind == PUT_TURN        ? put_turn(w, p->turn)
-            : p->kind == PUT_CONFIRM   ? record_put_confirm(w, p->confirm)
-            : p->kind == PUT_ASSISTANT ? put_assistant(w, p->assistant)
-                                       : del_assistant(w, p->id);
+    int r =
+        p->kind == PUT_TURN      ? put_turn(w, p->turn)
+        : p->kind == PUT_CONFIRM ? record_put_confirm(w, p->confirm)
+        : p->kind == PUT_ASSISTANT
+            ? put_assistant(w, p->assistant)
+            : stmt_run_id(w->db, "DELETE FROM assistant WHERE id = $id", p->id);
     if (r == ERR_CONFLICT)
         return err_field(e, r, "name", "another assistant has this name");
     return r < 0 ? err_set(e, r, "%s", w->db->err.text) : 0;
@@ -139,21 +129,14 @@ int record_put_assist(struct record_writer *w, const struct put *p,
 
 int record_purge_turns(struct record_writer *w, int64_t now_ms)
 {
-    struct stmt s;
     /* The oldest lie in front; nothing behind them is looked at. */
-    int r = stmt_open(w->db,
-                      "DELETE FROM turn WHERE id IN (SELECT id FROM (SELECT "
-                      "id, state, updated_at FROM turn ORDER BY id "
-                      "LIMIT $most) AS oldest WHERE state <> 0 AND "
-                      "updated_at < $before)",
-                      "before most", &s);
-    if (r == 0) {
-        put_i64(&s, now_ms - KEPT_MS);
-        put_i64(&s, RECORD_PURGE);
-        r = stmt_run(&s);
-    }
-    stmt_close(&s);
-    return r < 0 ? r : db_changes(w->db) >= RECORD_PURGE;
+    return record_purge_old(
+        w,
+        "DELETE FROM turn WHERE id IN (SELECT id FROM (SELECT "
+        "id, state, updated_at FROM turn ORDER BY id "
+        "LIMIT $most) AS oldest WHERE state <> 0 AND "
+        "updated_at < $before)",
+        now_ms - KEPT_MS, RECORD_PURGE);
 }
 
 /* -- reads -------------------------------------------------------------- */
@@ -181,43 +164,25 @@ static void write_row(struct jsonw *w, const struct turn *t)
     jsonw_close(w, '}');
 }
 
-#define TURN_WHERE                                                             \
-    "FROM turn WHERE conv = $conv AND ($state < 0 OR state = $state) "
+static void row(struct jsonw *w, struct stmt *s)
+{
+    struct turn t;
+    record_turn(s, NULL, &t);
+    write_row(w, &t);
+}
+
+static void put_filters(struct stmt *s, const struct query *q)
+{
+    put_u64(s, q->conv);
+    put_i64(s, q->state);
+}
 
 int list_turns(struct reader *r, struct query *q)
 {
-    struct stmt *s;
-    struct buf out;
-    list_clamp(q);
-    int got = reader_stmt(r, READ_TURNS_COUNT, "SELECT count(*) " TURN_WHERE,
-                          "conv state", &s);
-    if (got < 0)
-        return got;
-    put_u64(s, q->conv);
-    put_i64(s, q->state);
-    got = stmt_step(s);
-    q->total = got == 1 ? got_u64(s, 0) : 0;
-    stmt_reset(s);
-    if (got >= 0)
-        got = reader_stmt(r, READ_TURNS,
-                          "SELECT " TURN_COLUMNS " " TURN_WHERE
-                          "ORDER BY id DESC LIMIT $limit OFFSET $offset",
-                          "conv state limit offset", &s);
-    if (got < 0)
-        return got;
-    put_u64(s, q->conv);
-    put_i64(s, q->state);
-    put_i64(s, q->limit);
-    put_i64(s, q->offset);
-    buf_init(&out, READER_ANSWER_BYTES);
-    struct jsonw w = jsonw_on(&out);
-    jsonw_open(&w, '[');
-    while (!w.failed && (got = stmt_step(s)) == 1) {
-        struct turn t;
-        record_turn(s, NULL, &t);
-        write_row(&w, &t);
-        q->count++;
-    }
-    stmt_reset(s);
-    return list_finish(q, &out, w.failed ? w.failed : got);
+    static const struct list_way way =
+        LIST_WAY(READ_TURNS, READ_TURNS_COUNT, TURN_COLUMNS,
+                 "FROM turn WHERE conv = $conv AND "
+                 "($state < 0 OR state = $state) ",
+                 "conv state", put_filters, row);
+    return list_page(r, q, &way);
 }

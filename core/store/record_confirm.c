@@ -73,20 +73,13 @@ int record_put_confirm(struct record_writer *w, const struct confirm *f)
 
 int record_purge_confirms(struct record_writer *w, int64_t now_ms)
 {
-    struct stmt s;
     /* The oldest lie in front; nothing behind them is looked at. */
-    int r = stmt_open(w->db,
-                      "DELETE FROM confirm WHERE id IN (SELECT id FROM (SELECT "
-                      "id, updated_at FROM confirm ORDER BY id LIMIT $most) "
-                      "AS oldest WHERE updated_at < $before)",
-                      "before most", &s);
-    if (r == 0) {
-        put_i64(&s, now_ms - KEPT_MS);
-        put_i64(&s, RECORD_PURGE);
-        r = stmt_run(&s);
-    }
-    stmt_close(&s);
-    return r < 0 ? r : db_changes(w->db) >= RECORD_PURGE;
+    return record_purge_old(
+        w,
+        "DELETE FROM confirm WHERE id IN (SELECT id FROM (SELECT "
+        "id, updated_at FROM confirm ORDER BY id LIMIT $most) "
+        "AS oldest WHERE updated_at < $before)",
+        now_ms - KEPT_MS, RECORD_PURGE);
 }
 
 /* -- reads -------------------------------------------------------------- */
@@ -124,44 +117,25 @@ static void write_row(struct jsonw *w, const struct confirm *f)
     jsonw_close(w, '}');
 }
 
-#define CONFIRM_WHERE                                                          \
-    "FROM confirm WHERE ($conv = 0 OR conv = $conv) "                          \
-    "AND ($state < 0 OR state = $state) "
+static void row(struct jsonw *w, struct stmt *s)
+{
+    struct confirm f;
+    record_confirm(s, NULL, &f);
+    write_row(w, &f);
+}
+
+static void put_filters(struct stmt *s, const struct query *q)
+{
+    put_u64(s, q->conv);
+    put_i64(s, q->state);
+}
 
 int list_confirms(struct reader *r, struct query *q)
 {
-    struct stmt *s;
-    struct buf out;
-    list_clamp(q);
-    int got = reader_stmt(r, READ_CONFIRMS_COUNT,
-                          "SELECT count(*) " CONFIRM_WHERE, "conv state", &s);
-    if (got < 0)
-        return got;
-    put_u64(s, q->conv);
-    put_i64(s, q->state);
-    got = stmt_step(s);
-    q->total = got == 1 ? got_u64(s, 0) : 0;
-    stmt_reset(s);
-    if (got >= 0)
-        got = reader_stmt(r, READ_CONFIRMS,
-                          "SELECT " CONFIRM_COLUMNS " " CONFIRM_WHERE
-                          "ORDER BY id DESC LIMIT $limit OFFSET $offset",
-                          "conv state limit offset", &s);
-    if (got < 0)
-        return got;
-    put_u64(s, q->conv);
-    put_i64(s, q->state);
-    put_i64(s, q->limit);
-    put_i64(s, q->offset);
-    buf_init(&out, READER_ANSWER_BYTES);
-    struct jsonw w = jsonw_on(&out);
-    jsonw_open(&w, '[');
-    while (!w.failed && (got = stmt_step(s)) == 1) {
-        struct confirm f;
-        record_confirm(s, NULL, &f);
-        write_row(&w, &f);
-        q->count++;
-    }
-    stmt_reset(s);
-    return list_finish(q, &out, w.failed ? w.failed : got);
+    static const struct list_way way =
+        LIST_WAY(READ_CONFIRMS, READ_CONFIRMS_COUNT, CONFIRM_COLUMNS,
+                 "FROM confirm WHERE ($conv = 0 OR conv = $conv) "
+                 "AND ($state < 0 OR state = $state) ",
+                 "conv state", put_filters, row);
+    return list_page(r, q, &way);
 }

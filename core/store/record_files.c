@@ -281,41 +281,31 @@ int record_bind_files(struct record_writer *w, struct tx *tx, int64_t now_ms,
 
 /* -- purge -------------------------------------------------------------- */
 
-static int purge(struct record_writer *w, const char *sql, int64_t before)
-{
-    struct stmt s;
-    int r = stmt_open(w->db, sql, "before most", &s);
-    if (r == 0) {
-        put_i64(&s, before);
-        put_i64(&s, RECORD_PURGE);
-        r = stmt_run(&s);
-    }
-    stmt_close(&s);
-    return r < 0 ? r : db_changes(w->db) >= RECORD_PURGE;
-}
-
 int record_purge_files(struct record_writer *w, int64_t now_ms)
 {
-    int unused = purge(w,
-                       "DELETE FROM file WHERE id IN (SELECT id FROM file "
-                       "WHERE used_at = 0 AND created_at < $before "
-                       "LIMIT $most)",
-                       now_ms - UNUSED_MS);
+    int unused =
+        record_purge_old(w,
+                         "DELETE FROM file WHERE id IN (SELECT id FROM file "
+                         "WHERE used_at = 0 AND created_at < $before "
+                         "LIMIT $most)",
+                         now_ms - UNUSED_MS, RECORD_PURGE);
     if (unused < 0 || w->file_ms <= 0)
         return unused;
     int64_t before = now_ms - w->file_ms;
-    int uses = purge(w,
-                     "DELETE FROM file_use WHERE file IN (SELECT id FROM file "
-                     "WHERE used_at <> 0 AND used_at < $before ORDER BY "
-                     "used_at, id LIMIT $most)",
-                     before);
+    int uses = record_purge_old(
+        w,
+        "DELETE FROM file_use WHERE file IN (SELECT id FROM file "
+        "WHERE used_at <> 0 AND used_at < $before ORDER BY "
+        "used_at, id LIMIT $most)",
+        before, RECORD_PURGE);
     if (uses < 0)
         return uses;
-    int old = purge(w,
-                    "DELETE FROM file WHERE id IN (SELECT id FROM file WHERE "
-                    "used_at <> 0 AND used_at < $before ORDER BY used_at, id "
-                    "LIMIT $most)",
-                    before);
+    int old = record_purge_old(
+        w,
+        "DELETE FROM file WHERE id IN (SELECT id FROM file WHERE "
+        "used_at <> 0 AND used_at < $before ORDER BY used_at, id "
+        "LIMIT $most)",
+        before, RECORD_PURGE);
     return old < 0 ? old : unused || old;
 }
 

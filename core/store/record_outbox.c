@@ -84,42 +84,26 @@ static int put(struct record_writer *w, const struct outbox *o)
     return stmt_run(s);
 }
 
-static int del(struct record_writer *w, uint64_t id)
-{
-    struct stmt s;
-    int r = stmt_open(w->db, "DELETE FROM outbox WHERE id = $id", "id", &s);
-    if (r == 0) {
-        put_u64(&s, id);
-        r = stmt_run(&s);
-    }
-    stmt_close(&s);
-    return r;
-}
-
 int record_put_outbox(struct record_writer *w, const struct put *p,
                       struct err *e)
 {
-    int r = p->kind == PUT_OUTBOX ? put(w, p->outbox) : del(w, p->id);
+    int r =
+        p->kind == PUT_OUTBOX
+            ? put(w, p->outbox)
+            : stmt_run_id(w->db, "DELETE FROM outbox WHERE id = $id", p->id);
     return r < 0 ? err_set(e, r, "%s", w->db->err.text) : 0;
 }
 
 int record_purge_outbox(struct record_writer *w, int64_t now_ms)
 {
-    struct stmt s;
     /* The oldest lie in front; nothing behind them is looked at. */
-    int r = stmt_open(w->db,
-                      "DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT "
-                      "id, state, updated_at FROM outbox ORDER BY id "
-                      "LIMIT $most) AS oldest WHERE state = 1 AND "
-                      "updated_at < $before)",
-                      "before most", &s);
-    if (r == 0) {
-        put_i64(&s, now_ms - KEPT_MS);
-        put_i64(&s, RECORD_PURGE);
-        r = stmt_run(&s);
-    }
-    stmt_close(&s);
-    return r < 0 ? r : db_changes(w->db) >= RECORD_PURGE;
+    return record_purge_old(
+        w,
+        "DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT "
+        "id, state, updated_at FROM outbox ORDER BY id "
+        "LIMIT $most) AS oldest WHERE state = 1 AND "
+        "updated_at < $before)",
+        now_ms - KEPT_MS, RECORD_PURGE);
 }
 
 /* -- reads -------------------------------------------------------------- */
@@ -225,9 +209,12 @@ int find_outbox(struct reader *r, struct query *q)
     return 0;
 }
 
-#define OUTBOX_WHERE                                                           \
-    "FROM outbox WHERE ($state < 0 OR state = $state) AND "                    \
-    "($channel = 0 OR channel = $channel) AND ($conv = 0 OR conv = $conv) "
+static void row(struct jsonw *w, struct stmt *s)
+{
+    struct outbox o;
+    record_outbox(s, NULL, &o);
+    write_row(w, &o);
+}
 
 static void put_filters(struct stmt *s, const struct query *q)
 {
@@ -238,37 +225,11 @@ static void put_filters(struct stmt *s, const struct query *q)
 
 int list_outboxes(struct reader *r, struct query *q)
 {
-    struct stmt *s;
-    struct buf out;
-    list_clamp(q);
-    int got =
-        reader_stmt(r, READ_OUTBOXES_COUNT, "SELECT count(*) " OUTBOX_WHERE,
-                    "state channel conv", &s);
-    if (got < 0)
-        return got;
-    put_filters(s, q);
-    got = stmt_step(s);
-    q->total = got == 1 ? got_u64(s, 0) : 0;
-    stmt_reset(s);
-    if (got >= 0)
-        got = reader_stmt(r, READ_OUTBOXES,
-                          "SELECT " OUTBOX_COLUMNS " " OUTBOX_WHERE
-                          "ORDER BY id DESC LIMIT $limit OFFSET $offset",
-                          "state channel conv limit offset", &s);
-    if (got < 0)
-        return got;
-    put_filters(s, q);
-    put_i64(s, q->limit);
-    put_i64(s, q->offset);
-    buf_init(&out, READER_ANSWER_BYTES);
-    struct jsonw w = jsonw_on(&out);
-    jsonw_open(&w, '[');
-    while (!w.failed && (got = stmt_step(s)) == 1) {
-        struct outbox o;
-        record_outbox(s, NULL, &o);
-        write_row(&w, &o);
-        q->count++;
-    }
-    stmt_reset(s);
-    return list_finish(q, &out, w.failed ? w.failed : got);
+    static const struct list_way way =
+        LIST_WAY(READ_OUTBOXES, READ_OUTBOXES_COUNT, OUTBOX_COLUMNS,
+                 "FROM outbox WHERE ($state < 0 OR state = $state) AND "
+                 "($channel = 0 OR channel = $channel) AND "
+                 "($conv = 0 OR conv = $conv) ",
+                 "state channel conv", put_filters, row);
+    return list_page(r, q, &way);
 }

@@ -430,38 +430,25 @@ int record_put_scripts(struct record_writer *w, const struct put *p,
 
 /* -- what has run out --------------------------------------------------- */
 
-/* sql has $before and $most. 1 = there may be more. */
-static int purge(struct record_writer *w, const char *sql, int64_t before,
-                 int most)
-{
-    struct stmt s;
-    int r = stmt_open(w->db, sql, "before most", &s);
-    if (r == 0) {
-        put_i64(&s, before);
-        put_i64(&s, most);
-        r = stmt_run(&s);
-    }
-    stmt_close(&s);
-    return r < 0 ? r : db_changes(w->db) >= most;
-}
-
 int record_purge_scripts(struct record_writer *w, int64_t now_ms)
 {
     int64_t before = now_ms - w->trace_ms;
     /* The oldest lie in front; nothing behind them is looked at. */
-    int traces = purge(w,
-                       "DELETE FROM trace WHERE id IN (SELECT id FROM (SELECT "
-                       "id, at FROM trace ORDER BY id LIMIT $most) AS oldest "
-                       "WHERE at < $before)",
-                       before, TRACES_PURGE);
+    int traces = record_purge_old(
+        w,
+        "DELETE FROM trace WHERE id IN (SELECT id FROM (SELECT "
+        "id, at FROM trace ORDER BY id LIMIT $most) AS oldest "
+        "WHERE at < $before)",
+        before, TRACES_PURGE);
     if (traces < 0)
         return traces;
     /* 3, 4, 5 are FLOW_DONE, FAILED and CANCELLED. */
-    int flows = purge(w,
-                      "DELETE FROM flow WHERE id IN (SELECT id FROM flow WHERE "
-                      "state IN (3, 4, 5) AND updated_at < $before "
-                      "LIMIT $most)",
-                      before, RECORD_PURGE);
+    int flows = record_purge_old(
+        w,
+        "DELETE FROM flow WHERE id IN (SELECT id FROM flow WHERE "
+        "state IN (3, 4, 5) AND updated_at < $before "
+        "LIMIT $most)",
+        before, RECORD_PURGE);
     if (flows < 0)
         return flows;
     int r = w->deads ? trim_deads(w) : 0;

@@ -208,12 +208,21 @@ TEST("watching runs again what a change touches")
                     "it('one', function() assert(false) end)\n");
     test_write_file(test_path("scripts/rules/20-b_test.lua"),
                     "it('two', function() end)\n");
+    mkdir(test_path("scripts/tests"), 0700);
+    test_write_file(test_path("scripts/tests/kit.lua"), "return { n = 1 }\n");
     pid_t pid = start(args, to);
     CHECK(wait_for(to, "1 passed, 1 failed\nwaiting for changes\n", pid));
     test_write_file(test_path("scripts/rules/10-a_test.lua"),
                     "it('one', function() assert(true) end)\n");
     CHECK(wait_for(to, "\n1 passed, 0 failed\nwaiting for changes\n", pid));
-    test_write_file(test_path("scripts/rules/20-b.lua"), "return { api = 1 }");
+    test_write_file(test_path("scripts/rules/20-b_test.lua"),
+                    "local kit = require 'tests.kit'\n"
+                    "it('two', function() assert.equal(2, kit.n) end)\n"
+                    "it('three', function() end)\n"
+                    "it('four', function() end)\n");
+    CHECK(wait_for(to, "\n2 passed, 1 failed\nwaiting for changes\n", pid));
+    test_write_file(test_path("scripts/tests/kit.lua"), "return { n = 2 }\n");
+    CHECK(wait_for(to, "\n4 passed, 0 failed\nwaiting for changes\n", pid));
     kill(pid, SIGTERM);
     CHECK(waitpid(pid, NULL, 0) == pid);
 }

@@ -7,8 +7,8 @@
  * is 422 or 409 with the field.
  */
 #include "app/api/api.h"
+#include "app/api/configured.h"
 #include "app/assist/assist.h"
-#include "app/kinds.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include <stdio.h>
@@ -22,14 +22,7 @@ static const char *const settings_names[] = {
 
 static struct kind_values values_of(struct call *c, const struct assistant *a)
 {
-    struct json *config = NULL, *secrets = NULL;
-    if (a->config.len && json_parse(c->a, a->config, NULL, &config)) {
-        config = NULL;
-    }
-    if (a->secrets.len && json_parse(c->a, a->secrets, NULL, &secrets)) {
-        secrets = NULL;
-    }
-    return (struct kind_values){config, json_get(secrets, "config")};
+    return configured_values(c, a->config, a->secrets);
 }
 
 static const struct kind *kind_of(const struct call *c,
@@ -96,29 +89,14 @@ static void list(struct call *c)
     rows_reply(c, &rows, write_row);
 }
 
+static void put_type(struct jsonw *w, const struct kind *k)
+{
+    jsonw_put_raw(w, "capabilities", k->capabilities);
+}
+
 static void list_types(struct call *c)
 {
-    const struct kinds *kinds = assist_kinds(c->s);
-    size_t count = kinds_count(kinds);
-    struct jsonw *w = reply_begin(c);
-    jsonw_open(w, '{');
-    jsonw_key(w, "items");
-    jsonw_open(w, '[');
-    for (size_t i = 0; i < count; i++) {
-        const struct kind *k = kinds_at(kinds, i);
-        jsonw_open(w, '{');
-        jsonw_put_text(w, "type", slice_of(k->name));
-        jsonw_put_raw(w, "title", k->title);
-        jsonw_put_raw(w, "schema", k->schema);
-        jsonw_put_raw(w, "capabilities", k->capabilities);
-        jsonw_close(w, '}');
-    }
-    jsonw_close(w, ']');
-    jsonw_put_int(w, "total", (int64_t)count);
-    jsonw_key(w, "next");
-    jsonw_null(w);
-    jsonw_close(w, '}');
-    reply_send(c, 200);
+    configured_reply_types(c, assist_kinds(c->s), put_type);
 }
 
 static const struct assistant *find(struct call *c)
@@ -176,25 +154,16 @@ static void commit(struct call *c, const struct assistant *a, int status)
 static bool settle_config(struct call *c, const struct kind *k,
                           struct assistant *a)
 {
-    struct buf config, secrets;
-    buf_init(&config, KIND_CONFIG_MAX);
-    buf_init(&secrets, KIND_CONFIG_MAX + 32);
-    must(buf_add_text(&secrets, "{\"config\":") == 0);
-    struct jsonw open = jsonw_on(&config), hidden = jsonw_on(&secrets);
-    int r = kind_merge(k, body_get(c, "config"), values_of(c, a), &open,
-                       &hidden, &c->err);
-    r = r ? r : buf_add_char(&secrets, '}');
-    if (r == 0) {
-        a->config = slice_dup(c->a, buf_slice(&config));
-        a->secrets = slice_dup(c->a, buf_slice(&secrets));
-    } else if (r == ERR_UNPROCESSABLE) {
-        reply_error(c, &c->err);
-    } else {
-        reply_fail(c, r, "config", "config is too long");
+    struct slice secrets;
+    struct buf kept;
+    if (!configured_settle(c, k, values_of(c, a), &a->config, &secrets)) {
+        return false;
     }
-    buf_fini(&config);
-    buf_fini(&secrets);
-    return r == 0;
+    buf_init(&kept, KIND_CONFIG_MAX + 32);
+    must(buf_addf(&kept, "{\"config\":%.*s}", SLICE_FMT(secrets)) == 0);
+    a->secrets = slice_dup(c->a, buf_slice(&kept));
+    buf_fini(&kept);
+    return true;
 }
 
 static bool settle_settings(struct call *c, struct assistant *a)
@@ -286,9 +255,8 @@ static void patch(struct call *c)
         return;
     }
     struct assistant a = *was;
-    if (body_get(c, "type") && !slice_eq(body_text(c, "type"), was->type)) {
-        reply_fail(c, ERR_UNPROCESSABLE, "type",
-                   "an assistant's type cannot change");
+    if (!configured_keeps_type(c, was->type,
+                               "an assistant's type cannot change")) {
         return;
     }
     if (body_text(c, "name").len) {

@@ -9,9 +9,8 @@
  * its name.
  */
 #include "app/channels/channels.h"
-#include "app/api/api.h"
+#include "app/api/configured.h"
 #include "app/files/files.h"
-#include "app/kinds.h"
 #include "app/sign.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -19,14 +18,7 @@
 
 static struct kind_values values_of(struct call *c, const struct channel *ch)
 {
-    struct json *config = NULL, *secrets = NULL;
-    if (ch->config.len && json_parse(c->a, ch->config, NULL, &config)) {
-        config = NULL;
-    }
-    if (ch->secrets.len && json_parse(c->a, ch->secrets, NULL, &secrets)) {
-        secrets = NULL;
-    }
-    return (struct kind_values){config, json_get(secrets, "config")};
+    return configured_values(c, ch->config, ch->secrets);
 }
 
 static const struct kind *kind_of(const struct call *c,
@@ -191,31 +183,17 @@ static void list(struct call *c)
     rows_reply(c, &rows, write_row);
 }
 
+static void put_type(struct jsonw *w, const struct kind *k)
+{
+    put_shows(w, k);
+    jsonw_put_text(w, "state",
+                   k->has_adapter ? SLICE("active") : SLICE("pending"));
+    jsonw_put_bool(w, "socket", k->socket);
+}
+
 static void list_types(struct call *c)
 {
-    struct jsonw *w = reply_begin(c);
-    jsonw_open(w, '{');
-    jsonw_key(w, "items");
-    jsonw_open(w, '[');
-    size_t count = kinds_count(c->s->kinds);
-    for (size_t i = 0; i < count; i++) {
-        const struct kind *k = kinds_at(c->s->kinds, i);
-        jsonw_open(w, '{');
-        jsonw_put_text(w, "type", slice_of(k->name));
-        jsonw_put_raw(w, "title", k->title);
-        jsonw_put_raw(w, "schema", k->schema);
-        put_shows(w, k);
-        jsonw_put_text(w, "state",
-                       k->has_adapter ? SLICE("active") : SLICE("pending"));
-        jsonw_put_bool(w, "socket", k->socket);
-        jsonw_close(w, '}');
-    }
-    jsonw_close(w, ']');
-    jsonw_put_int(w, "total", (int64_t)count);
-    jsonw_key(w, "next");
-    jsonw_null(w);
-    jsonw_close(w, '}');
-    reply_send(c, 200);
+    configured_reply_types(c, c->s->kinds, put_type);
 }
 
 static const struct channel *find(struct call *c)
@@ -310,23 +288,12 @@ static struct slice secrets_text(struct call *c, struct slice identity,
 static bool settle(struct call *c, const struct kind *k, struct channel *ch,
                    struct slice identity)
 {
-    struct buf config, secrets;
-    buf_init(&config, KIND_CONFIG_MAX);
-    buf_init(&secrets, KIND_CONFIG_MAX);
-    struct jsonw open = jsonw_on(&config), hidden = jsonw_on(&secrets);
-    int r = kind_merge(k, body_get(c, "config"), values_of(c, ch), &open,
-                       &hidden, &c->err);
-    if (r == 0) {
-        ch->config = slice_dup(c->a, buf_slice(&config));
-        ch->secrets = secrets_text(c, identity, buf_slice(&secrets));
-    } else if (r == ERR_UNPROCESSABLE) {
-        reply_error(c, &c->err);
-    } else {
-        reply_fail(c, r, "config", "config is too long");
+    struct slice secrets;
+    if (!configured_settle(c, k, values_of(c, ch), &ch->config, &secrets)) {
+        return false;
     }
-    buf_fini(&config);
-    buf_fini(&secrets);
-    return r == 0;
+    ch->secrets = secrets_text(c, identity, secrets);
+    return true;
 }
 
 static void reply_unknown_type(struct call *c)
@@ -388,9 +355,8 @@ static void patch(struct call *c)
         return;
     }
     struct channel ch = *was;
-    if (body_get(c, "type") && !slice_eq(body_text(c, "type"), was->type)) {
-        reply_fail(c, ERR_UNPROCESSABLE, "type",
-                   "a channel's type cannot change");
+    if (!configured_keeps_type(c, was->type,
+                               "a channel's type cannot change")) {
         return;
     }
     if (body_text(c, "name").len) {

@@ -23,25 +23,14 @@ bool record_is_article(enum put_kind kind)
     return kind == PUT_ARTICLE || kind == DEL_ARTICLE;
 }
 
-static int run_by_id(struct db *db, const char *sql, uint64_t id)
-{
-    struct stmt s;
-    int r = stmt_open(db, sql, "id", &s);
-    if (r == 0) {
-        put_u64(&s, id);
-        r = stmt_run(&s);
-    }
-    stmt_close(&s);
-    return r;
-}
-
 static int drop_passages(struct db *db, uint64_t id)
 {
-    int r = run_by_id(db,
-                      "DELETE FROM passage_words WHERE rowid IN "
-                      "(SELECT id FROM passage WHERE article = $id)",
-                      id);
-    return r ? r : run_by_id(db, "DELETE FROM passage WHERE article = $id", id);
+    int r = stmt_run_id(db,
+                        "DELETE FROM passage_words WHERE rowid IN "
+                        "(SELECT id FROM passage WHERE article = $id)",
+                        id);
+    return r ? r
+             : stmt_run_id(db, "DELETE FROM passage WHERE article = $id", id);
 }
 
 static int room_for(struct db *db, uint64_t id, struct err *e)
@@ -148,7 +137,7 @@ int record_put_article(struct record_writer *w, const struct put *p,
         r = r ? r : put_row(db, p->article);
         r = r || !p->article->published ? r : put_passages(db, p->article);
     } else {
-        r = r ? r : run_by_id(db, "DELETE FROM article WHERE id = $id", id);
+        r = r ? r : stmt_run_id(db, "DELETE FROM article WHERE id = $id", id);
     }
     return r < 0 ? err_set(e, r, "%s", db->err.text) : 0;
 }
@@ -186,12 +175,6 @@ int find_article(struct reader *r, struct query *q)
     return 0;
 }
 
-#define ARTICLES_WHERE                                                         \
-    "FROM article WHERE ($state < 0 OR state = $state) AND "                   \
-    "($lang = '' OR lang = $lang) AND "                                        \
-    "($text = '' OR instr(lower(title), lower($text)) > 0 OR "                 \
-    "instr(lower(body), lower($text)) > 0) "
-
 static void put_filters(struct stmt *s, const struct query *q)
 {
     put_i64(s, q->state);
@@ -199,42 +182,24 @@ static void put_filters(struct stmt *s, const struct query *q)
     put_text(s, q->text.at ? q->text : SLICE(""));
 }
 
+static void row(struct jsonw *w, struct stmt *s)
+{
+    struct article a;
+    read_head(s, NULL, &a);
+    article_write(w, &a, "excerpt");
+}
+
 int list_articles(struct reader *r, struct query *q)
 {
-    struct stmt *s;
-    struct buf out;
-    list_clamp(q);
-    int got =
-        reader_stmt(r, READ_ARTICLES_COUNT, "SELECT count(*) " ARTICLES_WHERE,
-                    "state lang text", &s);
-    if (got < 0)
-        return got;
-    put_filters(s, q);
-    got = stmt_step(s);
-    q->total = got == 1 ? got_u64(s, 0) : 0;
-    stmt_reset(s);
-    if (got >= 0)
-        got = reader_stmt(r, READ_ARTICLES,
-                          "SELECT " ARTICLE_HEAD
-                          ", substr(body, 1, 60) " ARTICLES_WHERE
-                          "ORDER BY id DESC LIMIT $limit OFFSET $offset",
-                          "state lang text limit offset", &s);
-    if (got < 0)
-        return got;
-    put_filters(s, q);
-    put_i64(s, q->limit);
-    put_i64(s, q->offset);
-    buf_init(&out, READER_ANSWER_BYTES);
-    struct jsonw w = jsonw_on(&out);
-    jsonw_open(&w, '[');
-    while (!w.failed && (got = stmt_step(s)) == 1) {
-        struct article a;
-        read_head(s, NULL, &a);
-        article_write(&w, &a, "excerpt");
-        q->count++;
-    }
-    stmt_reset(s);
-    return list_finish(q, &out, w.failed ? w.failed : got);
+    static const struct list_way way =
+        LIST_WAY(READ_ARTICLES, READ_ARTICLES_COUNT,
+                 ARTICLE_HEAD ", substr(body, 1, 60)",
+                 "FROM article WHERE ($state < 0 OR state = $state) AND "
+                 "($lang = '' OR lang = $lang) AND "
+                 "($text = '' OR instr(lower(title), lower($text)) > 0 OR "
+                 "instr(lower(body), lower($text)) > 0) ",
+                 "state lang text", put_filters, row);
+    return list_page(r, q, &way);
 }
 
 /* -- the search --------------------------------------------------------- */
