@@ -233,6 +233,7 @@ struct desk_conf ports_conf(struct server *s)
                   .unask = assist_unask,
                   .halt = assist_halt,
                   .told = assist_told,
+                  .leaves = assist_leaves,
                   .left = assist_left,
                   .backlog = port_backlog,
                   .silence = port_silence,

@@ -442,6 +442,7 @@ int server_open(const struct config *given, const struct config *conf,
     s->state = SERVER_SERVING;
     start_timers(s);
     desk_start(s->desk);
+    assist_start(s);
     *out = s;
     return 0;
 }

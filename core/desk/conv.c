@@ -445,9 +445,9 @@ static void change_done(struct desk *d, struct conv *c, struct step *s,
         flows_tell(d, c, "closed");
     }
     job_for_change(d, c, ev, &before, s->depth);
-    if (before.state == CONV_BOT && c->rec.bot.len && d->conf.ports.left &&
-        (c->rec.state == CONV_QUEUED || is_held(c->rec.state))) {
-        d->conf.ports.left(d->conf.ports.arg, &c->rec);
+    if (s->owed) {
+        d->conf.ports.left(d->conf.ports.arg, &c->rec, s->owed);
+        s->owed = NULL;
     }
 }
 

@@ -54,8 +54,14 @@ struct desk_ports {
     void (*halt)(void *arg, uint64_t turn);
     /* What was told of it, and the last piece's index; false: nothing yet. */
     bool (*told)(void *arg, uint64_t turn, struct slice *text, uint32_t *index);
-    /* People have what this assistant held; NULL: nobody wants to know. */
-    void (*left)(void *arg, const struct conversation *c);
+    /* With the coming transaction people have what this assistant held. The
+     * row, in the arena, is stored with it if they are owed a note: then left
+     * comes, once that is on disk, and desk_note takes the row away. NULL: they
+     * are owed none. */
+    struct kv *(*leaves)(void *arg, const struct conversation *next,
+                         struct arena *a);
+    void (*left)(void *arg, const struct conversation *c,
+                 const struct kv *owed);
     /* Bytes that wait for a slow peer; NULL: none ever do. */
     int64_t (*backlog)(void *arg, uint64_t peer);
     /* Ms since a peer was last heard, -1 = it is gone; ask: a sign of life is
@@ -155,9 +161,10 @@ bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
 bool desk_draft(struct desk *d, uint64_t agent, uint64_t conv,
                 struct slice stream, uint32_t index, struct slice text);
 /* An assistant's note for the people who have the conversation now; dropped if
- * none do any more. body: JSON object. Copies. */
+ * none do any more. body: JSON object, "" = there is none. owed: the row that
+ * goes with it, whatever becomes of it; not while the store fails. Copies. */
 void desk_note(struct desk *d, uint64_t conv, struct slice assistant,
-               struct slice body);
+               struct slice body, const struct kv *owed);
 /* What waits for a person's word in this conversation, or what came of it and
  * no model was told yet; borrowed, NULL = nothing. */
 const struct confirm *desk_confirm(const struct desk *d, uint64_t conv);

@@ -212,6 +212,7 @@ struct step {
     struct job *part;     /* likewise, of a job that goes on; answered then */
     struct turn_end *end; /* of a bot's turn; owned */
     struct decision *decision; /* of a confirmation; owned */
+    const struct kv *owed;     /* a note to who takes it; NULL = none */
     uint32_t depth;            /* of the jobs that follow from it */
     bool changes; /* next becomes the record; ends the lane's turn */
     bool creates;

@@ -184,8 +184,25 @@ static bool has_row(const struct tx *tx, uint64_t id)
     return false;
 }
 
-void turns_put(struct conv *c, const struct step *s, struct tx *tx)
+/* People take it from its bot. */
+static void owe_note(const struct conv *c, struct step *s, struct tx *tx)
 {
+    const struct desk_ports *p = &s->desk->conf.ports;
+    enum conv_state to = s->next.state;
+    if (!s->changes || c->rec.state != CONV_BOT || to == CONV_BOT ||
+        to == CONV_CLOSED || !s->next.bot.len || !p->leaves) {
+        return;
+    }
+    struct kv *owed = p->leaves(p->arg, &s->next, tx->arena);
+    if (owed) {
+        tx_put(tx, PUT_KV)->kv = owed;
+        s->owed = owed;
+    }
+}
+
+void turns_put(struct conv *c, struct step *s, struct tx *tx)
+{
+    owe_note(c, s, tx);
     if (c->turn && s->changes && s->next.fence != c->turn->fence &&
         !has_row(tx, c->turn->id)) {
         put_row(tx, c->turn, c, TURN_CANCELLED,
@@ -443,12 +460,42 @@ void desk_turn_end(struct desk *d, struct turn_end *e)
 struct note {
     struct arena *arena; /* owned; it lies in it */
     struct slice assistant, body;
+    struct kv *owed; /* NULL = nothing is */
 };
+
+static void put_given(struct tx *tx, const struct kv *owed)
+{
+    if (owed) {
+        struct kv *kv = arena_one(tx->arena, struct kv);
+        kv->space = slice_dup(tx->arena, owed->space);
+        kv->key = slice_dup(tx->arena, owed->key);
+        tx_put(tx, DEL_KV)->kv = kv;
+    }
+}
+
+static void on_given(struct tx *tx)
+{
+    if (tx->result) { /* tried again after a restart */
+        log_warn("desk", "a note that is not owed any more: %s", tx->err.text);
+    }
+    tx_free(tx);
+}
+
+/* There will be none. */
+static void give_none(struct desk *d, const struct kv *owed)
+{
+    if (owed) {
+        struct tx *tx = tx_new(on_given, NULL);
+        put_given(tx, owed);
+        d->conf.ports.commit(d->conf.ports.arg, tx);
+    }
+}
 
 static void note_begin(struct desk *d, struct conv *c, void *what)
 {
     struct note *n = what;
     if (c->rec.state == CONV_BOT || c->rec.state == CONV_CLOSED) {
+        give_none(d, n->owed);
         conv_change_end(d, c);
     } else {
         struct step *s;
@@ -456,6 +503,7 @@ static void note_begin(struct desk *d, struct conv *c, void *what)
         struct event *ev =
             conv_tx_message(tx, s, ROLE_BOT, 0, n->assistant, n->body);
         ev->flags |= EVENT_PRIVATE;
+        put_given(tx, n->owed);
         s->changes = true;
         conv_commit(d, tx);
     }
@@ -463,10 +511,11 @@ static void note_begin(struct desk *d, struct conv *c, void *what)
 }
 
 void desk_note(struct desk *d, uint64_t conv, struct slice assistant,
-               struct slice body)
+               struct slice body, const struct kv *owed)
 {
     struct conv *c = conv_of(d, conv);
-    if (!c) {
+    if (!c || !body.len) {
+        give_none(d, owed);
         return;
     }
     struct arena *a = arena_new();
@@ -474,6 +523,11 @@ void desk_note(struct desk *d, uint64_t conv, struct slice assistant,
     n->arena = a;
     n->assistant = slice_dup(a, assistant);
     n->body = slice_dup(a, body);
+    if (owed) {
+        n->owed = arena_one(a, struct kv);
+        n->owed->space = slice_dup(a, owed->space);
+        n->owed->key = slice_dup(a, owed->key);
+    }
     conv_change(d, c, note_begin, n);
 }
 

@@ -25,8 +25,9 @@ void turns_owe(struct desk *d, const struct conv *c, struct tx *tx,
 /* The same, and what is owed now is not any more. */
 void turns_anew(struct desk *d, struct conv *c, struct tx *tx,
                 const struct conversation *next);
-/* The holder changes with this tx: so ends the turn, in the same one. */
-void turns_put(struct conv *c, const struct step *s, struct tx *tx);
+/* The holder changes with this tx: so ends the turn, in the same one, and a
+ * note may be owed to who takes it. */
+void turns_put(struct conv *c, struct step *s, struct tx *tx);
 void turns_stored(struct desk *d, const struct turn *row); /* committed */
 void turns_heard(struct desk *d, struct conv *c); /* the visitor wrote */
 /* The answer's commit failed: again later. Takes it. */

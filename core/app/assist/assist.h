@@ -40,8 +40,13 @@ void assist_halt(void *server, uint64_t turn);
 bool assist_told(void *server, uint64_t turn, struct slice *text,
                  uint32_t *index);
 
-/* --- summary.c: the desk's port --- */
-void assist_left(void *server, const struct conversation *c);
+/* --- summary.c: the desk's ports --- */
+struct kv *assist_leaves(void *server, const struct conversation *next,
+                         struct arena *a);
+void assist_left(void *server, const struct conversation *c,
+                 const struct kv *owed);
+/* All is restored: what the last end of the house has cut is made. */
+void assist_start(struct server *s);
 
 /* --- calls.c: take the ask --- */
 void assist_call(struct server *s, struct script_ask *ask);  /* AI, EMBED */

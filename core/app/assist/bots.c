@@ -403,6 +403,7 @@ struct assist *assist_new(struct server *s)
     map_init(&as->memos);
     map_init(&as->confirms);
     list_init(&as->written);
+    list_init(&as->summaries);
     as->kinds = kinds_of_connectors(SLICE("[]"));
     as->prompts = prompts_read(s->conf.home);
     return as;
@@ -435,6 +436,7 @@ void assist_free(struct assist *as)
     map_fini(&as->runs);
     map_fini(&as->memos);
     confirms_free(as);
+    summaries_free(as);
     cache_free(as->answers);
     prompts_free(as->prompts);
     kinds_free(as->kinds);

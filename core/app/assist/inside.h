@@ -170,7 +170,8 @@ struct assist {
     struct cache *answers; /* answers.c; NULL until there are any */
     struct prompts *prompts;
     bool reads_prompts, prompts_again;
-    struct list written; /* askings with text that was not told */
+    struct list written;   /* askings with text that was not told */
+    struct list summaries; /* under way, of struct summary */
     struct map
         confirms; /* id -> struct confirm_run: tools that were approved */
 };
@@ -258,7 +259,11 @@ struct slice context_turn(struct asking *k, const struct bot *bot,
 struct slice context_more(struct asking *k, const struct bot *bot,
                           struct arena *a);
 
+/* summary.c */
+void summaries_free(struct assist *as);
+
 /* purse.c */
+#define ASSIST_SPACE "assist" /* of what is remembered, in kv */
 struct memo *memo_get(struct assist *as, uint64_t conv); /* one ref */
 void memo_unref(struct assist *as, struct memo *m);
 void memo_wait(struct memo *m, struct asking *k);

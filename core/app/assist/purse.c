@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include <stdio.h>
 
-#define SPACE "assist"
 #define DAY_MS (24LL * 3600 * 1000)
 #define KEPT_MS (60 * DAY_MS)
 
@@ -152,7 +151,7 @@ struct memo *memo_get(struct assist *as, uint64_t conv)
     map_put(&as->memos, conv, m);
     struct query *q = query_new(QUERY_KV, on_memo, as);
     q->id = conv;
-    q->kv.space = SLICE(SPACE);
+    q->kv.space = SLICE(ASSIST_SPACE);
     q->kv.key = memo_key(q->arena, conv);
     server_read(as->server, q);
     return m;
@@ -293,7 +292,7 @@ void purse_read(struct desk_of_bot *b)
     b->day = today();
     struct query *q = query_new(QUERY_KV, on_day, b->as);
     q->id = b->id;
-    q->kv.space = SLICE(SPACE);
+    q->kv.space = SLICE(ASSIST_SPACE);
     q->kv.key = day_key(q->arena, b, b->day);
     server_read(b->as->server, q);
 }
@@ -332,7 +331,7 @@ size_t purse_rows(struct assist *as, struct memo *m, struct desk_of_bot *b,
     size_t n = 0;
     (void)as;
     if (m && m->known) {
-        out[n++] = (struct kv){.space = SLICE(SPACE),
+        out[n++] = (struct kv){.space = SLICE(ASSIST_SPACE),
                                .key = memo_key(a, m->conv),
                                .value = memo_text(m, a),
                                .expires_at = clock_ms() + KEPT_MS};
@@ -344,7 +343,7 @@ size_t purse_rows(struct assist *as, struct memo *m, struct desk_of_bot *b,
         turn_day(b);
         purse_write(&w, &b->purse, SLICE(""));
         must(w.failed == 0);
-        out[n++] = (struct kv){.space = SLICE(SPACE),
+        out[n++] = (struct kv){.space = SLICE(ASSIST_SPACE),
                                .key = day_key(a, b, b->day),
                                .value = slice_dup(a, buf_slice(&text)),
                                .expires_at = clock_ms() + KEPT_MS};
