@@ -230,6 +230,7 @@ struct desk_conf ports_conf(struct server *s)
                   .face = port_face,
                   .send = port_send,
                   .ask = assist_ask,
+                  .known = assist_known,
                   .unask = assist_unask,
                   .halt = assist_halt,
                   .told = assist_told,

@@ -286,6 +286,10 @@ static void print_job(const struct json *job)
     if (by.len) {
         print_note("decided by ", by);
     }
+    if (json_text(job, "kept_by").len) {
+        print_note("answered by what was kept of assistant ",
+                   json_text(job, "kept_by"));
+    }
     if (json_bool(job, "late", false)) {
         print_note("LATE: the default had placed the conversation, or somebody "
                    "else held it by then",

@@ -32,6 +32,14 @@ struct channel_face {
     int64_t file_bytes;      /* longest file; 0 = the desk's, -1 = none */
 };
 
+/* First words that may have been answered before. */
+struct known {
+    const struct turn *turn; /* as it would be stored */
+    struct slice channel_type, question;
+    struct arena *arena;     /* for what is given back: */
+    struct slice body, note; /* as in struct turn_end */
+};
+
 struct desk_ports {
     void *arg;
     int64_t (*now)(void *arg); /* wall ms */
@@ -50,6 +58,9 @@ struct desk_ports {
      * (borrows) and answers by desk_turn_end, not from inside; unless unask
      * says that nobody wants it any more. halt: answer with what there is. */
     void (*ask)(void *arg, const struct turn *t);
+    /* Before a turn is owed for a conversation's first words: true, the answer
+     * is known and goes into the same tx. Not asked again then. NULL: never. */
+    bool (*known)(void *arg, struct known *k);
     void (*unask)(void *arg, uint64_t turn, const char *why);
     void (*halt)(void *arg, uint64_t turn);
     /* What was told of it, and the last piece's index; false: nothing yet. */

@@ -356,8 +356,8 @@ static void mark_handled(struct desk *d, struct conv *c, struct job *job)
     }
 }
 
-/* The conversation's change and the handled mark: some event of it in the tx
- * names the cause (I3). */
+/* The conversation's change, what is said under it, and the handled mark: some
+ * event of it in the tx names the cause (I3). */
 static void write_change(struct outcome *o)
 {
     uint64_t cause = o->job->event.pos, conv = o->c->rec.id;
@@ -365,8 +365,8 @@ static void write_change(struct outcome *o)
         conv_tx_change(o->tx, o->s,
                        o->moved ? o->name : EVENT_CONVERSATION_UPDATED,
                        ROLE_BOT, 0, cause);
-        return;
     }
+    turns_answer(o);
     for (const struct event *ev = o->tx->first; ev; ev = ev->next) {
         if (ev->conv == conv && ev->cause == cause) {
             return;

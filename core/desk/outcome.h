@@ -20,6 +20,8 @@ struct outcome {
     bool placed;         /* by the default: no rule did */
     uint32_t said;       /* replies among the effects so far */
     bool to_bot;         /* an assistant is to answer */
+    struct turn *known;  /* has its answer already; NULL = none */
+    struct slice answer; /* the body of it */
     enum event_name name;
     const char *refused[LIMIT_EFFECTS]; /* why, by the effect's number */
 };

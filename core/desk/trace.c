@@ -104,6 +104,7 @@ static int write_trace(struct outcome *o, struct buf *out, enum how_much much)
         jsonw_put_bool(&w, "default", true);
     }
     put_some(&w, "decided_by", job->rule);
+    put_some(&w, "kept_by", o->known ? o->known->assistant : SLICE(""));
     put_who(&w, "letter", ID_DEAD, job->letter);
     put_some(&w, "trouble", job->trouble);
     if (job->call && job->call->shown.len) {

@@ -225,6 +225,8 @@ void turns_stored(struct desk *d, const struct turn *row)
         if (d->started) {
             ask(d, c, l);
         }
+    } else if (!l && row->state == TURN_DONE) {
+        meter_add(&m_turns, 1); /* it was known */
     } else if (l) {
         struct slice why = row->reason;
         char text[120];
@@ -262,8 +264,8 @@ static bool another_waits(const struct conv *c)
     return false;
 }
 
-void turns_owe(struct desk *d, const struct conv *c, struct tx *tx,
-               const struct conversation *next, uint64_t pos)
+static struct turn *owed(struct desk *d, const struct conv *c, struct tx *tx,
+                         const struct conversation *next, uint64_t pos)
 {
     struct turn *row = arena_one(tx->arena, struct turn);
     *row = (struct turn){.id = d->conf.ports.id(d->conf.ports.arg),
@@ -275,7 +277,13 @@ void turns_owe(struct desk *d, const struct conv *c, struct tx *tx,
                          .assistant = slice_dup(tx->arena, next->bot),
                          .created_at = now_ms(d),
                          .updated_at = now_ms(d)};
-    tx_put(tx, PUT_TURN)->turn = row;
+    return row;
+}
+
+void turns_owe(struct desk *d, const struct conv *c, struct tx *tx,
+               const struct conversation *next, uint64_t pos)
+{
+    tx_put(tx, PUT_TURN)->turn = owed(d, c, tx, next, pos);
 }
 
 void turns_anew(struct desk *d, struct conv *c, struct tx *tx,
@@ -285,6 +293,42 @@ void turns_anew(struct desk *d, struct conv *c, struct tx *tx,
         put_row(tx, c->turn, c, TURN_CANCELLED, SLICE("asked anew"), SLICE(""));
     }
     turns_owe(d, c, tx, next, 0);
+}
+
+/* Nothing was said but these words, and nothing is with them. */
+static bool first_words(const struct outcome *o)
+{
+    const struct conv *c = o->c;
+    for (const struct event *ev = o->tx->first; ev; ev = ev->next) {
+        if (ev->name == EVENT_MESSAGE_CREATED) {
+            return false;
+        }
+    }
+    return o->job->event.seq == 1 && c->rec.last_seq == 1 && !c->confirm &&
+           slice_is(o->job->kind, "text");
+}
+
+/* True: nobody must be asked, the answer goes with these effects. */
+static bool is_known(struct outcome *o)
+{
+    const struct desk_ports *p = &o->d->conf.ports;
+    if (!p->known || !first_words(o)) {
+        return false;
+    }
+    struct turn *row = owed(o->d, o->c, o->tx, &o->s->next, o->job->event.pos);
+    struct known k = {.turn = row,
+                      .channel_type = o->c->rec.channel_type,
+                      .question = o->job->text,
+                      .arena = o->tx->arena};
+    if (!p->known(p->arg, &k)) {
+        return false;
+    }
+    must(k.body.len);
+    row->state = TURN_DONE;
+    row->note = k.note;
+    o->known = row;
+    o->answer = k.body;
+    return true;
 }
 
 void turns_plan(struct outcome *o)
@@ -306,7 +350,9 @@ void turns_plan(struct outcome *o)
         o->puts = true;
     }
     if (holds && wanted && !another_waits(c)) {
-        turns_owe(o->d, c, o->tx, next, said ? job->event.pos : 0);
+        if (!said || !is_known(o)) {
+            turns_owe(o->d, c, o->tx, next, said ? job->event.pos : 0);
+        }
         o->puts = true;
     }
 }
@@ -384,14 +430,23 @@ static void too_late(struct desk *d, struct turn_end *e)
     turn_end_free(e);
 }
 
-static void put_answer(struct outcome *o, struct turn_live *l,
-                       const struct turn_end *e)
+static void put_answer(struct outcome *o, uint64_t turn, uint64_t pos,
+                       struct slice assistant, struct slice body)
 {
     char id[ID_TEXT];
     struct event *ev =
-        conv_tx_message(o->tx, o->s, ROLE_BOT, 0, l->assistant, e->body);
-    ev->ref = slice_dup(o->tx->arena, id_text(id, ID_TURN, l->id));
-    ev->cause = l->pos;
+        conv_tx_message(o->tx, o->s, ROLE_BOT, 0, assistant, body);
+    ev->ref = slice_dup(o->tx->arena, id_text(id, ID_TURN, turn));
+    ev->cause = pos;
+}
+
+void turns_answer(struct outcome *o)
+{
+    struct turn *row = o->known;
+    if (row) {
+        put_answer(o, row->id, row->pos, row->assistant, o->answer);
+        tx_put(o->tx, PUT_TURN)->turn = row;
+    }
 }
 
 static void give_begin(struct desk *d, struct conv *c, void *what)
@@ -415,7 +470,7 @@ static void give_begin(struct desk *d, struct conv *c, void *what)
                       .event = {.pos = l->pos, .conv = c->rec.id}};
     struct outcome o = outcome_of(d, c, &job);
     if (e->body.len) {
-        put_answer(&o, l, e);
+        put_answer(&o, l->id, l->pos, l->assistant, e->body);
     }
     put_kept(o.tx, e);
     confirms_end(&o, e);

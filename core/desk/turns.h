@@ -19,6 +19,8 @@ struct turn_live {
 
 /* What a job's effects want of the bot, into the tx. */
 void turns_plan(struct outcome *o);
+/* The answer that is known, behind the record's change, with the turn's end. */
+void turns_answer(struct outcome *o);
 /* An answer is owed under next's fence; pos: of the message, 0 = of none. */
 void turns_owe(struct desk *d, const struct conv *c, struct tx *tx,
                const struct conversation *next, uint64_t pos);

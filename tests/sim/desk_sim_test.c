@@ -32,12 +32,12 @@ static void print(const struct world *s)
 {
     printf("played: %u crashes, %u messages, %u acks, %u duplicates, %u jobs, "
            "%u events told (%u backlog), %u resumed, %u started over, %u "
-           "failed batches, %u acts, %u turns, %u answered, %u tools "
-           "approved\n",
+           "failed batches, %u acts, %u turns, %u answered, %u known, %u "
+           "tools approved\n",
            s->did.crashes, s->did.messages, s->did.acks, s->did.duplicates,
            s->did.jobs, s->did.events, s->did.backlog, s->did.recovered,
            s->did.restarted, s->did.failed_batches, s->did.acts, s->did.turns,
-           s->did.answers, s->did.approved);
+           s->did.answers, s->did.known, s->did.approved);
 }
 
 TEST("whatever happens when, the desk keeps its promises")
@@ -59,6 +59,7 @@ TEST("whatever happens when, the desk keeps its promises")
     if (!one && !failed) {
         CHECK(sum.did.crashes && sum.did.duplicates && sum.did.jobs);
         CHECK(sum.did.turns && sum.did.answers && sum.did.approved);
+        CHECK(sum.did.known);
         CHECK(sum.did.backlog && sum.did.recovered && sum.did.failed_batches);
     }
 }

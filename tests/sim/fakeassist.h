@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fakeassist.h - assistants that answer after a while, or not as hoped. */
 #pragma once
-#include "desk/run.h"
+#include "desk/desk.h"
 
 struct world;
 
@@ -19,6 +19,7 @@ struct fakeassist {
 };
 
 void fakeassist_ask(void *world, const struct turn *t);
+bool fakeassist_known(void *world, struct known *k);
 void fakeassist_unask(void *world, uint64_t turn, const char *why);
 bool fakeassist_step(struct world *w);
 /* The house falls: nobody waits for an answer any more. */

@@ -183,6 +183,19 @@ static void message_effect(struct world *w, struct job *job)
     fx->body = job->event.body;
 }
 
+/* The commonest rule of all: first words go to the assistant. */
+static bool is_handed(struct world *w, struct job *job)
+{
+    if (job->hook != HOOK_MESSAGE || job->event.seq != 1 ||
+        !world_chance(w, 150))
+        return false;
+    struct effect *fx = job_effect(job, EFFECT_ASSIGN);
+    fx->unit = SLICE("rules/10-sim");
+    fx->name = SLICE("bot");
+    job->decided = true;
+    return true;
+}
+
 static void finish(struct world *w, struct job *job)
 {
     bool before = job->hook == HOOK_INBOUND || job->hook == HOOK_SEND;
@@ -194,6 +207,7 @@ static void finish(struct world *w, struct job *job)
     uint32_t n = world_below(w, 5);
     if (w->calm)
         n = n > 1 ? 1 : n;
+    n = is_handed(w, job) ? 0 : n;
     for (uint32_t i = 0; i < n; i++)
         add_effect(w, job);
     job->rule = SLICE("rules/10-sim");

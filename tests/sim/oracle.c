@@ -230,6 +230,39 @@ static void check_turn(struct world *w, const struct tx *tx,
     w->did.answers += answers;
 }
 
+/* An answer that was known has no row before: it is the only one, it comes with
+ * the holder it was given to and behind that, and it answers the first words. */
+static void check_known(struct world *w, const struct tx *tx,
+                        const struct turn *end)
+{
+    struct conv_row *row = fakestore_conv(w, end->conv);
+    const struct conversation *put = put_of(tx, end->conv);
+    const struct conversation *now = put ? put : row ? &row->c : NULL;
+    const struct event *why = fakestore_event(w, end->pos), *last = NULL;
+    uint32_t answers = 0;
+    for (const struct event *ev = tx->first; ev; ev = ev->next) {
+        answers += ev->name == EVENT_MESSAGE_CREATED && ev->role == ROLE_BOT &&
+                   ev->cause == end->pos && ev->ref.len;
+        last = ev->conv == end->conv ? ev : last;
+    }
+    if (!now || now->state != CONV_BOT || now->fence != end->fence)
+        world_fail(w, "I13: known turn %llu of fence %u is not its holder's",
+                   (ull)end->id, end->fence);
+    if (!why || why->seq != 1 || why->role != ROLE_VISITOR)
+        world_fail(w, "known turn %llu is not of the first words",
+                   (ull)end->id);
+    if (answers != 1 || !last || last->name != EVENT_MESSAGE_CREATED)
+        world_fail(w, "known turn %llu answers %u times", (ull)end->id,
+                   answers);
+    for (size_t i = 0; i < w->store.turns.count; i++) {
+        const struct turn *t = w->store.turns.at[i];
+        if (t->pos == end->pos && t->state == TURN_DONE)
+            world_fail(w, "pos %llu is answered by turn %llu and known %llu",
+                       (ull)end->pos, (ull)t->id, (ull)end->id);
+    }
+    w->did.known++;
+}
+
 /* A tool's word is given once, by nobody after another one took over. */
 static void check_confirm(struct world *w, const struct confirm *now)
 {
@@ -258,8 +291,12 @@ void oracle_before_write(struct world *w, const struct tx *tx)
         if (p->kind == PUT_CONFIRM)
             check_confirm(w, p->confirm);
     const struct turn *end = turn_end_in(tx);
-    if (end)
+    if (end && end->state == TURN_DONE && !fakestore_turn(w, end->id)) {
+        check_known(w, tx, end);
+        end = NULL; /* its job's effects, too */
+    } else if (end) {
         check_turn(w, tx, end);
+    }
     for (const struct event *ev = tx->first; ev; ev = ev->next)
         grant(w, tx, ev);
     for (const struct event *ev = tx->first; ev; ev = ev->next) {

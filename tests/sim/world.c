@@ -154,6 +154,7 @@ struct desk_ports world_ports(struct world *w)
                                .wants = fakescript_wants,
                                .patience = fakescript_patience,
                                .ask = fakeassist_ask,
+                               .known = fakeassist_known,
                                .unask = fakeassist_unask,
                                .send = port_send,
                                .accept = port_accept,

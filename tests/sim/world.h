@@ -66,7 +66,7 @@ struct world {
     struct {
         uint32_t crashes, messages, acks, duplicates, jobs, events, backlog,
             recovered, restarted, takeovers, failed_batches, acts, turns,
-            approved, answers;
+            approved, answers, known;
     } did;
     bool failed;
     char why[1024];

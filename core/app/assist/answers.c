@@ -3,7 +3,9 @@
  *
  * Happy path: a conversation's first question, with case, blanks and signs
  * taken away, is looked for by assistant and channel type; a hit is the answer,
- * and nobody is asked. Failure: what depends on who asks is never kept: an
+ * and nobody is asked. It is looked for twice: with the effects that hand the
+ * conversation over, so that all is one change (turns.c), and when a turn was
+ * owed first. Failure: what depends on who asks is never kept: an
  * answer that used tools, asked for a person, broke off, or came behind other
  * messages; a cache promises nothing (base/cache.h).
  */
@@ -84,59 +86,82 @@ static size_t key_of(const struct desk_of_bot *b, struct slice channel,
     return got < QUESTION_LEAST ? 0 : n + got;
 }
 
-static size_t key_for(const struct asking *k, const struct desk_of_bot *b,
+/* Its key, or 0: such a question's answer is not kept. */
+static size_t key_for(const struct asking *k, struct slice channel,
                       char key[KEY_BYTES])
+{
+    const struct desk_of_bot *b = bot_of(k->as, k->chain[0]);
+    if (!b || !b->bot || b->bot->cache_ms <= 0 || k->kind != ASKING_TURN ||
+        k->message_count != 1 || !k->plain || !channel.len) {
+        return 0;
+    }
+    return key_of(b, channel, k->question, key);
+}
+
+static struct slice channel_of(const struct asking *k)
 {
     const struct conversation *c =
         desk_conversation(k->as->server->desk, k->conv);
-    if (!b || !b->bot || b->bot->cache_ms <= 0 || k->kind != ASKING_TURN ||
-        k->message_count != 1 || !c) {
-        return 0;
+    return c ? c->channel_type : SLICE("");
+}
+
+/* As it is kept: how long the first two are, then all three. */
+struct kept {
+    uint32_t assistant, text;
+};
+
+static bool give(struct asking *k, struct slice value)
+{
+    struct kept head;
+    memcpy(&head, value.at, sizeof head);
+    const char *at = value.at + sizeof head;
+    size_t rest = value.len - sizeof head - head.assistant - head.text;
+    if (buf_add(&k->text, at + head.assistant, head.text)) {
+        return false;
     }
-    return key_of(b, c->channel_type, k->question, key);
+    k->answered_by = slice_dup(k->arena, (struct slice){at, head.assistant});
+    k->sources = slice_dup(
+        k->arena, (struct slice){at + head.assistant + head.text, rest});
+    k->cached = true;
+    return true;
+}
+
+bool answers_known(struct asking *k, struct slice channel)
+{
+    char key[KEY_BYTES];
+    struct slice value;
+    struct desk_of_bot *b = bot_of(k->as, k->chain[0]);
+    size_t n = k->as->answers ? key_for(k, channel, key) : 0;
+    if (!n ||
+        !cache_get(k->as->answers, (struct slice){key, n}, clock_ms(),
+                   &value) ||
+        !give(k, value)) {
+        return false;
+    }
+    meter_add(&m_hits, 1);
+    b->hits++;
+    return true;
 }
 
 bool answers_find(struct asking *k)
 {
     char key[KEY_BYTES];
-    struct json *j = NULL;
-    struct slice value;
-    struct desk_of_bot *b = bot_of(k->as, k->chain[0]);
-    size_t n = key_for(k, b, key);
-    if (!n || !k->as->answers) {
-        return false;
+    struct slice channel = channel_of(k);
+    if (answers_known(k, channel)) {
+        return true;
     }
-    if (!cache_get(k->as->answers, (struct slice){key, n}, clock_ms(),
-                   &value) ||
-        json_parse(k->arena, value, NULL, &j) < 0 ||
-        buf_add_slice(&k->text, json_text(j, "text"))) {
+    if (k->as->answers && key_for(k, channel, key)) {
         meter_add(&m_misses, 1);
-        b->misses++;
-        return false;
+        bot_of(k->as, k->chain[0])->misses++;
     }
-    meter_add(&m_hits, 1);
-    b->hits++;
-    k->answered_by = json_text(j, "assistant");
-    const struct json *sources = json_get(j, "sources");
-    if (sources) {
-        struct buf out;
-        buf_init(&out, CONTEXT_BYTES);
-        struct jsonw w = jsonw_on(&out);
-        jsonw_value(&w, sources);
-        k->sources =
-            w.failed ? SLICE("") : slice_dup(k->arena, buf_slice(&out));
-        buf_fini(&out);
-    }
-    k->cached = true;
-    return true;
+    return false;
 }
 
 void answers_keep(struct asking *k)
 {
     char key[KEY_BYTES];
     struct buf out;
-    struct desk_of_bot *b = bot_of(k->as, k->chain[0]);
-    size_t n = key_for(k, b, key);
+    size_t n = key_for(k, channel_of(k), key);
     if (!n || k->cached || k->cut || k->too_long || k->rounds ||
         k->handover.len || !k->text.len) {
         return;
@@ -144,18 +169,15 @@ void answers_keep(struct asking *k)
     if (!k->as->answers) {
         k->as->answers = cache_new(ENTRIES, BYTES);
     }
+    struct kept head = {(uint32_t)k->answered_by.len, (uint32_t)k->text.len};
     buf_init(&out, 2 * CONTEXT_BYTES);
-    struct jsonw w = jsonw_on(&out);
-    jsonw_open(&w, '{');
-    jsonw_put_text(&w, "assistant", k->answered_by);
-    jsonw_put_text(&w, "text", buf_slice(&k->text));
-    if (k->sources.len > 2) {
-        jsonw_put_raw(&w, "sources", k->sources);
-    }
-    jsonw_close(&w, '}');
-    if (!w.failed) {
+    int r = buf_add(&out, &head, sizeof head);
+    r = r ? r : buf_add_slice(&out, k->answered_by);
+    r = r ? r : buf_add_slice(&out, buf_slice(&k->text));
+    r = r || k->sources.len <= 2 ? r : buf_add_slice(&out, k->sources);
+    if (r == 0) {
         cache_put(k->as->answers, (struct slice){key, n}, buf_slice(&out),
-                  clock_ms() + b->bot->cache_ms);
+                  clock_ms() + bot_of(k->as, k->chain[0])->bot->cache_ms);
     }
     buf_fini(&out);
 }

@@ -35,6 +35,7 @@ const char *assist_wrong(const struct json *settings);
 
 /* --- turns.c: the desk's ports --- */
 void assist_ask(void *server, const struct turn *t);
+bool assist_known(void *server, struct known *w);
 void assist_unask(void *server, uint64_t turn, const char *why);
 void assist_halt(void *server, uint64_t turn);
 bool assist_told(void *server, uint64_t turn, struct slice *text,

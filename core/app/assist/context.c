@@ -42,7 +42,8 @@ static void put_file(struct jsonw *w, const struct json *body)
 }
 
 static struct slice message_of(struct arena *a, const struct event *ev,
-                               const char *role, struct slice *said)
+                               const char *role, struct slice *said,
+                               bool *plain)
 {
     struct json *body = NULL;
     struct buf out;
@@ -65,6 +66,7 @@ static struct slice message_of(struct arena *a, const struct event *ev,
     put_file(&w, body);
     jsonw_close(&w, '}');
     *said = text;
+    *plain = slice_is(kind, "text");
     struct slice s = w.failed ? SLICE("") : slice_dup(a, buf_slice(&out));
     buf_fini(&out);
     return s;
@@ -78,19 +80,21 @@ static void build(struct asking *k, struct query *q)
     for (const struct event *ev = q->events; ev; ev = ev->next) {
         const char *role = role_of(ev);
         struct slice said;
+        bool plain = false;
         if (!role) {
             continue;
         }
         if (n == CONTEXT_MOST * 2) {
             memmove(all, all + 1, --n * sizeof all[0]);
         }
-        all[n] = message_of(k->arena, ev, role, &said);
+        all[n] = message_of(k->arena, ev, role, &said, &plain);
         n += all[n].len > 0;
         if (k->hears) {
             confirm_listen(k, ev, said);
         }
         if (ev->role == ROLE_VISITOR) {
             k->question = said;
+            k->plain = plain;
             k->question_id = ev->pos;
             k->question_seq = ev->seq;
         }

@@ -111,6 +111,7 @@ struct asking {
     uint32_t question_seq;
     struct slice extra;  /* likewise: what tools gave */
     struct slice wishes; /* CALL: the script's JSON object */
+    bool plain;          /* they are a text and nothing else */
     bool has_context;
     bool early; /* read before there is a place: perhaps it is known */
     size_t message_count;
@@ -210,6 +211,8 @@ void asking_again(struct asking *k); /* the same one, with what tools gave */
 
 /* answers.c */
 bool answers_find(struct asking *k); /* true: its text is there */
+/* The same before it is one of the askings; a miss is not counted. */
+bool answers_known(struct asking *k, struct slice channel_type);
 void answers_keep(struct asking *k);
 /* Of a question, or "" = all of it; how many. */
 size_t answers_forget(struct assist *as, struct desk_of_bot *b,

@@ -184,6 +184,28 @@ void assist_ask(void *server, const struct turn *t)
     asking_start(k);
 }
 
+/* What was kept is the answer: no asking, no history, no row that waits. */
+bool assist_known(void *server, struct known *w)
+{
+    struct server *s = server;
+    struct asking k = {.as = s->assist,
+                       .kind = ASKING_TURN,
+                       .id = w->turn->id,
+                       .arena = w->arena,
+                       .chain = {w->turn->assistant},
+                       .question = w->question,
+                       .message_count = 1,
+                       .plain = true};
+    buf_init(&k.text, LIMIT_TURN_TEXT);
+    bool known = answers_known(&k, w->channel_type);
+    if (known) {
+        w->body = body_of(&k, w->arena, false);
+        w->note = note_of(&k, w->arena);
+    }
+    buf_fini(&k.text);
+    return known && w->body.len;
+}
+
 void assist_unask(void *server, uint64_t turn, const char *why)
 {
     struct server *s = server;

@@ -45,6 +45,8 @@ struct stage {
     uint64_t asked[64]; /* turns the roof was given, and which it lost */
     size_t asked_count, unasked;
     uint64_t halted;     /* the turn that was to end with what there is */
+    const char *known;   /* the answer to first words, NULL = must be asked */
+    int looked_for;      /* how often */
     const char *growing; /* what was told of a turn, up to piece 4 */
     int traces;          /* rows put */
     char trace[4096];    /* the last one */

@@ -264,6 +264,133 @@ TEST("a socket that reads slowly does without, others do not notice")
     stage_close(&s);
 }
 
+/* Rows and events of the only transaction that waits. */
+static void one_change(int *events, int *turns, int *records)
+{
+    struct tx *tx = (struct tx *)s.txs;
+    *events = *turns = *records = 0;
+    REQUIRE(tx != NULL && !tx->mail.next);
+    for (const struct event *ev = tx->first; ev; ev = ev->next) {
+        ++*events;
+    }
+    for (const struct put *p = tx->puts; p; p = p->next) {
+        *turns += p->kind == PUT_TURN;
+        *records += p->kind == PUT_CONVERSATION;
+    }
+}
+
+static void open_known(void)
+{
+    stage_open(&s);
+    s.known = "kept";
+    visitor = stage_visitor_joins(&s, 100);
+    stage_says(&s, visitor, 0, "v1", "hello");
+    stage_settle(&s);
+    (void)stage_hears(&s, visitor);
+    struct job *job = stage_job(&s);
+    REQUIRE(job != NULL);
+    conv = job->conv.id;
+    to_bot(job);
+    stage_job_done(&s, job);
+}
+
+TEST("an answer that is known is one change: holder, words and the turn's end")
+{
+    char id[ID_TEXT];
+    int events, turns, records;
+    open_known();
+    one_change(&events, &turns, &records);
+    CHECK_EQ_INT(events, 2);
+    CHECK_EQ_INT(turns, 1);
+    CHECK_EQ_INT(records, 1);
+    const struct tx *tx = (struct tx *)s.txs;
+    const struct event *said_now = tx->first->next;
+    CHECK_EQ_INT(tx->first->name, EVENT_CONVERSATION_UPDATED);
+    CHECK_EQ_INT(said_now->name, EVENT_MESSAGE_CREATED);
+    CHECK_EQ_INT(said(ROLE_BOT, NULL), 0);
+    CHECK(!strstr(stage_hears(&s, visitor), "event")); /* not before the disk */
+    CHECK(stage_commit(&s));
+    CHECK(s.txs == NULL); /* and nothing follows */
+    CHECK_EQ_INT(said(ROLE_BOT, "kept to hello"), 1);
+    CHECK_EQ_INT(s.asked_count, 0);
+    CHECK_EQ_INT((int)s.turn_count, 1);
+    CHECK_EQ_INT(in_state(TURN_DONE), 1);
+    CHECK_SLICE(s.turns[0].assistant, "polly");
+    CHECK_EQ_INT(s.turns[0].fence, stage_conv(&s, conv)->fence);
+    CHECK(slice_eq(s.journal[s.pos].ref, id_text(id, ID_TURN, s.turns[0].id)));
+    CHECK(strstr(s.trace, "\"kept_by\":\"polly\""));
+    CHECK(strstr(stage_hears(&s, visitor), "message.created"));
+    CHECK_EQ_INT(desk_turn_of(s.desk, conv), 0);
+    stage_close(&s);
+}
+
+TEST("a known answer that could not be written is written later, once")
+{
+    open_known();
+    CHECK(stage_fail(&s, ERR_UNAVAILABLE));
+    CHECK_EQ_INT(said(ROLE_BOT, NULL), 0);
+    CHECK_EQ_INT((int)s.turn_count, 0);
+    CHECK(stage_conv(&s, conv)->bot.len == 0);
+    stage_pass(&s, 1500);
+    stage_settle(&s);
+    CHECK_EQ_INT(said(ROLE_BOT, "kept"), 1);
+    CHECK_EQ_INT((int)s.turn_count, 1);
+    CHECK_EQ_INT(in_state(TURN_DONE), 1);
+    CHECK_EQ_INT(s.asked_count, 0);
+    stage_close(&s);
+}
+
+TEST("only first words are known: with an answer beside or behind others, ask")
+{
+    stage_open(&s);
+    s.known = "kept";
+    visitor = stage_visitor_joins(&s, 100);
+    stage_says(&s, visitor, 0, "v1", "hello");
+    stage_settle(&s);
+    struct job *job = stage_job(&s);
+    REQUIRE(job != NULL);
+    conv = job->conv.id;
+    struct effect *e = job_effect(job, EFFECT_REPLY);
+    e->body = SLICE("{\"kind\":\"text\",\"text\":\"one moment\"}");
+    to_bot(job);
+    stage_job_done(&s, job);
+    stage_settle(&s);
+    CHECK_EQ_INT(s.looked_for, 0);
+    CHECK_EQ_INT(s.asked_count, 1);
+    stage_says(&s, visitor, conv, "v2", "and this");
+    stage_settle(&s);
+    job = stage_job(&s);
+    REQUIRE(job != NULL);
+    stage_job_done(&s, job);
+    stage_settle(&s);
+    CHECK_EQ_INT(s.looked_for, 0);
+    CHECK_EQ_INT(s.asked_count, 2);
+    CHECK_EQ_INT(said(ROLE_BOT, "kept"), 0);
+    stage_close(&s);
+}
+
+TEST("who took over meanwhile hears no known answer")
+{
+    stage_open(&s);
+    s.known = "kept";
+    stage_agent(&s, 1, AGENT_ROLE_ADMIN, 5);
+    visitor = stage_visitor_joins(&s, 100);
+    stage_says(&s, visitor, 0, "v1", "hello");
+    stage_settle(&s);
+    struct job *job = stage_job(&s);
+    REQUIRE(job != NULL);
+    conv = job->conv.id;
+    to_bot(job);
+    agent = stage_agent_joins(&s, 1);
+    CHECK_EQ_INT(stage_acts(&s, ACT_ASSIGN, 1, conv, 1, 0), 0);
+    stage_job_done(&s, job);
+    stage_settle(&s);
+    CHECK_EQ_INT(said(ROLE_BOT, NULL), 0);
+    CHECK_EQ_INT((int)s.turn_count, 0);
+    CHECK_EQ_INT(stage_conv(&s, conv)->assignee, 1);
+    stage_close(&s);
+}
+
 /* Bot and person answer at once, in any order of hops: exactly one of them
  * wins, whoever it is, and the bot says nothing behind the person's taking. */
 static void race(unsigned seed)
