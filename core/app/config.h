@@ -39,7 +39,8 @@ struct config {
     char admin_email[CONFIG_TEXT], admin_password[CONFIG_TEXT];
     int64_t connections, connections_per_address, frames_per_s;
     int64_t frame_bytes, body_bytes, file_bytes, credits, heartbeat_ms;
-    int64_t agent_grace_ms, logins_per_min, session_days, visitor_days;
+    int64_t recall_ms, agent_grace_ms, logins_per_min, session_days,
+        visitor_days;
     int64_t plain_keys;
     char file_types[CONFIG_TEXT];
     int64_t file_pixels, file_days, link_minutes, uploads_per_min;

@@ -38,6 +38,7 @@ void kind_face(const struct kind *k, const struct channel *c,
 {
     *out = (struct channel_face){.sends = k->sends,
                                  .types = k->types,
+                                 .recalls = k->recalls && k->sends,
                                  .pushes = k->pushes && !k->sends,
                                  .push_after_ms = k->push_after_ms,
                                  .push_quiet_ms = k->push_quiet_ms,

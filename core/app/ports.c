@@ -248,6 +248,7 @@ struct desk_conf ports_conf(struct server *s)
         .text_bytes = LIMIT_TEXT_BYTES,
         .file_bytes = (uint32_t)s->conf.file_bytes,
         .frames_per_s = (uint32_t)s->conf.frames_per_s,
+        .recall_ms = s->conf.recall_ms,
     };
 }
 

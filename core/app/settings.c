@@ -79,6 +79,8 @@ const struct setting settings[] = {
         "longest interval between pings to a client"),
     INT(agent_grace_ms, "30000", 0, 600000, LIVE,
         "how long an agent whose socket dropped keeps presence"),
+    INT(recall_ms, "120000", 0, 86400000, LIVE,
+        "how long a message can be taken back; 0 = not at all"),
     INT(logins_per_min, "30", 1, 100000, LIVE,
         "sign-in attempts a minute from one address"),
     INT(session_days, "30", 1, DAY_MAX, LIVE, "an agent stays signed in"),

@@ -92,6 +92,7 @@ struct act *act_of_frame(enum act_kind kind, struct desk_peer *p,
     act->frame = f;
     act->conv = f->conv;
     act->seq = f->seq;
+    act->message = f->message;
     act->actor = p->role == ROLE_AGENT ? p->agent->rec.id : p->person->id;
     return act;
 }
@@ -621,6 +622,8 @@ void desk_act(struct desk *d, struct act *act)
         send_in(d, c, act);
     } else if (act->kind == ACT_READ) {
         act_read(d, c, act);
+    } else if (act->kind == ACT_RECALL) {
+        recall_begin(d, c, act);
     } else if (act->kind == ACT_ASSIGN && act->agent &&
                !agent_of(d, act->agent)) {
         act_fail(act, ERR_UNPROCESSABLE, "there is no such agent");

@@ -348,6 +348,7 @@ static void count_message(struct conv *c, const struct event *ev)
     if (ev->flags & EVENT_PRIVATE) {
         return;
     }
+    c->public_seq = ev->seq;
     if (ev->role == ROLE_VISITOR) {
         r->unread++;
         c->visitor_seq = ev->seq;
@@ -475,6 +476,9 @@ static void event_done(struct desk *d, struct conv *c, struct step *s,
     case EVENT_MESSAGE_STATUS:
         status_done(d, c, s, tx, ev);
         break;
+    case EVENT_MESSAGE_UPDATED:
+        recall_done(d, c, s, tx, ev);
+        break;
     case EVENT_CONVERSATION_CREATED:
     case EVENT_CONVERSATION_UPDATED:
     case EVENT_CONVERSATION_ASSIGNED:
@@ -533,6 +537,9 @@ static void step_failed(struct desk *d, struct conv *c, struct step *s,
     }
     if (s->act && s->act->kind == ACT_READ) {
         read_undo(c, s);
+    }
+    if (s->recall) {
+        recall_failed(d, c, s, tx);
     }
     if (s->act && tx->refuse && tx->result == tx->refuse) {
         act_refuse(s->act, &tx->err);

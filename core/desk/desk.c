@@ -126,6 +126,7 @@ void desk_adjust(struct desk *d, const struct desk_conf *conf)
     d->conf.file_bytes = conf->file_bytes;
     channels_spoil(d); /* a face may follow from a setting of the house */
     d->conf.frames_per_s = conf->frames_per_s;
+    d->conf.recall_ms = conf->recall_ms;
 }
 
 void desk_tick(struct desk *d)
@@ -223,7 +224,8 @@ static struct notice welcome_for(const struct desk *d, const struct join *j,
                            .heartbeat_ms = d->conf.heartbeat_ms,
                            .text_bytes = d->conf.text_bytes,
                            .file_bytes = d->conf.file_bytes,
-                           .frames_per_s = d->conf.frames_per_s};
+                           .frames_per_s = d->conf.frames_per_s,
+                           .recall_ms = d->conf.recall_ms};
 }
 
 /* A channel may take shorter files than the desk does, or none. */
@@ -503,8 +505,10 @@ static void on_stop_frame(struct desk *d, struct desk_peer *p, struct frame *f,
 static bool on_act_frame(struct desk *d, struct desk_peer *p, struct frame *f,
                          struct arena *a)
 {
-    struct act *act =
-        act_of_frame(f->type == FRAME_SEND ? ACT_SEND : ACT_READ, p, f, a);
+    enum act_kind kind = f->type == FRAME_SEND   ? ACT_SEND
+                         : f->type == FRAME_READ ? ACT_READ
+                                                 : ACT_RECALL;
+    struct act *act = act_of_frame(kind, p, f, a);
     act->owner = d;
     if (p->role == ROLE_VISITOR) {
         if (f->is_private) {
@@ -516,6 +520,8 @@ static bool on_act_frame(struct desk *d, struct desk_peer *p, struct frame *f,
             if (!p->person->conv) {
                 return false; /* nothing there to be read */
             }
+            act->conv = p->person->conv->rec.id;
+        } else if (f->type == FRAME_RECALL && !f->conv && p->person->conv) {
             act->conv = p->person->conv->rec.id;
         }
     } else if (!f->conv) {
@@ -535,6 +541,7 @@ void desk_frame(struct desk *d, uint64_t peer, struct frame *f, struct arena *a)
         switch (f->type) {
         case FRAME_SEND:
         case FRAME_READ:
+        case FRAME_RECALL:
             given = on_act_frame(d, p, f, a);
             break;
         case FRAME_TYPING:

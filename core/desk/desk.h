@@ -25,6 +25,7 @@ struct channel_face {
     int64_t push_after_ms;   /* what a socket did not bring until then */
     int64_t push_quiet_ms;   /* between two pushes of a conversation */
     bool types;              /* it has typing() */
+    bool recalls;            /* it has recall() */
     int32_t rate, burst;     /* messages a second; 0 = no limit */
     int32_t at_once;         /* calls under way; 0 = 4 */
     int64_t reply_window_ms; /* after the visitor's last word; 0 = any time */
@@ -95,6 +96,7 @@ struct desk_conf {
     int64_t agent_grace_ms; /* a dropped agent keeps presence that long */
     int64_t heartbeat_ms;   /* told in welcome */
     uint32_t text_bytes, file_bytes, frames_per_s; /* told in welcome */
+    int64_t recall_ms; /* so long one may take a message back; 0 = never */
 };
 struct desk *desk_new(const struct desk_conf *conf);
 void desk_free(struct desk *d);
@@ -273,7 +275,8 @@ enum act_kind {
     ACT_REOPEN,
     ACT_SNOOZE, /* until */
     ACT_UPDATE, /* tags, priority (has_*) */
-    ACT_READ    /* seq */
+    ACT_READ,   /* seq */
+    ACT_RECALL  /* message; platform */
 };
 struct act {
     struct act *next;
@@ -291,11 +294,13 @@ struct act {
     int32_t priority;
     bool has_tags, has_priority;
     uint32_t seq;
+    uint64_t message;   /* RECALL: its pos */
+    bool platform;      /* RECALL: its platform says so, whenever */
     uint64_t passed;    /* conv where on_inbound, on_send let it pass, 0 = not
                            seen yet (desk's own) */
     struct job *screen; /* with what they want, owned; NULL = nothing */
     bool strict;        /* a hook must have seen it (desk's own) */
-    /* answer: result, err; SEND: the stored event; the conversation as it is */
+    /* answer: result, err; SEND, RECALL: the stored event; the conversation as it is */
     int result;
     struct err err;
     struct event event;

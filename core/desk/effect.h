@@ -35,6 +35,7 @@ enum hook {
     HOOK_TOOL,  /* run(args, ctx): the model wants it */
     /* of a channel's adapter again; its number is behind those that are kept */
     HOOK_TYPING, /* typing(item, ctx): somebody is about to answer; fleeting */
+    HOOK_RECALL, /* recall(item, ctx): a message that was sent is taken back */
     HOOK_COUNT
 };
 const char *hook_name(enum hook h); /* "on_message"; FLOW: "run"; "send" */
@@ -112,7 +113,7 @@ struct adapter_call {
     /* RECEIVE */
     struct slice method, path, query, body, address; /* path: below the hook */
     struct slice headers; /* lines "name: value\n", names in lower case */
-    /* DELIVER, PUSH: the item as JSON; see channels/README.md. ASK: the turn, EMBED:
+    /* DELIVER, PUSH, RECALL: the item as JSON; see channels/README.md. ASK: the turn, EMBED:
      * the texts, TOOL: the arguments; see ai/README.md */
     struct slice item;
     /* DELIVER, by the roof: JSON {"kind","as","why"} if the item's kind had to

@@ -16,8 +16,8 @@
 enum event_name {
     EVENT_NONE,
     EVENT_MESSAGE_CREATED = 1,
-    EVENT_MESSAGE_UPDATED = 2,
-    EVENT_MESSAGE_STATUS = 3, /* body {"seq","status","by"} */
+    EVENT_MESSAGE_UPDATED = 2, /* recalled: body {"id","seq","recalled",…} */
+    EVENT_MESSAGE_STATUS = 3,  /* body {"seq","status","by"} */
     EVENT_CONVERSATION_CREATED = 10,
     EVENT_CONVERSATION_UPDATED = 11,
     EVENT_CONVERSATION_ASSIGNED = 12,
@@ -41,6 +41,7 @@ enum {
 /* preview.c: a message's body in a line for lists, "[image] photo.jpg" without
  * a text; its length, 0 = nothing to show. */
 #define PREVIEW_BYTES 120
+#define PREVIEW_RECALLED "[recalled]" /* it was taken back */
 uint32_t preview_of(struct slice body, char out[PREVIEW_BYTES]);
 /* Its text alone: the preview as it was once. */
 uint32_t preview_of_text(struct slice body, char out[PREVIEW_BYTES]);
@@ -95,13 +96,20 @@ enum put_kind {
     PUT_CONFIRM,
     PUT_ARTICLE,
     DEL_ARTICLE,
-    KV_SWAP /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
+    PUT_LEFT, /* of an event's body only this is left; ERR_CONFLICT: it was
+                 done before */
+    KV_SWAP   /* kv.value for kv.was, else the tx fails with ERR_CONFLICT */
 };
 struct kv {
     struct slice space;      /* the unit's name, or "app" */
     struct slice key, value; /* value: JSON */
     struct slice was;        /* KV_SWAP: expected value, "" = there is none */
     int64_t expires_at;      /* 0 = never */
+};
+struct left {
+    uint64_t pos, conv, file; /* file: its own, 0 = none */
+    uint64_t last_pos;        /* the store's own: of the conversation */
+    struct slice body;
 };
 struct answer {               /* contract §2, Idempotency-Key; kept 24 h */
     struct slice key;         /* caller and key */
@@ -134,6 +142,7 @@ struct put {
         struct turn *turn;
         struct confirm *confirm;
         struct article *article;
+        struct left *left;
     };
 };
 

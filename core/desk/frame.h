@@ -15,7 +15,8 @@ enum frame_type {
     FRAME_PING,
     FRAME_HISTORY, /* ours: older messages for who has no REST */
     FRAME_STATUS,  /* ours: an agent's status */
-    FRAME_STOP     /* ours: enough of the answer that is being given */
+    FRAME_STOP,    /* ours: enough of the answer that is being given */
+    FRAME_RECALL   /* ours: a message is taken back */
 };
 
 struct hello {
@@ -43,6 +44,7 @@ struct frame {
     /* typing: text; read: seq; history: before, limit */
     uint32_t seq;
     uint32_t before, limit;
+    uint64_t message; /* recall: its pos */
     struct slice status;
     struct hello *hello;
 };
@@ -106,6 +108,7 @@ struct notice {
     const struct conversation *conversation; /* NULL = none */
     int64_t heartbeat_ms, server_at;
     uint32_t text_bytes, file_bytes, frames_per_s;
+    int64_t recall_ms;
     /* Encoded once, kept by net in the notice for the next recipient. */
     struct slice as_json, as_pb;
     struct arena *arena; /* where net may keep them; borrowed */

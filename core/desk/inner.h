@@ -108,6 +108,7 @@ struct conv {
     unsigned magic;
     struct conversation rec; /* slices are the conv's own copies */
     uint32_t visitor_seq;    /* of the visitor's last message, or above it */
+    uint32_t public_seq;     /* of the last one not private; 0 = not known */
     int64_t held_since;      /* since when (or the start) by this holder */
     struct desk *desk;
     struct person *person;
@@ -216,9 +217,10 @@ struct step {
     uint32_t depth;            /* of the jobs that follow from it */
     bool changes; /* next becomes the record; ends the lane's turn */
     bool creates;
-    bool grants;          /* the default places what its job is too slow for */
-    uint64_t reserved;    /* agent with one reserved, 0 = none */
-    uint32_t read_before; /* READ: the mark as it was */
+    bool grants;           /* the default places what its job is too slow for */
+    uint64_t reserved;     /* agent with one reserved, 0 = none */
+    uint32_t read_before;  /* READ: the mark as it was */
+    struct recall *recall; /* a message is taken back; NULL = none is */
     struct conversation next;
     struct event *message;   /* what the act sent, NULL = nothing */
     struct slice text, kind; /* of the message, for the rules */
@@ -317,6 +319,15 @@ void screen_end(struct outcome *o, struct event *message, bool told);
 /* The conversation is closed: likewise what hooks have not let pass yet. */
 void screens_move(struct desk *d, struct conv *c);
 bool screen_changes(const struct act *act); /* it needs the lane */
+
+/* recall.c */
+void recall_begin(struct desk *d, struct conv *c, struct act *act);
+/* On disk now; or not: ERR_CONFLICT is no failure, somebody was quicker. Each
+ * answers the step's act. */
+void recall_done(struct desk *d, struct conv *c, struct step *s, struct tx *tx,
+                 struct event *ev);
+void recall_failed(struct desk *d, struct conv *c, struct step *s,
+                   struct tx *tx);
 
 /* jobs.c */
 void job_for_message(struct desk *d, struct conv *c, const struct event *ev,

@@ -99,7 +99,7 @@ void outbox_free(struct desk *d)
 
 static void make_ready(struct out_conv *q)
 {
-    if (!q->busy && q->first && list_empty(&q->link)) {
+    if (!q->busy && q->first && !q->first->held && list_empty(&q->link)) {
         list_add_last(&q->channel->ready, &q->link);
     }
 }
@@ -107,6 +107,9 @@ static void make_ready(struct out_conv *q)
 /* The next of the conversation, now or when it is due. */
 void outbox_go_on(struct desk *d, struct out_conv *q)
 {
+    if (q->first && q->first->held) {
+        return; /* until it is let go */
+    }
     int64_t due = q->first ? q->first->due_at : 0;
     due = due > q->quiet_till ? due : q->quiet_till;
     if (due > now_ms(d)) { /* also with nothing in it: it is kept quiet */
@@ -133,6 +136,7 @@ void outbox_add(struct desk *d, const struct outbox *row, struct slice body)
     struct out_item *it = mem_alloc(sizeof *it);
     it->id = row->id;
     it->pos = row->pos;
+    it->undoes = row->undoes;
     it->seq = row->seq;
     it->attempts = row->attempts;
     it->due_at = row->due_at;
@@ -255,6 +259,69 @@ void outbox_stored(struct desk *d, struct outbox *row)
         row->pos = row->of->pos;
         row->seq = row->of->seq;
         outbox_add(d, row, row->of->body);
+    } else if (row->undoes) {
+        outbox_add(d, row, (struct slice){0});
+    }
+}
+
+/* --- taken back ----------------------------------------------------------- */
+
+static struct out_item **item_of(struct out_conv *q, uint64_t pos, uint32_t *n)
+{
+    struct out_item **at = q ? &q->first : NULL;
+    for (*n = 0; at && *at && ((*at)->pos != pos || (*at)->undoes); ++*n) {
+        at = &(*at)->next;
+    }
+    return at && *at ? at : NULL;
+}
+
+enum outbox_place outbox_hold(struct desk *d, uint64_t conv, uint64_t pos)
+{
+    uint32_t n;
+    struct out_conv *q = map_get(&d->out_convs, conv);
+    struct out_item **at = item_of(q, pos, &n);
+    if (!at) {
+        return OUTBOX_NOWHERE;
+    }
+    if ((*at)->held || (q->busy && (n < q->batch || q->push))) {
+        return OUTBOX_FLYING; /* or somebody else is at it */
+    }
+    (*at)->held = true;
+    if (*at == q->first) {
+        list_remove(&q->link);
+        list_init(&q->link);
+        timer_stop(d->wheel, &q->timer);
+    }
+    return OUTBOX_HELD;
+}
+
+static void item_drop(struct desk *d, struct out_conv *q, struct out_item **at)
+{
+    struct out_item *it = *at;
+    *at = it->next;
+    q->last = NULL;
+    for (struct out_item *i = q->first; i; i = i->next) {
+        q->last = i;
+    }
+    outbox_item_free(it);
+    q->channel->waiting--;
+    d->outbox--;
+}
+
+void outbox_let_go(struct desk *d, uint64_t conv, uint64_t pos, bool drop)
+{
+    uint32_t n;
+    struct out_conv *q = map_get(&d->out_convs, conv);
+    struct out_item **at = item_of(q, pos, &n);
+    if (!at || !(*at)->held) {
+        return;
+    }
+    (*at)->held = false;
+    if (drop) {
+        item_drop(d, q, at);
+    }
+    if (n == 0 && !q->busy) {
+        outbox_go_on(d, q);
     }
 }
 
@@ -304,8 +371,10 @@ static void give(struct out_conv *q, struct slice body)
 {
     struct desk *d = q->channel->desk;
     struct out_item *it = item_out(q);
-    struct job *job =
-        job_new(q->push ? HOOK_PUSH : HOOK_DELIVER, outbox_delivered, d);
+    enum hook hook = it->undoes ? HOOK_RECALL
+                     : q->push  ? HOOK_PUSH
+                                : HOOK_DELIVER;
+    struct job *job = job_new(hook, outbox_delivered, d);
     job->at = now_ms(d);
     job->conv.id = q->conv;
     job->conv.channel = q->channel->id;
@@ -323,6 +392,55 @@ static void give(struct out_conv *q, struct slice body)
     d->conf.ports.run(d->conf.ports.arg, job);
 }
 
+/* Nothing needs to be asked of the platform. */
+static void end_here(struct out_conv *q, enum outbox_state state)
+{
+    struct verdict v = {
+        .state = state, .told = BREAKER_NOTHING, .reason = SLICE("")};
+    q->channel->under_way--;
+    if (q->ticket) {
+        breaker_note(&q->channel->breaker, q->ticket, v.told,
+                     now_ms(q->channel->desk));
+    }
+    outbox_settle(q->channel->desk, q, NULL, &v);
+}
+
+/* The row of what is to be taken back: as it ended, for it stood in front. */
+static void on_sent_row(struct query *q)
+{
+    struct desk *d = q->owner;
+    struct out_conv *c = map_get(&d->out_convs, q->conv);
+    const struct outbox *row = q->outbox;
+    if (q->result == ERR_CANCELLED || !c) {
+        query_free(q);
+        return;
+    }
+    if (q->result || row->state != OUTBOX_SENT || !row->remote.len) {
+        end_here(c, OUTBOX_SENT); /* it never got there */
+        query_free(q);
+        return;
+    }
+    struct buf out;
+    buf_init(&out, LIMIT_FRAME_BYTES);
+    struct jsonw w = jsonw_on(&out);
+    jsonw_open(&w, '{');
+    jsonw_put_text(&w, "sent", row->remote);
+    jsonw_close(&w, '}');
+    must(w.failed == 0);
+    give(c, buf_slice(&out));
+    buf_fini(&out);
+    query_free(q);
+}
+
+/* It was recalled while it was with the adapter, in vain, or before a start. */
+static bool is_recalled(const struct query *q)
+{
+    struct json *j;
+    return q->result == 0 && q->events &&
+           json_parse(q->arena, q->events->body, NULL, &j) == 0 &&
+           json_bool(j, "recalled", false);
+}
+
 static void on_body(struct query *q)
 {
     struct desk *d = q->owner;
@@ -331,7 +449,11 @@ static void on_body(struct query *q)
         query_free(q);
         return;
     }
-    give(c, q->result == 0 && q->events ? q->events->body : SLICE(""));
+    if (is_recalled(q)) {
+        end_here(c, OUTBOX_RECALLED);
+    } else {
+        give(c, q->result == 0 && q->events ? q->events->body : SLICE(""));
+    }
     query_free(q);
 }
 
@@ -354,7 +476,7 @@ static void send(struct out_conv *q)
     q->asked = true;
     q->cleared_at = 0;
     for (struct out_item *i = q->first->next;
-         q->push && i && q->batch < BATCH_MOST; i = i->next) {
+         q->push && i && !i->held && q->batch < BATCH_MOST; i = i->next) {
         q->batch++;
     }
     struct out_item *it = item_out(q);
@@ -365,7 +487,9 @@ static void send(struct out_conv *q)
         text_free(&body);
         return;
     }
-    struct query *ask = query_new(QUERY_EVENT, on_body, d);
+    struct query *ask = query_new(it->undoes ? QUERY_OUTBOX : QUERY_EVENT,
+                                  it->undoes ? on_sent_row : on_body, d);
+    ask->id = it->undoes;
     ask->after_pos = it->pos;
     ask->conv = q->conv;
     d->conf.ports.read(d->conf.ports.arg, ask);
@@ -467,7 +591,7 @@ void outbox_pump(struct out_channel *ch)
     while (!list_empty(&ch->ready) && ch->under_way < most) {
         struct out_conv *q =
             container_of(ch->ready.next, struct out_conv, link);
-        if (face.reply_window_ms && shut(q)) {
+        if (face.reply_window_ms && !q->first->undoes && shut(q)) {
             continue;
         }
         int64_t ms = wait_ms(ch, &face);
@@ -476,7 +600,7 @@ void outbox_pump(struct out_channel *ch)
             timer_start(d->wheel, &ch->timer, now_ms(d) + ms);
             return;
         }
-        q->push = face.pushes;
+        q->push = face.pushes && !q->first->undoes;
         if (q->push && !is_cleared(q)) {
             look(q, face.push_after_ms);
             continue;

@@ -8,6 +8,8 @@
 struct out_item {
     struct out_item *next;
     uint64_t id, pos;
+    uint64_t undoes; /* row whose message it takes back; 0 = it sends one */
+    bool held;       /* it is being recalled: nothing goes until that is done */
     uint32_t seq, attempts;
     int64_t due_at, created_at;
     struct slice to;
@@ -88,6 +90,16 @@ void push_look(struct desk *d, struct out_conv *q);
 void outbox_arrived(struct desk *d, struct out_conv *q, uint32_t n);
 void outbox_wait(struct desk *d, struct out_conv *q, int64_t ms);
 void outbox_clear(struct desk *d, struct out_conv *q, uint32_t unread);
+
+/* A message is being recalled: what of it is still here does not go out until it
+ * is let go, or dropped. */
+enum outbox_place {
+    OUTBOX_NOWHERE, /* it was sent, or is dead, or never was here */
+    OUTBOX_FLYING,  /* with the adapter now */
+    OUTBOX_HELD
+};
+enum outbox_place outbox_hold(struct desk *d, uint64_t conv, uint64_t pos);
+void outbox_let_go(struct desk *d, uint64_t conv, uint64_t pos, bool drop);
 
 /* Adds the rows of what goes out to a tx that is about to be committed. */
 void outbox_put(struct desk *d, struct conv *c, struct tx *tx);

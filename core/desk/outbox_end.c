@@ -29,6 +29,9 @@ METER(m_retried, METER_COUNTER, "yuelai_outbox_retries_total",
 METER(m_dead, METER_COUNTER, "yuelai_outbox_dead_total",
       "Messages that could not be sent");
 
+METER(m_recalled, METER_COUNTER, "yuelai_outbox_recalled_total",
+      "Messages taken back, there or before they were sent");
+
 static int64_t now_ms(const struct desk *d)
 {
     return d->conf.ports.now(d->conf.ports.arg);
@@ -66,7 +69,11 @@ static struct verdict judge(const struct job *job, struct arena *a)
     }
     v.reason = json_text(all, "why");
     v.code = json_text(all, "failed");
-    if (json_get(all, "sent")) {
+    if (job->hook == HOOK_RECALL &&
+        (json_bool(all, "recalled", false) || json_bool(all, "ok", false))) {
+        v.state = OUTBOX_SENT;
+        v.told = BREAKER_WELL;
+    } else if (json_get(all, "sent")) {
         v.state = OUTBOX_SENT;
         v.told = BREAKER_WELL;
         v.remote = json_text(all, "sent");
@@ -137,6 +144,7 @@ static struct outbox *row_of(struct arena *a, const struct out_conv *q,
     *row = (struct outbox){.id = it->id,
                            .pos = it->pos,
                            .seq = it->seq,
+                           .undoes = it->undoes,
                            .conv = q->conv,
                            .contact = q->contact,
                            .channel = q->channel->id,
@@ -154,22 +162,32 @@ static struct outbox *row_of(struct arena *a, const struct out_conv *q,
     return row;
 }
 
+/* What message.status says of it. */
+static struct slice status_of(const struct outbox *row, bool arrived)
+{
+    if (row->undoes) {
+        return row->state == OUTBOX_SENT ? SLICE("recalled")
+                                         : SLICE("not_recalled");
+    }
+    return arrived                         ? SLICE("delivered")
+           : row->state == OUTBOX_SENT     ? SLICE("sent")
+           : row->state == OUTBOX_RECALLED ? SLICE("recalled")
+                                           : SLICE("failed");
+}
+
 /* Of the first, or of all that went out with it; what is to be tried again
  * needs the first's only. */
 static void put_rows(const struct out_conv *q, const struct job *job,
                      const struct verdict *v, int64_t now, struct tx *tx)
 {
     struct out_item *it = q->first;
-    bool over = v->state != OUTBOX_WAITING, sent = v->state == OUTBOX_SENT;
+    bool over = v->state != OUTBOX_WAITING, dead = v->state == OUTBOX_DEAD;
     for (uint32_t i = 0; i < (over ? q->batch : 1); i++, it = it->next) {
         struct outbox *row = row_of(tx->arena, q, it, v, now);
         tx_put(tx, PUT_OUTBOX)->outbox = row;
         if (over) {
-            write_status(tx, row,
-                         v->arrived ? SLICE("delivered")
-                         : sent     ? SLICE("sent")
-                                    : SLICE("failed"),
-                         sent ? SLICE("") : row->reason, v->code,
+            write_status(tx, row, status_of(row, v->arrived),
+                         dead ? row->reason : SLICE(""), v->code,
                          job && job->call ? job->call->shown : SLICE(""));
         }
     }
@@ -287,6 +305,10 @@ static void item_done(struct desk *d, struct out_conv *q)
 static void count(struct desk *d, const struct outbox *row)
 {
     bool sent = row->state == OUTBOX_SENT, dead = row->state == OUTBOX_DEAD;
+    if (row->state == OUTBOX_RECALLED || (sent && row->undoes)) {
+        meter_add(&m_recalled, 1);
+        return;
+    }
     if (sent && row->receipt == RECEIPT_DELIVERED) {
         meter_add(&m_arrived, 1);
         return;
@@ -380,7 +402,7 @@ void desk_resend(struct desk *d, const struct outbox *o,
         }
         return;
     }
-    if (window_is_over(d, o->conv)) {
+    if (!o->undoes && window_is_over(d, o->conv)) {
         if (done) {
             done(arg, ERR_UNPROCESSABLE);
         }

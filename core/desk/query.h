@@ -25,14 +25,16 @@ enum query_kind {
                             json items, total */
     QUERY_TRACE,    /* after_pos = pos -> json: [rows of trace], events: what
                             has it as cause */
-    QUERY_EVENT,    /* after_pos = pos, or conv + after_seq -> events (one) */
+    QUERY_EVENT,    /* after_pos = pos, or conv + after_seq, or id = contact +
+                       text = ref (not long ago) -> events (one) */
     QUERY_DEADS,    /* limit, offset -> json items, total */
     QUERY_DEAD,     /* id -> dead */
     QUERY_VERSIONS, /* text = unit -> json items, newest first, no sources */
     QUERY_VERSION,  /* text = unit, identity = version -> version */
     QUERY_KV_KEYS,  /* kv.space, kv.key = prefix, limit -> json: ["key"...],
                             sorted, what has not expired */
-    QUERY_OUTBOX,   /* id, or channel + text = remote -> outbox */
+    QUERY_OUTBOX,   /* id, or channel + text = remote, or conv + after_seq ->
+                       outbox */
     QUERY_OUTBOXES, /* state (outbox_state), channel, conv, limit, offset ->
                             json items, total */
     QUERY_FILE,     /* id, viewer -> file; not the viewer's: ERR_FORBIDDEN, to

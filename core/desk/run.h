@@ -37,13 +37,19 @@ struct flow {
 struct event;
 /* A message on its way out to a platform (I4). Sent ones are kept as long as
  * receipts may come. */
-enum outbox_state { OUTBOX_WAITING, OUTBOX_SENT, OUTBOX_DEAD };
+enum outbox_state {
+    OUTBOX_WAITING,
+    OUTBOX_SENT,
+    OUTBOX_DEAD,
+    OUTBOX_RECALLED /* taken back before it was sent */
+};
 const char *outbox_state_name(enum outbox_state s);
 /* What the platform said of it since: never backwards. */
 enum outbox_receipt { RECEIPT_NONE, RECEIPT_DELIVERED, RECEIPT_READ };
 struct outbox {
     uint64_t id;
     uint64_t pos, conv, channel, contact; /* pos: of message.created */
+    uint64_t undoes; /* it takes this row's message back; 0 = it sends one */
     const struct event *of; /* pos is 0: it is this event's, of the same tx */
     uint32_t seq;
     enum outbox_state state;

@@ -31,14 +31,15 @@ static const char *const hooks[HOOK_COUNT] = {"on_message", "on_conversation",
                                               "push",       "poll",
                                               "check",      "ask",
                                               "embed",      "tool",
-                                              "typing"};
+                                              "typing",     "recall"};
 static const char *const effects[EFFECT_COUNT] = {
     "reply",    "note",   "assign",  "close", "tag",     "untag",
     "priority", "set",    "snooze",  "after", "kv_set",  "kv_del",
     "edit",     "reject", "contact", "flow",  "flow_end"};
 static const char *const flow_states[] = {"ready", "sleeping", "waiting",
                                           "done",  "failed",   "cancelled"};
-static const char *const outbox_states[] = {"waiting", "sent", "dead"};
+static const char *const outbox_states[] = {"waiting", "sent", "dead",
+                                            "recalled"};
 static const char *const turn_states[] = {"pending", "done", "failed",
                                           "cancelled"};
 static const char *const version_states[] = {"",    "serving", "canary",

@@ -226,6 +226,11 @@ int wire_check(struct arena *a, const struct draft *d, struct err *e,
         if (f->limit > LIMIT_LIST)
             f->limit = LIMIT_LIST;
         break;
+    case FRAME_RECALL:
+        if (!id_parse(given(d->message), ID_MESSAGE, &f->message))
+            rc = err_field(e, ERR_BAD_REQUEST, "message",
+                           "This is not the id of a message.");
+        break;
     case FRAME_PING:
     case FRAME_STATUS:
     case FRAME_STOP:

@@ -13,7 +13,8 @@
 struct draft {
     enum frame_type type;
     struct slice ref, conversation, kind, text, file, name, reply_to, status;
-    struct slice card; /* JSON object text */
+    struct slice message; /* recall */
+    struct slice card;    /* JSON object text */
     struct slice label, address;
     double lat, lng;
     int64_t seq, before, limit;

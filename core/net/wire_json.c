@@ -33,6 +33,7 @@ static const struct member frame_members[] = {
     {"file", TEXT, AT(file), 0},
     {"name", TEXT, AT(name), 0},
     {"reply_to", TEXT, AT(reply_to), 0},
+    {"message", TEXT, AT(message), 0},
     {"status", TEXT, AT(status), 0},
     {"label", TEXT, AT(label), 0},
     {"address", TEXT, AT(address), 0},
@@ -153,7 +154,8 @@ static bool find_type(struct slice name, enum frame_type *out)
     } types[] = {{"send", FRAME_SEND},     {"typing", FRAME_TYPING},
                  {"read", FRAME_READ},     {"ping", FRAME_PING},
                  {"hello", FRAME_HELLO},   {"history", FRAME_HISTORY},
-                 {"status", FRAME_STATUS}, {"stop", FRAME_STOP}};
+                 {"status", FRAME_STATUS}, {"stop", FRAME_STOP},
+                 {"recall", FRAME_RECALL}};
     for (size_t i = 0; i < MANY(types); i++)
         if (slice_is(name, types[i].name)) {
             *out = types[i].type;
@@ -257,6 +259,7 @@ static void write_welcome(struct jsonw *w, const struct notice *n)
     jsonw_put_int(w, "text_bytes", n->text_bytes);
     jsonw_put_int(w, "file_bytes", n->file_bytes);
     jsonw_put_int(w, "frames_per_s", n->frames_per_s);
+    jsonw_put_int(w, "recall_ms", n->recall_ms);
     jsonw_close(w, '}');
 }
 

@@ -153,6 +153,12 @@ static void read_small(struct reading *r, const Yuelai__Frame *f,
         d->has_limit = f->history->has_limit;
         d->limit = f->history->limit;
         break;
+    case YUELAI__FRAME__FRAME_RECALL:
+        d->type = FRAME_RECALL;
+        d->ref = text(r, f->recall->ref);
+        d->conversation = text(r, f->recall->conversation);
+        d->message = text(r, f->recall->message);
+        break;
     case YUELAI__FRAME__FRAME_STOP:
         d->type = FRAME_STOP;
         d->ref = text(r, f->stop->ref);
@@ -274,6 +280,7 @@ static Yuelai__Welcome *welcome_of(struct arena *a, const struct notice *n)
     SET(w->limits, text_bytes, n->text_bytes);
     SET(w->limits, file_bytes, n->file_bytes);
     SET(w->limits, frames_per_s, n->frames_per_s);
+    SET(w->limits, recall_ms, n->recall_ms);
     if (n->conversation) {
         Yuelai__WelcomeConversation *c =
             arena_one(a, Yuelai__WelcomeConversation);

@@ -79,18 +79,19 @@ enum ask_kind {
                         data = filter -> data */
     ASK_DELIVER,     /* number = channel, data = message -> data = {"id",
                     "conversation","seq","duplicate"}: on disk then */
-    ASK_RECEIPT,     /* number = channel, data = {"sent","status","why"} */
-    ASK_AI,          /* name = assistant, data = turn -> data = answer;
+    ASK_RECALLED,  /* number = channel, data = {"from","dedupe"} or {"sent"} */
+    ASK_RECEIPT,   /* number = channel, data = {"sent","status","why"} */
+    ASK_AI,        /* name = assistant, data = turn -> data = answer;
                         ERR_UNAVAILABLE while no assistant is set up */
-    ASK_EMBED,       /* name = assistant, data = texts -> data = answer */
-    ASK_WRITE,       /* number = the call's, data = text (not JSON): a piece of
+    ASK_EMBED,     /* name = assistant, data = texts -> data = answer */
+    ASK_WRITE,     /* number = the call's, data = text (not JSON): a piece of
                         a connector's answer; answered when it may go on,
                         ERR_CANCELLED: nobody wants any more */
-    ASK_AI_FORGET,   /* name = assistant or "", data = question or "" (not
+    ASK_AI_FORGET, /* name = assistant or "", data = question or "" (not
                         JSON), was = tag or "" -> number = how many */
-    ASK_KB,          /* name = query, data = options -> data; likewise */
-    ASK_IMAP,        /* post: a mailbox is read */
-    ASK_SMTP,        /* post: a mail is sent */
+    ASK_KB,        /* name = query, data = options -> data; likewise */
+    ASK_IMAP,      /* post: a mailbox is read */
+    ASK_SMTP,      /* post: a mail is sent */
     ASK_FILE, /* number = channel; http, or data = the bytes (not JSON); name,
                  was = its type -> data = {"id","name","mime",...}; data =
                  "json" beside http: a word in JSON is taken, too -> was =

@@ -62,6 +62,19 @@ static struct put *next_put(struct put *p, bool behind)
     return p;
 }
 
+static int put_one(struct writer *w, struct put *p, struct tx *tx)
+{
+    if (p->kind ==
+        PUT_LEFT) { /* its conversation's end may be in memory only */
+        struct hot *h;
+        int r = project_get(&w->journal.project, p->left->conv, &h);
+        if (r < 0)
+            return r;
+        p->left->last_pos = h->p.last_pos;
+    }
+    return record_put(&w->records, p, w->journal.now, &tx->err);
+}
+
 static int apply_puts(struct writer *w, struct tx *tx)
 {
     /* One statement undoes itself when it fails; several need a savepoint. */
@@ -69,7 +82,7 @@ static int apply_puts(struct writer *w, struct tx *tx)
     bool many = p && next_put(p->next, false);
     int r = many ? stmt_run(&w->save) : 0;
     for (; p && r == 0; p = next_put(p->next, false))
-        r = record_put(&w->records, p, w->journal.now, &tx->err);
+        r = put_one(w, p, tx);
     if (!many)
         return r;
     if (own_fault(r)) {
@@ -158,8 +171,8 @@ static int project_for(struct writer *w, struct mail *reads)
     for (struct mail *m = reads; m; m = m->next) {
         struct query *q = container_of(m, struct query, mail);
         uint64_t conv = q->kind == QUERY_CONVERSATION ? q->id : q->conv;
-        bool one = q->kind != QUERY_CONVERSATIONS && q->kind != QUERY_RESUME &&
-                   q->kind != QUERY_CHANGES;
+        bool one = conv && q->kind != QUERY_CONVERSATIONS &&
+                   q->kind != QUERY_RESUME && q->kind != QUERY_CHANGES;
         int r = one ? project_one(&w->journal.project, conv)
                     : project_all(&w->journal.project, w->journal.last_pos);
         if (r < 0)

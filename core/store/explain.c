@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "store/journal.h"
 #include "store/reader.h"
+#include "store/record_recall.h"
 #include "store/record_scripts.h"
 
 #define EXPLAIN_ROWS 20000 /* walked at most */
@@ -126,6 +127,8 @@ static int by_seq(struct reader *r, struct query *q)
 
 int explain_event(struct reader *r, struct query *q)
 {
+    if (q->id && q->text.len)
+        return find_said(r, q);
     return q->after_pos ? by_pos(r, q, q->after_pos) : by_seq(r, q);
 }
 

@@ -229,7 +229,7 @@ static int add_anchor(struct journal *j, const struct event *ev)
 }
 
 /* progress_ask: walks back over the conversation. */
-static int64_t visitors_above(void *arg, uint64_t pos, uint32_t seq)
+static int64_t above(void *arg, uint64_t pos, uint32_t seq, bool visitors)
 {
     struct journal *j = arg;
     int64_t n = 0;
@@ -243,7 +243,7 @@ static int64_t visitors_above(void *arg, uint64_t pos, uint32_t seq)
             continue;
         if (ev.seq <= seq)
             break;
-        n += ev.role == ROLE_VISITOR;
+        n += visitors ? ev.role == ROLE_VISITOR : !(ev.flags & EVENT_PRIVATE);
     }
     return n;
 }
@@ -268,7 +268,7 @@ int journal_append(struct journal *j, struct event *ev)
         r = add_anchor(j, ev);
     if (r < 0)
         return r;
-    struct progress_ask ask = {visitors_above, j};
+    struct progress_ask ask = {above, j};
     r = progress_apply(&h->p, ev, &ask);
     if (r < 0)
         return r;
@@ -347,7 +347,7 @@ static int remember_refs(struct journal *j)
 /* Applies rows behind the cursor until there are none or the hands are full. */
 static int replay_some(struct journal *j, struct stmt *s, uint64_t *from)
 {
-    struct progress_ask ask = {visitors_above, j};
+    struct progress_ask ask = {above, j};
     put_u64(s, *from);
     int r;
     while ((r = stmt_step(s)) == 1) {

@@ -73,7 +73,7 @@ static int apply_read(struct progress *p, const struct event *ev,
     if (seq >= p->visitor_seq) {
         p->unread = 0;
     } else if (p->unread) {
-        int64_t left = ask->visitors_above(ask->arg, p->last_pos, seq);
+        int64_t left = ask->above(ask->arg, p->last_pos, seq, true);
         if (left < 0)
             return (int)left;
         if (left < p->unread) /* an answer in between counted as reading */
@@ -81,6 +81,27 @@ static int apply_read(struct progress *p, const struct event *ev,
     }
     p->agent_read = seq;
     return 0;
+}
+
+/* {"seq":N,"recalled":true}: the line of lists is not to show it any more. */
+static int apply_recalled(struct progress *p, const struct event *ev,
+                          const struct progress_ask *ask)
+{
+    struct arena *a = arena_new();
+    struct json *j;
+    int64_t seq = 0;
+    if (json_parse(a, ev->body, NULL, &j) == 0 &&
+        json_bool(j, "recalled", false))
+        seq = json_int(j, "seq", 0);
+    arena_free(a);
+    if (seq <= 0 || seq > p->last_seq || ev->flags & EVENT_PRIVATE)
+        return 0;
+    int64_t newer = ask->above(ask->arg, p->last_pos, (uint32_t)seq, false);
+    if (newer == 0) {
+        p->preview_len = sizeof PREVIEW_RECALLED - 1;
+        memcpy(p->preview, PREVIEW_RECALLED, p->preview_len);
+    }
+    return newer < 0 ? (int)newer : 0;
 }
 
 int progress_apply(struct progress *p, const struct event *ev,
@@ -94,6 +115,10 @@ int progress_apply(struct progress *p, const struct event *ev,
             return r;
     } else if (ev->name == EVENT_MESSAGE_CREATED) {
         apply_message(p, ev);
+    } else if (ev->name == EVENT_MESSAGE_UPDATED) {
+        int r = apply_recalled(p, ev, ask);
+        if (r < 0)
+            return r;
     }
     p->last_pos = ev->pos;
     if (ev->cause > p->handled)

@@ -25,10 +25,10 @@ struct progress {
     char preview[PREVIEW_BYTES];
 };
 
-/* How many visitor's messages of the conversation lie above seq, looking back
- * from pos; negative = cannot say (ERR_*). */
+/* How many visitor's messages of the conversation, or public ones, lie above
+ * seq, looking back from pos; negative = cannot say (ERR_*). */
 struct progress_ask {
-    int64_t (*visitors_above)(void *arg, uint64_t pos, uint32_t seq);
+    int64_t (*above)(void *arg, uint64_t pos, uint32_t seq, bool visitors);
     void *arg;
 };
 /* ev has pos, seq and at; an event already seen (pos <= last_pos) is none.

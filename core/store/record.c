@@ -12,6 +12,7 @@
 #include "store/record_assist.h"
 #include "store/record_files.h"
 #include "store/record_outbox.h"
+#include "store/record_recall.h"
 #include "store/record_scripts.h"
 #include <ctype.h>
 
@@ -437,6 +438,8 @@ int record_put(struct record_writer *w, const struct put *p, int64_t now_ms,
         return record_put_outbox(w, p, e);
     if (record_is_file(p->kind))
         return record_put_file(w, p, e);
+    if (p->kind == PUT_LEFT)
+        return record_put_left(w, p->left, e);
     if (record_is_assist(p->kind))
         return record_put_assist(w, p, e);
     if (record_is_scripts(p->kind))

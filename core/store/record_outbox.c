@@ -29,7 +29,8 @@ void record_outbox(struct stmt *s, struct arena *a, struct outbox *out)
                            .remote = got_text(s, 12, a),
                            .reason = got_text(s, 13, a),
                            .receipt = (enum outbox_receipt)got_i64(s, 14),
-                           .code = got_text(s, 15, a)};
+                           .code = got_text(s, 15, a),
+                           .undoes = got_u64(s, 16)};
 }
 
 /* -- writes ------------------------------------------------------------- */
@@ -48,7 +49,7 @@ static int put(struct record_writer *w, const struct outbox *o)
                              ") VALUES ($id, $pos, $conv, $channel, $contact, "
                              "$seq, $state, $attempts, $due_at, $created_at, "
                              "$updated_at, $address, $remote, $reason, "
-                             "$receipt, $code) "
+                             "$receipt, $code, $undoes) "
                              "ON CONFLICT (id) DO UPDATE SET "
                              "state = excluded.state, "
                              "attempts = excluded.attempts, "
@@ -61,7 +62,7 @@ static int put(struct record_writer *w, const struct outbox *o)
                              "code = excluded.code",
                              "id pos conv channel contact seq state attempts "
                              "due_at created_at updated_at address remote "
-                             "reason receipt code",
+                             "reason receipt code undoes",
                              s);
     if (r < 0)
         return r;
@@ -81,6 +82,7 @@ static int put(struct record_writer *w, const struct outbox *o)
     put_text(s, o->reason);
     put_i64(s, o->receipt);
     put_text(s, o->code.at ? o->code : SLICE(""));
+    put_u64(s, o->undoes);
     return stmt_run(s);
 }
 
@@ -101,7 +103,7 @@ int record_purge_outbox(struct record_writer *w, int64_t now_ms)
         w,
         "DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT "
         "id, state, updated_at FROM outbox ORDER BY id "
-        "LIMIT $most) AS oldest WHERE state = 1 AND "
+        "LIMIT $most) AS oldest WHERE state IN (1, 3) AND "
         "updated_at < $before)",
         now_ms - KEPT_MS, RECORD_PURGE);
 }
@@ -118,6 +120,9 @@ static void write_id(struct jsonw *w, const char *key, const char *prefix,
 /* In the words of message.status; waiting: not taken yet. */
 static const char *status_of(const struct outbox *o)
 {
+    if (o->state == OUTBOX_RECALLED || (o->undoes && o->state == OUTBOX_SENT)) {
+        return "recalled";
+    }
     if (o->state == OUTBOX_SENT) {
         return o->receipt == RECEIPT_READ        ? "read"
                : o->receipt == RECEIPT_DELIVERED ? "delivered"
@@ -149,6 +154,7 @@ int outbox_of_page(struct reader *r, uint64_t conv, uint32_t least,
     int got = reader_stmt(r, READ_OUTBOX_PAGE,
                           "SELECT " OUTBOX_COLUMNS
                           " FROM outbox WHERE conv = $conv AND seq >= $seq "
+                          "AND undoes = 0 "
                           "ORDER BY seq",
                           "conv seq", s);
     if (got == 0) {
@@ -167,6 +173,7 @@ static void write_row(struct jsonw *w, const struct outbox *o)
     write_id(w, "channel", ID_CHANNEL, o->channel);
     write_id(w, "contact", ID_CONTACT, o->contact);
     jsonw_put_int(w, "seq", o->seq);
+    jsonw_put_text(w, "act", o->undoes ? SLICE("recall") : SLICE("send"));
     jsonw_put_text(w, "state", slice_of(outbox_state_name(o->state)));
     jsonw_put_text(w, "status", slice_of(status_of(o)));
     jsonw_put_int(w, "attempts", o->attempts);
@@ -180,26 +187,52 @@ static void write_row(struct jsonw *w, const struct outbox *o)
     jsonw_close(w, '}');
 }
 
+static int by_remote(struct reader *r, struct query *q, struct stmt **s)
+{
+    int got = reader_stmt(r, READ_OUTBOX_REMOTE,
+                          "SELECT " OUTBOX_COLUMNS
+                          " FROM outbox WHERE remote = $remote AND "
+                          "remote <> '' AND channel = $channel",
+                          "remote channel", s);
+    if (got == 0) {
+        put_text(*s, q->text);
+        put_u64(*s, q->channel);
+    }
+    return got;
+}
+
+static int by_seq(struct reader *r, struct query *q, struct stmt **s)
+{
+    int got = reader_stmt(r, READ_OUTBOX_SEQ,
+                          "SELECT " OUTBOX_COLUMNS
+                          " FROM outbox WHERE conv = $conv AND seq = $seq "
+                          "AND undoes = 0",
+                          "conv seq", s);
+    if (got == 0) {
+        put_u64(*s, q->conv);
+        put_i64(*s, q->after_seq);
+    }
+    return got;
+}
+
+static int by_id(struct reader *r, struct query *q, struct stmt **s)
+{
+    int got = reader_stmt(
+        r, READ_OUTBOX, "SELECT " OUTBOX_COLUMNS " FROM outbox WHERE id = $id",
+        "id", s);
+    if (got == 0)
+        put_u64(*s, q->id);
+    return got;
+}
+
 int find_outbox(struct reader *r, struct query *q)
 {
     struct stmt *s;
-    int got = q->id ? reader_stmt(r, READ_OUTBOX,
-                                  "SELECT " OUTBOX_COLUMNS
-                                  " FROM outbox WHERE id = $id",
-                                  "id", &s)
-                    : reader_stmt(r, READ_OUTBOX_REMOTE,
-                                  "SELECT " OUTBOX_COLUMNS
-                                  " FROM outbox WHERE remote = $remote AND "
-                                  "remote <> '' AND channel = $channel",
-                                  "remote channel", &s);
+    int got = q->id          ? by_id(r, q, &s)
+              : q->after_seq ? by_seq(r, q, &s)
+                             : by_remote(r, q, &s);
     if (got < 0)
         return got;
-    if (q->id) {
-        put_u64(s, q->id);
-    } else {
-        put_text(s, q->text);
-        put_u64(s, q->channel);
-    }
     got = stmt_step(s);
     if (got <= 0)
         return got < 0 ? got : list_not_found(q, "message in the outbox");

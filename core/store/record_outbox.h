@@ -6,7 +6,7 @@
 
 #define OUTBOX_COLUMNS                                                         \
     "id, pos, conv, channel, contact, seq, state, attempts, due_at, "          \
-    "created_at, updated_at, address, remote, reason, receipt, code"
+    "created_at, updated_at, address, remote, reason, receipt, code, undoes"
 void record_outbox(struct stmt *s, struct arena *a, struct outbox *out);
 /* record_put for PUT_OUTBOX and DEL_OUTBOX; the first not before the event it
  * is of is appended. */

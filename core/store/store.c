@@ -227,6 +227,8 @@ static bool needs_rows(const struct query *q)
     case QUERY_CONVERSATION:
     case QUERY_BACKLOG:
         return true;
+    case QUERY_EVENT: /* by contact and ref */
+        return q->id && q->text.len;
     case QUERY_CHANGES:
     case QUERY_RESUME:
         return q->viewer.role == ROLE_VISITOR;

@@ -98,7 +98,7 @@ static int load_rows(struct verify *v)
 
 /* -- one row ------------------------------------------------------------ */
 
-static int64_t visitors_above(void *arg, uint64_t pos, uint32_t seq)
+static int64_t above(void *arg, uint64_t pos, uint32_t seq, bool visitors)
 {
     struct verify *v = arg;
     int64_t n = 0;
@@ -112,7 +112,7 @@ static int64_t visitors_above(void *arg, uint64_t pos, uint32_t seq)
             continue;
         if (ev.seq <= seq)
             break;
-        n += ev.role == ROLE_VISITOR;
+        n += visitors ? ev.role == ROLE_VISITOR : !(ev.flags & EVENT_PRIVATE);
     }
     return n;
 }
@@ -205,7 +205,7 @@ static int check_row(struct verify *v)
     struct chain *c = chain_of(v, ev.conv);
     check_chain(v, c, &ev, prev);
     int r = check_seq(v, c, &ev);
-    struct progress_ask ask = {visitors_above, v};
+    struct progress_ask ask = {above, v};
     if (r == 0)
         r = progress_apply(&c->p, &ev, &ask);
     follow_older(c, &ev);

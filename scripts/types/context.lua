@@ -26,6 +26,14 @@ function Context.deliver(message) end
 function Context.receipt(receipt) end
 
 ---Waits.
+---Tells that somebody took a message back on the platform: a visitor's, by their id and the `dedupe` it was delivered with, or one of ours, by what send() returned as sent. nil, "not_found" if there is none. Again changes nothing.
+---
+---ctx.recalled{ from = e.user, dedupe = e.msg_id }
+---@param what { from?: string, dedupe?: string, sent?: string }
+---@return true|nil, string?, string?
+function Context.recalled(what) end
+
+---Waits.
 ---Takes a platform's media into the house's files: from a url (with everything an HttpCall has; it streams to disk, past the script's memory), or from bytes. Without a name the one of Content-Disposition counts, then the url's. nil, code, detail: nobody there, "not_found", "too_large", "unsupported" (not a type the house takes, or not what it says it is). With or_json a platform that has no file may say why in JSON (whatever the status; without Content-Disposition): nil, "answer", the table.
 ---
 ---local photo, code = ctx.file{ url = x.PicUrl, name = "photo.jpg" }

@@ -212,6 +212,41 @@ static void post(struct call *c)
     desk_act(c->s->desk, act);
 }
 
+/* --- taking back --- */
+
+static void on_recalled(struct act *act)
+{
+    struct call *c = act->owner;
+    net_give_credits(c->s->net, 1);
+    if (act->result) {
+        struct err e = act->err;
+        e.code = act->result;
+        act_free(act);
+        reply_error(c, &e);
+        return;
+    }
+    struct jsonw *w = reply_begin(c);
+    w->failed = event_write_data(&c->out, &act->event);
+    act_free(act);
+    reply_send(c, 200);
+}
+
+static void recall(struct call *c)
+{
+    uint64_t conv, message;
+    if (!call_id(c, 0, ID_CONVERSATION, "conversation", &conv) ||
+        !call_id(c, 1, ID_MESSAGE, "message", &message)) {
+        return;
+    }
+    struct act *act = act_new(ACT_RECALL, on_recalled, c);
+    act->role = c->who.agent ? ROLE_AGENT : ROLE_SYSTEM;
+    act->actor = c->who.agent;
+    act->conv = conv;
+    act->message = message;
+    net_take_credit(c->s->net);
+    desk_act(c->s->desk, act);
+}
+
 /* What is wrong in here is found by frame_check_message, as for sockets. */
 static const struct field message_in[] = {
     {.name = "kind",
@@ -227,6 +262,7 @@ static const struct field message_in[] = {
     {.name = "private", .type = FIELD_ANY, .help = "a note for agents"},
     {.name = "reply_to", .type = FIELD_ANY},
     {0}};
+static const struct field no_fields[] = {{0}};
 static const struct field message_out[] = {
     {.name = "id", .type = FIELD_TEXT},
     {.name = "seq", .type = FIELD_INT},
@@ -251,7 +287,12 @@ static const struct field message_out[] = {
      .type = FIELD_OBJECT,
      .help =
          "on its way to a platform: status (waiting, sent, delivered, read, "
-         "failed), outbox, reason, code"},
+         "failed, recalled), outbox, reason, code"},
+    {.name = "recalled",
+     .type = FIELD_BOOL,
+     .help = "it was taken back: only who said it and when is left"},
+    {.name = "recalled_at", .type = FIELD_INT},
+    {.name = "recalled_by", .type = FIELD_OBJECT, .help = "role, id, name"},
     {0}};
 const struct shape shape_message = {"Message", message_out};
 #define MESSAGES "/api/v1/conversations/{id}/messages"
@@ -260,4 +301,6 @@ const struct route routes_messages[] = {
      &shape_message, "Messages in order of seq", "before", NULL},
     {"POST", MESSAGES, post, ACCESS_AGENT, "messages", ROUTE_CREATES, 201,
      message_in, &shape_message, "Say something", NULL, NULL},
+    {"POST", MESSAGES "/{message}/recall", recall, ACCESS_AGENT, "messages", 0,
+     200, no_fields, &shape_message, "Take back what you said", NULL, NULL},
     {0}};

@@ -18,14 +18,14 @@ static bool state_read(struct call *c, int *state)
     if (!http_query(c->r, "state", &text) || text.len == 0) {
         return true;
     }
-    for (int s = OUTBOX_WAITING; s <= OUTBOX_DEAD; s++) {
+    for (int s = OUTBOX_WAITING; s <= OUTBOX_RECALLED; s++) {
         if (slice_is(text, outbox_state_name((enum outbox_state)s))) {
             *state = s;
             return true;
         }
     }
     reply_fail(c, ERR_BAD_REQUEST, "state",
-               "state must be waiting, sent or dead");
+               "state must be waiting, sent, dead or recalled");
     return false;
 }
 
@@ -158,10 +158,17 @@ static const struct field outbox_out[] = {
     {.name = "channel", .type = FIELD_TEXT},
     {.name = "contact", .type = FIELD_TEXT},
     {.name = "seq", .type = FIELD_INT},
-    {.name = "state", .type = FIELD_TEXT, .help = "waiting, sent or dead"},
+    {.name = "act",
+     .type = FIELD_TEXT,
+     .choices = "send|recall",
+     .help = "recall: a message that was sent is taken back"},
+    {.name = "state",
+     .type = FIELD_TEXT,
+     .help = "waiting, sent, dead or recalled"},
     {.name = "status",
      .type = FIELD_TEXT,
-     .help = "waiting, sent, delivered, read or failed"},
+     .help = "waiting, sent, delivered, read, failed or "
+             "recalled"},
     {.name = "code", .type = FIELD_TEXT, .help = "of the reason"},
     {.name = "attempts", .type = FIELD_INT},
     {.name = "to", .type = FIELD_TEXT, .help = "the visitor on the platform"},

@@ -47,8 +47,10 @@ static struct slice message_of(struct arena *a, const struct event *ev,
 {
     struct json *body = NULL;
     struct buf out;
-    if (json_parse(a, ev->body, NULL, &body) < 0) {
-        return SLICE("");
+    *said = SLICE("");
+    if (json_parse(a, ev->body, NULL, &body) < 0 ||
+        json_bool(body, "recalled", false)) {
+        return SLICE(""); /* what was taken back is nobody's to know */
     }
     struct slice text = json_text(body, "text");
     struct slice kind = json_text(body, "kind");
@@ -88,7 +90,10 @@ static void build(struct asking *k, struct query *q)
             memmove(all, all + 1, --n * sizeof all[0]);
         }
         all[n] = message_of(k->arena, ev, role, &said, &plain);
-        n += all[n].len > 0;
+        if (!all[n].len) {
+            continue;
+        }
+        n++;
         if (k->hears) {
             confirm_listen(k, ev, said);
         }

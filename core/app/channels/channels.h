@@ -18,6 +18,10 @@ bool hooks_answer(struct server *s, struct http_req *r);
 /* inbound.c, receipts.c: take the ask (ASK_DELIVER, ASK_RECEIPT). */
 void inbound_ask(struct server *s, struct script_ask *ask);
 void receipt_ask(struct server *s, struct script_ask *ask);
+/* `dedupe` as the message's ref. */
+struct slice inbound_ref(struct arena *a, struct slice dedupe);
+/* recalled.c: takes ASK_RECALLED. */
+void recalled_ask(struct server *s, struct script_ask *ask);
 
 /* choices.c: what this text chooses from the numbered list its sender was sent
  * last; next gets it, "" = nothing; perhaps from inside. */

@@ -68,7 +68,7 @@ static void on_said(struct act *act)
 }
 
 /* `dedupe` as a ref: as it is if it fits, else its digest. */
-static struct slice ref_of(struct arena *a, struct slice dedupe)
+struct slice inbound_ref(struct arena *a, struct slice dedupe)
 {
     unsigned char sum[SHA256_BYTES];
     struct buf hex;
@@ -120,7 +120,7 @@ static void on_chosen(void *arg, struct slice chosen)
         return;
     }
     struct slice dedupe = json_text(in->given, "dedupe");
-    act->frame->ref = slice_dup(act->arena, ref_of(act->arena, dedupe));
+    act->frame->ref = slice_dup(act->arena, inbound_ref(act->arena, dedupe));
     act->frame->is_private = false;
     if (chosen.len && slice_is(act->frame->kind, "text")) {
         choose(act->frame, act->arena, chosen);

@@ -168,6 +168,7 @@ int adapter_args(struct task *t)
     case HOOK_DELIVER:
     case HOOK_PUSH:
     case HOOK_TYPING:
+    case HOOK_RECALL:
         push_json(co, c->item);
         push_context(co, c);
         return 2;
@@ -350,9 +351,15 @@ static int receipt_start(lua_State *L)
     return ask_start(L, ASK_RECEIPT, "ctx.receipt");
 }
 
+static int recalled_start(lua_State *L)
+{
+    return ask_start(L, ASK_RECALLED, "ctx.recalled");
+}
+
 #define IN_ADAPTER                                                             \
     (API_IN(HOOK_RECEIVE) | API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH) |         \
-     API_IN(HOOK_POLL) | API_IN(HOOK_CHECK) | API_IN(HOOK_TYPING))
+     API_IN(HOOK_POLL) | API_IN(HOOK_CHECK) | API_IN(HOOK_TYPING) |            \
+     API_IN(HOOK_RECALL))
 #define GOES_OUT (API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH))
 #define COMES_IN (API_IN(HOOK_RECEIVE) | API_IN(HOOK_POLL))
 
@@ -377,6 +384,15 @@ static const struct api_call context_calls[] = {
      "Tells what became of a message sent: `sent` is what send() returned as "
      "sent. nil, \"not_found\" if none was.\n\n"
      "ctx.receipt{ sent = body.id, status = \"delivered\" }",
+     "1"},
+    {"recalled", NULL, COMES_IN, API_LUA | API_WAITS,
+     "(what: { from?: string, dedupe?: string, sent?: string }): "
+     "true|nil, string?, string?",
+     "Tells that somebody took a message back on the platform: a visitor's, by "
+     "their id and the `dedupe` it was delivered with, or one of ours, by what "
+     "send() returned as sent. nil, \"not_found\" if there is none. Again "
+     "changes nothing.\n\n"
+     "ctx.recalled{ from = e.user, dedupe = e.msg_id }",
      "1"},
     {"file", NULL, COMES_IN, API_LUA | API_WAITS,
      "(from: { url?: string, headers?: table, body?: string, name?: string, "
@@ -427,6 +443,7 @@ static void fill_context(lua_State *L)
     const struct api_module *m = &context_module;
     api_waits(L, m, "deliver", deliver_start, ask_finish);
     api_waits(L, m, "receipt", receipt_start, ask_finish);
+    api_waits(L, m, "recalled", recalled_start, ask_finish);
     api_waits(L, m, "file", file_start, file_finish);
     api_waits(L, m, "file_body", file_body_start, file_body_finish);
 }

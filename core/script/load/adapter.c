@@ -320,8 +320,9 @@ int adapter_field(struct version *v, const char *name, struct err *e)
     for (int h = HOOK_RECEIVE; h <= HOOK_CHECK; h++)
         if (strcmp(name, hook_name((enum hook)h)) == 0)
             return read_function(v, (enum hook)h, e);
-    if (strcmp(name, hook_name(HOOK_TYPING)) == 0)
-        return read_function(v, HOOK_TYPING, e);
+    for (int h = HOOK_TYPING; h <= HOOK_RECALL; h++)
+        if (strcmp(name, hook_name((enum hook)h)) == 0)
+            return read_function(v, (enum hook)h, e);
     if (strcmp(name, "title") == 0)
         return read_title(v, e);
     if (strcmp(name, "schema") == 0)
@@ -399,6 +400,7 @@ int adapter_check(struct version *v, struct err *e)
     put_has(&w, v, "polls", HOOK_POLL);
     put_has(&w, v, "checks", HOOK_CHECK);
     put_has(&w, v, "types", HOOK_TYPING);
+    put_has(&w, v, "recalls", HOOK_RECALL);
     jsonw_key(&w, "face");
     jsonw_open(&w, '{');
     jsonw_put_int(&w, "rate", d->rate);

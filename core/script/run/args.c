@@ -145,6 +145,7 @@ int args_push(struct task *t)
     case HOOK_EMBED:
     case HOOK_TOOL:
     case HOOK_TYPING:
+    case HOOK_RECALL:
     case HOOK_COUNT:
         break;
     }

@@ -245,6 +245,7 @@ void stage_open(struct stage *s)
                                        .close = port_close,
                                        .give_credits = port_credits},
                              .epoch = STAGE_EPOCH,
+                             .recall_ms = 120000,
                              .agent_grace_ms = 5000,
                              .heartbeat_ms = 25000};
     s->desk = desk_new(&conf);
@@ -349,6 +350,8 @@ static void put_row(struct stage *s, const struct put *p)
         put_turn(s, p->turn);
     } else if (p->kind == PUT_OUTBOX) {
         put_outbox(s, p->outbox);
+    } else if (p->kind == PUT_LEFT) {
+        s->journal[p->left->pos].body = slice_dup(s->mem, p->left->body);
     } else if (p->kind == PUT_FLOW) {
         put_flow(s, p->flow);
     } else if (p->kind == PUT_DEAD) {
@@ -469,6 +472,15 @@ static void give_one(struct stage *s, struct query *q)
         q->conversation = arena_one(q->arena, struct conversation);
         *q->conversation = s->row;
         q->result = 0;
+    }
+    for (size_t i = 0; q->kind == QUERY_OUTBOX && i < s->outbox_count; i++) {
+        const struct outbox *o = &s->outbox[i];
+        if (q->id
+                ? o->id == q->id
+                : o->seq == q->after_seq && o->conv == q->conv && !o->undoes) {
+            q->outbox = &s->outbox[i];
+            q->result = 0;
+        }
     }
     for (size_t i = 0; q->kind == QUERY_FLOW && i < s->flow_count; i++) {
         if (s->flows[i].id == q->id) {
@@ -628,6 +640,16 @@ void stage_reads(struct stage *s, uint64_t peer, uint64_t conv, uint32_t seq)
 void stage_stops(struct stage *s, uint64_t peer, uint64_t conv)
 {
     struct frame f = {.type = FRAME_STOP, .conv = conv, .ref = SLICE("x")};
+    frame(s, peer, &f);
+}
+
+void stage_recalls(struct stage *s, uint64_t peer, uint64_t conv,
+                   uint64_t message)
+{
+    struct frame f = {.type = FRAME_RECALL,
+                      .conv = conv,
+                      .message = message,
+                      .ref = SLICE("back")};
     frame(s, peer, &f);
 }
 

@@ -10,7 +10,7 @@ struct fixture {
     int asked;
 };
 
-static int64_t above(void *arg, uint64_t pos, uint32_t seq)
+static int64_t above(void *arg, uint64_t pos, uint32_t seq, bool visitors)
 {
     struct fixture *f = arg;
     f->asked++;
@@ -217,4 +217,21 @@ TEST("a long preview ends between characters")
      * of what is whole. */
     for (size_t len = 0; len <= 200; len++)
         CHECK(preview_of((struct slice){body, len}, out) <= PREVIEW_BYTES);
+}
+
+TEST("a message that was taken back is not the line of the list any more")
+{
+    struct fixture f = {0};
+    apply(&f, says(ROLE_VISITOR, TEXT("a secret")));
+    struct event back = {.name = EVENT_MESSAGE_UPDATED,
+                         .role = ROLE_VISITOR,
+                         .conv = 7,
+                         .body = SLICE("{\"seq\":1,\"recalled\":true}")};
+    f.left = 1; /* something was said behind it */
+    apply(&f, back);
+    CHECK_SLICE(((struct slice){f.p.preview, f.p.preview_len}), "a secret");
+    f.left = 0;
+    apply(&f, back);
+    CHECK_SLICE(((struct slice){f.p.preview, f.p.preview_len}), "[recalled]");
+    CHECK_EQ_INT(f.p.unread, 1);
 }

@@ -60,6 +60,37 @@ TEST("an untouched folder is all well, and progress reaches its end")
     buf_fini(&out);
 }
 
+static int take_back(struct world *w, uint64_t pos, const char *body)
+{
+    struct tx *tx = world_tx(w);
+    struct left *left = arena_one(tx->arena, struct left);
+    *left = (struct left){.pos = pos, .conv = 2, .body = slice_of(body)};
+    tx_put(tx, PUT_LEFT)->left = left;
+    int r = world_commit(w, tx);
+    tx_free(tx);
+    return r;
+}
+
+TEST("a message that was taken back is gone, once, and the chain still holds")
+{
+    struct world w;
+    struct buf out;
+    struct err e = {0};
+    buf_init(&out, 100000);
+    fill(test_path("d"));
+    REQUIRE(world_open(&w, test_path("d")) == 0);
+    CHECK_EQ_INT(take_back(&w, 3, "{\"recalled\":true}"), 0);
+    CHECK_EQ_INT(take_back(&w, 3, "{\"recalled\":true}"), ERR_CONFLICT);
+    CHECK_EQ_INT(take_back(&w, 99999, "{}"), ERR_CONFLICT);
+    world_close(&w);
+    CHECK_EQ_INT(store_verify(test_path("d"), &out, tell, NULL, &e), 0);
+    CHECK_EQ_INT(out.len, 0);
+    change(test_path("d"), "UPDATE journal SET body_hash = zeroblob(32) WHERE "
+                           "body_hash IS NOT NULL");
+    CHECK(store_verify(test_path("d"), &out, tell, NULL, &e) != 0 || out.len);
+    buf_fini(&out);
+}
+
 TEST("every kind of tampering is found and named")
 {
     static const struct {
