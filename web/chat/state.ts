@@ -83,6 +83,7 @@ function connect(store: Store, init: Partial<Init>, identity: unknown): void {
   });
   files.token = () => v.token;
   files.stop = () => v.stopAnswer();
+  files.say = (text) => v.send(text);
   visitor.value = v;
   link.value = 'connecting';
   v.start();

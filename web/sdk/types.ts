@@ -45,6 +45,8 @@ export interface Message {
   format?: 'markdown' | string;
   /** Where an assistant's answer is from. */
   sources?: { title?: string; url?: string; text?: string }[];
+  /** Texts for buttons; a reply with one of them is the answer. */
+  choices?: string[];
   /** It ends before its end: stopped, too_long, or a class of error. */
   cut?: string;
   status?: 'delivered' | 'read';

@@ -14,6 +14,8 @@ export const detailsOpen = signal(innerWidth >= WIDE_PX && app.pref('details') !
 detailsOpen.subscribe((v) => {
   if (innerWidth >= WIDE_PX) app.setPref('details', v ? 'on' : 'off');
 });
+// A column becomes a drawer: it would lie on what was being read.
+matchMedia(`(max-width: ${WIDE_PX - 1}px)`).addEventListener('change', (e) => (detailsOpen.value = !e.matches && app.pref('details') !== 'off'));
 
 function EditField(p: { label: string; value: string; onSave: (v: string) => void; type?: 'text' | 'tel' | 'email' }) {
   const editing = useSignal(false);
@@ -51,7 +53,7 @@ function EditField(p: { label: string; value: string; onSave: (v: string) => voi
             }}
           />
         ) : (
-          <button ref={button} class="fact-edit" onClick={() => (editing.value = true)} aria-label={t('details.edit', { field: p.label, value: p.value })}>
+          <button ref={button} class="fact-edit" onClick={() => (editing.value = true)} aria-label={t('details.edit', { field: p.label, value: p.value || t('details.none') })}>
             <span class="cut">{p.value || t('details.none')}</span>
             <Icon d={I.edit} size={14} />
           </button>

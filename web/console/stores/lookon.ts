@@ -47,6 +47,7 @@ function watch(id: string): () => void {
   let timer: ReturnType<typeof setTimeout>;
   let over = false;
   let round = 0;
+  let seen = 0;
   const turn = async () => {
     let soon = false;
     if (document.visibilityState === 'visible' && app.link.value === 'open' && !app.expired.value) {
@@ -55,7 +56,9 @@ function watch(id: string): () => void {
         if (over) return;
         soon = a.stream !== undefined;
         took(id, a);
-        if (round++ % 4 === 0) await askConfirmations(id);
+        // A question is a message: it is asked for at once; its end is not.
+        if (round++ % 4 === 0 || a.last_seq !== seen) await askConfirmations(id);
+        seen = a.last_seq;
       } catch {
         // the next look may do better; the connection's banner says the rest
       }

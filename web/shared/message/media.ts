@@ -13,6 +13,8 @@ export interface Around {
   drawn?: () => void;
   /** Ends the answer that is growing in this bubble. */
   stop?: (m: Message) => void;
+  /** The visitor's words, by a button that a message offers. */
+  say?: (text: string) => void;
 }
 
 type Word = (key: keyof typeof zh) => string;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a message can have beyond its words: links, a bot's markdown, where an
-// answer is from, that it was stopped, the button that stops it. As data for
-// text.tsx's view(); it comes with the first message that needs it.
+// answer is from, that it was stopped, the button that stops it, the answers it
+// offers. As data for text.tsx's view(); it comes with the first message that
+// needs it.
 import en from '../../locales/rich.en.json';
 import zh from '../../locales/rich.zh-CN.json';
 import { SAFE } from './linkify-all.ts';
@@ -33,10 +34,17 @@ const STYLE = `
 .sources p{color:var(--text-2);display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:3;overflow:hidden}
 .msg-cut{display:block;margin-top:4px;font-size:12px;color:var(--text-2)}
 .msg-stop{display:block;margin-top:6px;min-height:32px;padding:0 12px;border:1px solid var(--line-strong);border-radius:16px;background:var(--surface);color:var(--text);font-size:13px;font-weight:500}
-.msg-stop:hover{background:var(--hover)}
-@media (pointer:coarse){.sources summary{min-height:44px;line-height:44px}.msg-stop{min-height:44px;border-radius:22px}}`;
+.msg-stop:hover,.choices button:hover{background:var(--hover)}
+.choices{display:flex;flex-wrap:wrap;margin:4px 0 0 -8px}
+.choices .chip,.choices button{margin:4px 0 0 8px}
+.choices button{min-height:36px;padding:0 14px;border:1px solid var(--brand);border-radius:18px;background:var(--surface);color:var(--brand);font-weight:500}
+.chat-log .choices{display:none}
+.chat-log .msg:last-child .choices{display:flex}
+@media (pointer:coarse){.sources summary{min-height:44px;line-height:44px}.msg-stop,.choices button{min-height:44px;border-radius:22px}}`;
 
 const SOURCES = 10;
+const CHOICES = 8;
+const CHOICE_CHARS = 40;
 let styled = false;
 
 function style(): void {
@@ -64,6 +72,14 @@ export function sourcesOf(given: unknown, title: string): Node[] {
   }
   if (!items.length) return [];
   return [['details', { class: 'sources' }, ['summary', null, title.replace('{n}', String(items.length))], ['ol', null, ...items]]];
+}
+
+/** Texts to answer with; typed they are the same. Only the last message of a
+ * chat offers any: who wrote on has answered. Agents see what was offered. */
+export function choicesOf(given: unknown, say?: (text: string) => void): Node[] {
+  const all = (Array.isArray(given) ? given : []).filter((x): x is string => typeof x === 'string' && x !== '' && x.length <= CHOICE_CHARS).slice(0, CHOICES);
+  const one = (text: string): Node => (say ? ['button', { type: 'button', onClick: () => say(text) }, text] : ['span', { class: 'chip' }, text]);
+  return all.length ? [['span', { class: 'choices' }, ...all.map(one)]] : [];
 }
 
 /** Behind the last word, wherever that is. */
@@ -101,6 +117,6 @@ export function rich(row: BubbleRow, text: string, lang: string, around: Around)
   } else out.push(...words(text));
   if (m.cut !== undefined) out.push(['small', { class: 'msg-cut' }, m.cut === 'stopped' ? say.stopped : say.cut]);
   if (row.streaming && around.stop) out.push(['button', { class: 'msg-stop', type: 'button', onClick: () => around.stop!(m) }, say.stop]);
-  out.push(...sourcesOf(m.sources, say.sources));
+  out.push(...sourcesOf(m.sources, say.sources), ...choicesOf(m.choices, around.say));
   return out;
 }

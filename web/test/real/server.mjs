@@ -18,8 +18,8 @@ export class Real {
     this.home = join(this.dir, 'home');
     this.log = '';
     // A home of our own: what gets edited is copied, the rest is linked.
-    for (const d of ['scripts', 'channels']) cpSync(join(REPO, d), join(this.home, d), { recursive: true });
-    for (const d of ['ai', 'web']) if (existsSync(join(REPO, d))) symlinkSync(join(REPO, d), join(this.home, d));
+    for (const d of ['scripts', 'channels', 'ai']) cpSync(join(REPO, d), join(this.home, d), { recursive: true });
+    if (existsSync(join(REPO, 'web'))) symlinkSync(join(REPO, 'web'), join(this.home, 'web'));
   }
 
   async up() {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { markdown } from '../../shared/message/markdown.ts';
-import { sourcesOf } from '../../shared/message/rich.ts';
+import { choicesOf, sourcesOf } from '../../shared/message/rich.ts';
 import type { Node } from '../../shared/message/text.tsx';
 
 const TAGS: Record<string, string[]> = {
@@ -138,4 +138,16 @@ test('sources: titles, texts, links of the list; nonsense is left out', () => {
     of([{ title: '退货政策.md', text: '七天无理由' }, { title: 'Terms', url: 'https://a.com/t' }, { url: 'https://a.com/u' }, { title: 'bad', url: 'javascript:alert(1)' }]),
     '<details><summary>Sources (4)</summary><ol><li>退货政策.md<p>七天无理由</p></li><li><a https://a.com/t>Terms</a></li><li><a https://a.com/u>https://a.com/u</a></li><li>bad</li></ol></details>',
   );
+});
+
+test('choices: texts alone, short and few, buttons only for who may answer', () => {
+  const said: string[] = [];
+  const [box] = choicesOf(['确认', 7, '', null, 'x'.repeat(41), '取消'], (t) => said.push(t)) as [unknown[]];
+  const buttons = (box as unknown as [string, unknown, ...[string, { onClick: () => void }, string][]]).slice(2) as [string, { onClick: () => void }, string][];
+  assert.deepEqual(buttons.map((b) => [b[0], b[2]]), [['button', '确认'], ['button', '取消']]);
+  buttons[1]![1].onClick();
+  assert.deepEqual(said, ['取消']);
+  assert.equal((choicesOf(Array(20).fill('a'))[0] as unknown[]).length, 2 + 8);
+  assert.ok(!JSON.stringify(choicesOf(['a'])).includes('button'));
+  for (const bad of [undefined, null, 'text', {}, [[]]]) assert.deepEqual(choicesOf(bad), []);
 });

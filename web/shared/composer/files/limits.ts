@@ -32,6 +32,12 @@ export function refusalOf(file: { size: number; type: string }, limits: FileLimi
   return taken ? undefined : 'unsupported';
 }
 
+/** What is taken, by name, if the policy names any: for people. */
+export function takenOf(limits: FileLimits): string[] {
+  const words = wordsOf(limits).filter((w) => w.charAt(0) !== '!');
+  return words.some((w) => w === '*' || w === '*/*') ? [] : words;
+}
+
 /** For a chooser's `accept`: what is certainly taken, '' = anything. */
 export function acceptOf(limits: FileLimits): string {
   const words = wordsOf(limits).filter((w) => w.charAt(0) !== '!');

@@ -2,9 +2,10 @@
 // The tray as elements: a row a file, with picture, progress, retry, remove.
 // Made by hand like message/media.ts: a chunk that brings no framework along
 // costs the chat page nothing before somebody wants a file.
+import { takenOf, type FileLimits } from './limits.ts';
 import { canShrink } from './shrink.ts';
 import type { Tray, TrayItem } from './tray.ts';
-import { sizeText, type Word } from './words.ts';
+import { sizeText, typesText, type Word } from './words.ts';
 
 // No flex gap, no inset: Chrome 64 draws this too.
 const STYLE = `
@@ -68,11 +69,14 @@ interface Drawn {
   look: string;
 }
 
-function say(i: TrayItem, word: Word, limit: string): string {
+function say(i: TrayItem, word: Word, limits: FileLimits): string {
+  const limit = sizeText(limits.file_bytes);
+  const types = takenOf(limits);
   const size = sizeText(i.file.size);
   if (i.state === 'waiting') return size + ' · ' + word('waiting');
   if (i.state === 'uploading') return i.share < 0 ? word('offline') : size + ' · ' + word('uploading', { percent: Math.round(i.share * 100) });
   if (i.state === 'ready') return size + ' · ' + word('ready');
+  if (i.code === 'unsupported' && types.length) return word('err.notThese', { types: typesText(types, word) });
   const known = ['too_large', 'unsupported', 'empty', 'forbidden', 'rate_limited', 'offline'];
   return known.indexOf(i.code!) >= 0 ? word(('err.' + i.code) as 'err.other', { limit }) : word('err.other');
 }
@@ -147,7 +151,7 @@ export function drawTray(at: HTMLElement, tray: Tray, word: Word, onHeight?: () 
 
   let height = 0;
   const draw = () => {
-    const limit = sizeText(tray.o.limits().file_bytes);
+    const limits = tray.o.limits();
     const here = new Set(tray.items.map((i) => i.key));
     drawn.forEach((d, key) => {
       if (here.has(key)) return;
@@ -165,7 +169,7 @@ export function drawTray(at: HTMLElement, tray: Tray, word: Word, onHeight?: () 
       if (d.look !== look) tools(i, d);
       d.look = look;
       const words = d.row.childNodes[1] as HTMLElement;
-      const text = say(i, word, limit);
+      const text = say(i, word, limits);
       const sayer = words.childNodes[1] as HTMLElement;
       if (sayer.textContent !== text) sayer.textContent = text;
       const bar = words.childNodes[2] as HTMLElement | undefined;

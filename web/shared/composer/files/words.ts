@@ -9,6 +9,17 @@ export function wordsOf(lang: () => string): Word {
   return (key, params) => (lang() === 'en' ? en : zh)[key].replace(/\{(\w+)\}/g, (_, k: string) => String(params ? params[k] : ''));
 }
 
+/** "图片、PDF": image/* application/pdf as people say it. */
+export function typesText(types: string[], word: Word): string {
+  return types
+    .map((type) => {
+      const [kind, end] = type.toLowerCase().split('/');
+      if (end && end !== '*') return end.replace(/^(x-|vnd\.)+/, '').toUpperCase();
+      return /^(image|audio|video|text)$/.test(kind!) ? word(('type.' + kind) as 'type.image') : type;
+    })
+    .join(word('type.and'));
+}
+
 export function sizeText(n: number): string {
   if (n < 1024) return n + ' B';
   const k = n / 1024;
