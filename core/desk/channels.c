@@ -28,8 +28,10 @@ static void channel_free(struct channel_live *c)
     text_free(&c->rec.name);
     text_free(&c->rec.config);
     text_free(&c->rec.secrets);
-    text_free(&c->code);
-    text_free(&c->text);
+    text_free(&c->trouble.code);
+    text_free(&c->trouble.text);
+    text_free(&c->rejected.code);
+    text_free(&c->rejected.text);
     mem_free(c);
 }
 
@@ -201,14 +203,30 @@ static struct slice cut(struct slice s)
     return (struct slice){s.at, n};
 }
 
+static void note(struct desk *d, struct channel_note *n, struct slice code,
+                 struct slice text)
+{
+    text_own(&n->code, cut(code));
+    text_own(&n->text, cut(text));
+    n->at = now_ms(d);
+}
+
 void desk_channel_trouble(struct desk *d, uint64_t id, struct slice code,
                           struct slice text)
 {
     struct channel_live *c = live(d, id);
     if (c) {
-        text_own(&c->code, cut(code));
-        text_own(&c->text, cut(text));
-        c->trouble_at = now_ms(d);
+        note(d, &c->trouble, code, text);
+    }
+}
+
+void desk_channel_rejected(struct desk *d, uint64_t id, struct slice code,
+                           struct slice text)
+{
+    struct channel_live *c = live(d, id);
+    if (c) {
+        note(d, &c->rejected, code, text);
+        c->rejections++;
     }
 }
 
@@ -242,9 +260,11 @@ void desk_channel_figures(struct desk *d, uint64_t id,
     if (c) {
         out->last_in_at = c->last_in_at;
         out->last_out_at = c->last_out_at;
-        out->code = c->code;
-        out->text = c->text;
-        out->trouble_at = c->trouble_at;
+        out->trouble = (struct channel_word){c->trouble.code, c->trouble.text,
+                                             c->trouble.at};
+        out->rejected = (struct channel_word){c->rejected.code,
+                                              c->rejected.text, c->rejected.at};
+        out->rejections = c->rejections;
     }
     if (ch) {
         look(d);

@@ -325,20 +325,29 @@ struct desk_figures {
     size_t outbox; /* waiting */
     int64_t oldest_wait_ms;
 };
+/* Something that went wrong; borrowed until the next of its sort. */
+struct channel_word {
+    struct slice code, text;
+    int64_t at; /* 0 = nothing since the start */
+};
 /* How a channel does. */
 struct channel_figures {
     enum breaker_state breaker;
     uint32_t waiting;  /* messages to its platform */
     int64_t oldest_at; /* when the oldest of them was said, 0 = none waits */
     int64_t last_in_at, last_out_at; /* since the start; 0 = not yet */
-    struct slice code, text; /* the last trouble; borrowed until the next */
-    int64_t trouble_at;      /* 0 = none since the start */
+    struct channel_word trouble, rejected;
+    uint64_t rejections;
 };
 void desk_channel_figures(struct desk *d, uint64_t id,
                           struct channel_figures *out);
-/* Something the roof saw go wrong: a webhook refused, a poll in vain. Copies. */
+/* Something the roof saw go wrong: a webhook failed, a poll in vain. Copies. */
 void desk_channel_trouble(struct desk *d, uint64_t id, struct slice code,
                           struct slice text);
+/* The adapter refused a webhook. Anybody can send one, so it hides no trouble.
+ * Copies. */
+void desk_channel_rejected(struct desk *d, uint64_t id, struct slice code,
+                           struct slice text);
 void desk_measure_channels(struct desk *d); /* gauges, for /metrics */
 /* When the oldest conversation that is not closed was created; 0 = none. */
 int64_t desk_oldest(const struct desk *d);

@@ -159,13 +159,19 @@ enum channel_meter {
     CHANNEL_OLDEST,
     CHANNEL_METERS
 };
+struct channel_note {        /* what went wrong last */
+    struct slice code, text; /* own */
+    int64_t at;              /* 0 = nothing has */
+};
 struct channel_live {
     struct channel rec; /* its texts are own */
     struct channel_face face;
     bool face_known;
     struct meter *meters[CHANNEL_METERS];
-    int64_t last_in_at, last_out_at, trouble_at; /* 0 = never */
-    struct slice code, text;                     /* own; of the last trouble */
+    int64_t last_in_at, last_out_at; /* 0 = never */
+    struct channel_note trouble;
+    struct channel_note rejected; /* of what strangers may send, too */
+    uint64_t rejections;
 };
 /* As its adapter is now; zeroes: none, or no such channel. */
 struct channel_face channel_face(const struct desk *d, uint64_t id);

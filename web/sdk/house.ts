@@ -201,6 +201,8 @@ export interface ChannelRow {
   last_in_at?: number | null;
   last_out_at?: number | null;
   last_error?: { code: string; text: string; at: number } | null;
+  /** Webhooks its adapter refused, strangers' among them; of the last one. */
+  rejected?: { code: string; text: string; at: number; count: number } | null;
   /** Signs identities; only in the answer that makes it. */
   secret?: string;
   created_at: number;

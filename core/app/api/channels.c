@@ -85,6 +85,25 @@ static void put_time(struct jsonw *w, const char *name, int64_t at)
     }
 }
 
+/* count: 0 = not told. */
+static void put_word(struct jsonw *w, const char *name,
+                     const struct channel_word *word, uint64_t count)
+{
+    jsonw_key(w, name);
+    if (!word->at) {
+        jsonw_null(w);
+        return;
+    }
+    jsonw_open(w, '{');
+    jsonw_put_text(w, "code", word->code.len ? word->code : SLICE(""));
+    jsonw_put_text(w, "text", word->text.len ? word->text : SLICE(""));
+    jsonw_put_int(w, "at", word->at);
+    if (count) {
+        jsonw_put_int(w, "count", (int64_t)count);
+    }
+    jsonw_close(w, '}');
+}
+
 static void put_figures(struct call *c, struct jsonw *w, uint64_t id)
 {
     struct channel_figures f;
@@ -94,16 +113,8 @@ static void put_figures(struct call *c, struct jsonw *w, uint64_t id)
     put_time(w, "oldest_waiting_at", f.oldest_at);
     put_time(w, "last_in_at", f.last_in_at);
     put_time(w, "last_out_at", f.last_out_at);
-    jsonw_key(w, "last_error");
-    if (!f.trouble_at) {
-        jsonw_null(w);
-        return;
-    }
-    jsonw_open(w, '{');
-    jsonw_put_text(w, "code", f.code.len ? f.code : SLICE(""));
-    jsonw_put_text(w, "text", f.text.len ? f.text : SLICE(""));
-    jsonw_put_int(w, "at", f.trouble_at);
-    jsonw_close(w, '}');
+    put_word(w, "last_error", &f.trouble, 0);
+    put_word(w, "rejected", &f.rejected, f.rejections);
 }
 
 static void channel_members(struct call *c, struct jsonw *w,
@@ -500,6 +511,10 @@ static const struct field channel_out[] = {
     {.name = "last_error",
      .type = FIELD_OBJECT,
      .help = "code, text, at; null: none since the start"},
+    {.name = "rejected",
+     .type = FIELD_OBJECT,
+     .help = "webhooks the adapter refused, strangers' among them: code, text, "
+             "at of the last, count; null: none since the start"},
     {.name = "secret",
      .type = FIELD_TEXT,
      .help = "signs identities; only in the answers that make it"},

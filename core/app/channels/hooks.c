@@ -35,7 +35,8 @@ struct hook_call {
 
 METER_US(took, "yuelai_hook_seconds", "From a webhook's coming to its answer");
 
-/* By channel and reason, and as its last trouble. */
+/* By channel and reason, and as its last trouble; what the adapter refused (a
+ * wrong signature) may be a stranger's, and is told apart. */
 static void note_refused(struct server *s, uint64_t channel, int status,
                          struct slice why)
 {
@@ -67,7 +68,13 @@ static void note_refused(struct server *s, uint64_t channel, int status,
     buf_init(&text, LIMIT_FRAME_BYTES);
     (void)buf_addf(&text, "webhook: %d %.*s", status,
                    SLICE_FMT(slice_trim(why)));
-    desk_channel_trouble(s->desk, channel, slice_of(reason), buf_slice(&text));
+    if (status < 500) {
+        desk_channel_rejected(s->desk, channel, slice_of(reason),
+                              buf_slice(&text));
+    } else {
+        desk_channel_trouble(s->desk, channel, slice_of(reason),
+                             buf_slice(&text));
+    }
     buf_fini(&text);
 }
 

@@ -113,7 +113,9 @@ test('a forged callback: 401, counted, nothing stored', async () => {
     assert.equal((await talks_of(channel)).length, 0, name);
     const reason = `channel="${channel.id}",type="${name}",reason="unauthorized"`;
     assert.equal(await house.metric('yuelai_channel_refused_total', reason), 1, name);
-    assert.equal((await house.call('GET', `/api/v1/channels/${channel.id}`)).last_error.code, 'unauthorized', name);
+    const told = await house.call('GET', `/api/v1/channels/${channel.id}`);
+    assert.equal(told.rejected.code, 'unauthorized', name);
+    assert.equal(told.last_error, null, `${name}: a stranger's forgery is no trouble of the channel`);
   }
 });
 

@@ -85,6 +85,7 @@ function Now({ c }: { c: ChannelRow }) {
           [t('assistants.breakerName'), t('assistants.breaker.' + (c.breaker ?? 'closed'))],
         ]}
       />
+      {c.rejected && <p class="field-help">{t('channels.rejected', { n: c.rejected.count, at: shortTime(c.rejected.at), why: c.rejected.text })}</p>}
     </section>
   );
 }

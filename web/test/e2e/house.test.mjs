@@ -264,8 +264,9 @@ test('a channel tells how it does: last in and out, what waits, its breaker, its
   await p.locator('.note-line.bad', { hasText: 'go on by themselves' }).waitFor();
   assert.match(await p.locator('.facts').first().textContent(), /Last outNot since the start.*7 \(since/);
   await p.fill('#set-url', 'half-typed');
-  Object.assign(f.channels[1], { breaker: 'closed', waiting: 0, last_error: null, last_out_at: now });
+  Object.assign(f.channels[1], { breaker: 'closed', waiting: 0, last_error: null, last_out_at: now, rejected: { code: 'unauthorized', text: 'webhook: 401 bad signature', at: now, count: 3 } });
   await until('well again', async () => (await p.locator('.note-line').count()) === 0);
+  await p.locator('.card .field-help', { hasText: /Webhooks refused: 3, the last at \d\d:\d\d: webhook: 401 bad signature/ }).waitFor();
   assert.equal(await p.inputValue('#set-url'), 'half-typed', 'fresh figures leave the form alone');
   clean(p);
 });
