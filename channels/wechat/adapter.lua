@@ -1,16 +1,21 @@
 -- WeChat official account: pushes in (plain, compatible or safe mode, XML or
 -- JSON), customer service messages out.
 --
--- A push is answered "success" as soon as its message is on disk; a file is
--- fetched for two seconds meanwhile, then by poll(). Answers go out by
--- custom/send. Events a rule may want are texts: [关注], [扫码] x, [菜单] x.
+-- A push waits four seconds for a message to its user, which is then its answer
+-- (passive.lua); without one it is answered "success", and what comes later goes by
+-- custom/send. A file is fetched for two seconds meanwhile, then by poll(). Events a
+-- rule may want are texts: [关注], [扫码] x, [菜单] x.
 local log, shared, media = require "log", require "lib.channels", require "lib.media"
 local api, message_of = require "channels.wechat.api", require "channels.wechat.messages"
-local settings = require "channels.wechat.settings"
+local settings, passive = require "channels.wechat.settings", require "channels.wechat.passive"
 
 local words = shared.words
 
 local TEXT_BYTES = 2048
+local HOLD = "4s" -- WeChat hangs up after five
+-- An account without customer service messages: the answer waits until its user
+-- writes, and then is the answer to that push.
+local NO_SERVICE = { [48001] = 3600 }
 -- What custom/send shows; images over 2 MB are refused by some of WeChat's pages.
 local FILES = {
   image = media.rule(10, "image/jpeg", "image/png", "image/gif"),
@@ -23,8 +28,7 @@ local NAMES = { image = "image", audio = "voice", video = "video" }
 local M = {
   api = 1,
   title = { zh = "微信公众号", en = "WeChat official account" },
-  schema = settings.schema("公众号后台“基本配置”里的 AppID，以 wx 开头",
-    "From the account's basic configuration; begins with wx"),
+  schema = settings.account(),
   check = settings.check,
   capabilities = {
     text = TEXT_BYTES, text_unit = "bytes", kinds = { "text", "image", "audio", "video", "card" }, buttons = 10,
@@ -53,6 +57,7 @@ function M.receive(req, ctx)
   end
   local m = message_of(x)
   if not m then return 200, "success" end
+  m.hold = config.reply_mode ~= "service" and HOLD or nil
   local taken
   if m.media then taken = media.take(ctx, m, api.fetch) else taken = shared.hand_over(ctx, m) end
   if not taken then return 503, "" end -- pushed again
@@ -103,7 +108,13 @@ end
 
 function M.send(item, ctx)
   local list, trouble = messages_of(item)
-  return trouble or api.send(item, list, ctx.config)
+  return trouble or api.send(item, list, ctx.config, ctx.config.reply_mode ~= "service" and NO_SERVICE or nil)
+end
+
+function M.passive(item, req, ctx)
+  local list = messages_of(item)
+  local body, kind = passive.body(list or {}, item, req, ctx.config)
+  return body and { body = body, type = kind } or nil
 end
 
 M.typing = api.typing

@@ -12,7 +12,7 @@ describe("channel wechat", { only = "none" }, function()
     delivered = {}
     ctx = {
       channel = { id = "ch_1", type = "wechat", name = "account" },
-      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" },
+      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA", reply_mode = "service" },
       deliver = function(message)
         delivered[#delivered + 1] = message
         return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }

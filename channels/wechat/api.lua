@@ -145,11 +145,11 @@ local KEPT = "70h" -- WeChat keeps it for three days
 local function key_of(config, item, kind) return ("%s:%s:%s"):format(config.appid, kind, item.file.id) end
 
 -- The media_id of an item's file, or nil and what is in the way.
-local function media_id(config, item, kind)
+function M.media_id(config, item, kind, timeout)
   return media.id_of(key_of(config, item, kind), KEPT, function()
     local answer, why = with_token(config, function(token)
       return post(config, "/cgi-bin/media/upload", { query = { access_token = token, type = kind },
-        multipart = { { name = "media", file = item.file } }, timeout = "25s" })
+        multipart = { { name = "media", file = item.file } }, timeout = timeout or "25s" })
     end)
     if answer and answer.errcode == 0 and answer.media_id then return answer.media_id end
     return nil, M.trouble_of(answer, why)
@@ -158,22 +158,24 @@ end
 
 -- --- messages --------------------------------------------------------------
 
--- What send() answers for this; nil when it went well.
-function M.trouble_of(answer, why)
+-- What send() answers for this; nil when it went well. own: what it answers for some
+-- codes instead.
+function M.trouble_of(answer, why, own)
   if not answer then return { retry = 5, why = why } end
   local code = answer.errcode
   if answer.of_token and code ~= -1 and code ~= 45009 and code ~= 45011 then
     return { failed = "config", why = M.sentence(answer) }
   end
   if code == 0 then return nil end
+  if own and own[code] then return { retry = own[code], why = M.sentence(answer), until_heard = true } end
   if RETRY[code] then return { retry = RETRY[code], why = M.sentence(answer), until_heard = code == 45047 or nil } end
   return { failed = FAILED[code] or "refused", why = M.sentence(answer) }
 end
 
 -- Sends a customer service message; nil when it went well, else what send() answers.
-function M.say(config, message, timeout)
+function M.say(config, message, timeout, own)
   local answer, why = call(config, "/cgi-bin/message/custom/send", message, timeout)
-  return M.trouble_of(answer, why), answer and answer.errcode
+  return M.trouble_of(answer, why, own), answer and answer.errcode
 end
 
 -- That somebody types; what WeChat says against it (nobody wrote in 30 s, shown
@@ -185,31 +187,31 @@ end
 
 -- A message whose media_id is of the item's file; uploaded again if WeChat does
 -- not know it any more.
-local function say_file(config, item, message)
+local function say_file(config, item, message, own)
   local kind = message.msgtype
   for _ = 1, 2 do
-    local id, trouble = media_id(config, item, kind)
+    local id, trouble = M.media_id(config, item, kind)
     if not id then return trouble end
     local code
     message[kind].media_id = id
-    trouble, code = M.say(config, message)
+    trouble, code = M.say(config, message, nil, own)
     if code ~= 40007 then return trouble end
     media.forget(key_of(config, item, kind))
   end
   return { retry = 60, why = M.sentence { errcode = 40007 } }
 end
 
--- Sends an item as these messages, one after the other.
-function M.send(item, list, config)
+-- Sends an item as these messages, one after the other; own: see trouble_of.
+function M.send(item, list, config, own)
   if not list then return shared.no_files(item) end
   if not config.secret then return { failed = "config", why = "没有填写 AppSecret / there is no AppSecret" } end
   return shared.send_all(item, list, function(message)
     message.touser = item.to
     if message.of_file then
       message.of_file = nil
-      return say_file(config, item, message)
+      return say_file(config, item, message, own)
     end
-    return (M.say(config, message))
+    return (M.say(config, message, nil, own))
   end)
 end
 

@@ -11,7 +11,7 @@ describe("channel wechat, media", { only = "none" }, function()
   local desk, adapter, ctx, delivered, asked
   before_each(function()
     desk = kit.of({ type = "wechat", name = "account" },
-      { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" })
+      { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA", reply_mode = "service" })
     adapter, ctx, delivered, asked = desk.adapter, desk.ctx, desk.delivered, desk.asked
     kit.in_turn("POST " .. API .. "stable_token", { json = { access_token = "T1", expires_in = 7200 } },
       { json = { access_token = "T2", expires_in = 7200 } })

@@ -9,7 +9,7 @@ describe("channel wechat, out", { only = "none" }, function()
   before_each(function()
     adapter = t.load "channels/wechat"
     ctx = {
-      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" },
+      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA", reply_mode = "service" },
     }
   end)
 

@@ -29,6 +29,18 @@ function M.schema(zh, en)
   }
 end
 
+-- An official account's.
+function M.account()
+  local schema = M.schema("公众号后台“基本配置”里的 AppID，以 wx 开头",
+    "From the account's basic configuration; begins with wx")
+  schema.reply_mode = setting("choice", "回复方式", "Way of answering",
+    "auto（默认）：4 秒内的第一条回复直接答在推送里，其余走客服消息；service：全部走客服消息",
+    "auto (default): the first answer within 4 s goes in the push, the rest as customer service messages; "
+      .. "service: all as customer service messages")
+  schema.reply_mode.choices = { "auto", "service" }
+  return schema
+end
+
 function M.check(config)
   if not config.appid:find "^wx%w+$" then return nil, "appid", "AppID 应以 wx 开头 / the AppID begins with wx" end
   if not config.token then return nil, "token", "没有填写 Token，推送无法验证 / without a Token no push can be verified" end

@@ -262,6 +262,7 @@ static void learn(struct kinds *k, const struct json *j)
     out->checks = json_bool(j, "checks", false);
     out->types = json_bool(j, "types", false);
     out->recalls = json_bool(j, "recalls", false);
+    out->answers = json_bool(j, "answers", false);
     out->rate = (int32_t)json_int(face, "rate", 0);
     out->burst = (int32_t)json_int(face, "burst", 0);
     out->at_once = (int32_t)json_int(face, "at_once", 0);

@@ -51,7 +51,8 @@ struct kind {
     size_t count;
     bool has_adapter;          /* else nothing is received or sent */
     struct slice capabilities; /* JSON object, as the adapter says */
-    bool receives, sends, pushes, polls, checks, types, recalls; /* functions */
+    /* functions it has */
+    bool receives, sends, pushes, polls, checks, types, recalls, answers;
     bool socket; /* its visitors come by the WebSocket, as the web's do */
     int32_t rate, burst, at_once; /* struct channel_face */
     int64_t reply_window_ms;

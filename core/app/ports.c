@@ -106,7 +106,10 @@ static void port_run(void *arg, struct job *job)
 {
     struct server *s = arg;
     meter_add(&jobs_run, 1);
-    if (job->hook == HOOK_DELIVER) {
+    if (job->hook == HOOK_PASSIVE && !held_dress(s, job)) {
+        return;
+    }
+    if (job->hook == HOOK_DELIVER || job->hook == HOOK_PASSIVE) {
         call_dress(s, job);
     } else if (job->hook == HOOK_PUSH) { /* a push says it in its own words */
         files_dress_item(s, job);
@@ -147,6 +150,11 @@ static void port_face(void *arg, const struct channel *c,
     }
     int64_t most = files_most(s, c->id);
     out->file_bytes = most > 0 ? most : -1;
+}
+
+static uint64_t port_held(void *arg, uint64_t channel, uint64_t contact)
+{
+    return held_take(arg, channel, contact);
 }
 
 /* --- acks, measured: a direct-mapped table that forgets on collision --- */
@@ -228,6 +236,7 @@ struct desk_conf ports_conf(struct server *s)
                   .patience = port_patience,
                   .strict = port_strict,
                   .face = port_face,
+                  .held = port_held,
                   .send = port_send,
                   .ask = assist_ask,
                   .known = assist_known,

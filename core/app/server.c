@@ -373,6 +373,8 @@ static struct server *server_new(const struct config *given,
     s->upload_guard = guard_new(LOGIN_KEYS);
     map_init(&s->resumables);
     map_init(&s->polled);
+    map_init(&s->hooks);
+    map_init(&s->held);
     s->kinds_base = kinds_read(conf->home);
     s->kinds = kinds_with(s->kinds_base, SLICE("[]"));
     return s;

@@ -49,6 +49,9 @@ struct server {
     struct kinds *kinds;      /* with the adapters that serve */
     struct map polled;        /* channel -> what asks its platform */
     uint32_t hooks_under_way;
+    struct map hooks;    /* webhooks until their answer, by number */
+    struct map held;     /* contact -> the one that waits for a message */
+    uint32_t hooks_held; /* that wait, also those a message is going into */
     bool console_busy, console_writes; /* api/console.c */
     int64_t unpinned_at;               /* when versions were looked at last */
     struct { /* versions of scripts, from the store, until they are loaded */

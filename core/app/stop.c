@@ -104,6 +104,7 @@ void server_stop(struct server *s)
     s->state = SERVER_DRAINING;
     s->drain_until_ms = loop_now(s->loop) + s->conf.drain_ms;
     api_stop(s);
+    held_stop(s);
     net_drain(s->net, on_net_closed, s);
     timer_init(&s->drain, on_look);
     timer_start(loop_wheel(s->loop), &s->drain, loop_now(s->loop) + LOOK_MS);
@@ -124,6 +125,8 @@ static void free_rest(struct server *s)
     guard_free(s->upload_guard);
     polls_free(s);
     map_fini(&s->polled);
+    map_fini(&s->hooks);
+    map_fini(&s->held);
     kinds_free(s->kinds);
     kinds_free(s->kinds_base);
     map_fini(&s->arrivals);

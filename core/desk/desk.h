@@ -26,6 +26,7 @@ struct channel_face {
     int64_t push_quiet_ms;   /* between two pushes of a conversation */
     bool types;              /* it has typing() */
     bool recalls;            /* it has recall() */
+    bool answers;            /* it has passive() */
     int32_t rate, burst;     /* messages a second; 0 = no limit */
     int32_t at_once;         /* calls under way; 0 = 4 */
     int64_t reply_window_ms; /* after the visitor's last word; 0 = any time */
@@ -52,6 +53,9 @@ struct desk_ports {
     bool (*wants)(void *arg, const struct job *job); /* any hook for this? */
     /* What an adapter can do; NULL or zeroes: nothing goes out by it. */
     void (*face)(void *arg, const struct channel *c, struct channel_face *out);
+    /* A webhook of this contact that waits for an answer: it is the next
+     * message's now (HOOK_PASSIVE, call->number). 0 = none; NULL: none ever. */
+    uint64_t (*held)(void *arg, uint64_t channel, uint64_t contact);
     /* How long may its rules take before the default places the conversation:
      * ms, by the matching rules' `deadline`; 0 = no limit. */
     int64_t (*patience)(void *arg, const struct job *job);
@@ -143,6 +147,9 @@ void desk_restore_outbox(struct desk *d, const struct outbox *o); /* copies */
  * reply window has closed. */
 void desk_resend(struct desk *d, const struct outbox *o,
                  void (*done)(void *arg, int result), void *arg);
+/* A webhook of this conversation's visitor waits for an answer (ports.held):
+ * what waits here goes now. */
+void desk_answer_held(struct desk *d, uint64_t conv);
 /* Is a message of the channel with its adapter, or what came of it not stored
  * yet? Then its receipt may be early. */
 bool desk_is_sending(const struct desk *d, uint64_t channel);

@@ -34,8 +34,10 @@ enum hook {
     HOOK_EMBED, /* embed(texts, ctx) */
     HOOK_TOOL,  /* run(args, ctx): the model wants it */
     /* of a channel's adapter again; its number is behind those that are kept */
-    HOOK_TYPING, /* typing(item, ctx): somebody is about to answer; fleeting */
-    HOOK_RECALL, /* recall(item, ctx): a message that was sent is taken back */
+    HOOK_TYPING,  /* typing(item, ctx): somebody is about to answer; fleeting */
+    HOOK_RECALL,  /* recall(item, ctx): a message that was sent is taken back */
+    HOOK_PASSIVE, /* passive(item, req, ctx): one message out, as the answer to
+                     a webhook that waits for it */
     HOOK_COUNT
 };
 const char *hook_name(enum hook h); /* "on_message"; FLOW: "run"; "send" */
@@ -110,18 +112,20 @@ struct adapter_call {
     struct slice config;     /* JSON object; secrets are in it: only for the
                                 adapter (I9) */
     struct slice secrets;    /* JSON array: the names of those settings */
-    /* RECEIVE */
+    /* RECEIVE, PASSIVE */
     struct slice method, path, query, body, address; /* path: below the hook */
     struct slice headers; /* lines "name: value\n", names in lower case */
-    /* DELIVER, PUSH, RECALL: the item as JSON; see channels/README.md. ASK: the turn, EMBED:
+    /* DELIVER, PUSH, RECALL, PASSIVE: the item as JSON; see channels/README.md. ASK: the turn, EMBED:
      * the texts, TOOL: the arguments; see ai/README.md */
     struct slice item;
     /* DELIVER, by the roof: JSON {"kind","as","why"} if the item's kind had to
      * change, and what numbers stand for, ["…"]; both "" = not. */
     struct slice shown, choices;
     struct slice more; /* ASK, TOOL: JSON object, what ctx has beside */
-    uint64_t number;   /* ASK: whose pieces (ASK_WRITE) they are */
-    int64_t wall_ms;   /* ASK, EMBED, TOOL: at most so long; 0 = the script's */
+    uint64_t number;   /* ASK: whose pieces (ASK_WRITE) they are; RECEIVE,
+                          PASSIVE: which webhook */
+    int64_t wall_ms;   /* ASK, EMBED, TOOL, PASSIVE: at most so long; 0 = the
+                          script's */
     /* answer */
     int status;                  /* RECEIVE: HTTP; 0 = none was given */
     struct slice answer_headers; /* RECEIVE: "name: value\r\n" lines */
@@ -149,7 +153,7 @@ struct job {
     struct flow *flow; /* FLOW: in: its row with log; out: as it is to be
                                  stored (state, due_at, step, log, view) */
     struct adapter_call
-        *call;                /* RECEIVE DELIVER POLL CHECK TYPING, else NULL */
+        *call; /* RECEIVE DELIVER POLL CHECK TYPING ..., else NULL */
     struct conversation conv; /* a copy; id 0 = none */
     struct contact contact;
     struct roster *roster; /* one ref */

@@ -8,6 +8,10 @@
  * for a while (base/breaker.h); what waited beyond its reply window is not even
  * tried.
  *
+ * Where the platform's own call waits for an answer (ports.held), the first goes
+ * in it: past the pace and the breaker, which are about our calls. If that comes
+ * to nothing it goes as any other.
+ *
  * Where visitors have sockets (face.pushes), a row waits a little, and push.c
  * finds out whether the message has arrived; if not, all that wait in the
  * conversation go out as one push, and then it is quiet for a while.
@@ -104,6 +108,36 @@ static void make_ready(struct out_conv *q)
     }
 }
 
+static void send(struct out_conv *q);
+
+/* true: the first goes as the answer to a webhook. */
+static bool answer_held(struct out_conv *q)
+{
+    struct desk *d = q->channel->desk;
+    const struct desk_ports *ports = &d->conf.ports;
+    if (q->busy || !q->first || q->first->undoes || !ports->held ||
+        !channel_face(d, q->channel->id).answers) {
+        return false;
+    }
+    q->held = ports->held(ports->arg, q->channel->id, q->contact);
+    if (!q->held) {
+        return false;
+    }
+    timer_stop(d->wheel, &q->timer);
+    q->push = false;
+    q->ticket = 0;
+    send(q);
+    return true;
+}
+
+void desk_answer_held(struct desk *d, uint64_t conv)
+{
+    struct out_conv *q = map_get(&d->out_convs, conv);
+    if (q && d->started) {
+        (void)answer_held(q);
+    }
+}
+
 /* The next of the conversation, now or when it is due. */
 void outbox_go_on(struct desk *d, struct out_conv *q)
 {
@@ -120,8 +154,10 @@ void outbox_go_on(struct desk *d, struct out_conv *q)
         conv_drop(d, q);
         return;
     }
-    make_ready(q);
-    outbox_pump(q->channel);
+    if (!answer_held(q)) {
+        make_ready(q);
+        outbox_pump(q->channel);
+    }
 }
 
 static void on_due(struct timer *t)
@@ -373,6 +409,7 @@ static void give(struct out_conv *q, struct slice body)
     struct out_item *it = item_out(q);
     enum hook hook = it->undoes ? HOOK_RECALL
                      : q->push  ? HOOK_PUSH
+                     : q->held  ? HOOK_PASSIVE
                                 : HOOK_DELIVER;
     struct job *job = job_new(hook, outbox_delivered, d);
     job->at = now_ms(d);
@@ -389,6 +426,7 @@ static void give(struct out_conv *q, struct slice body)
         return;
     }
     job->call->item = item_json(job->arena, q, it, body);
+    job->call->number = q->held;
     d->conf.ports.run(d->conf.ports.arg, job);
 }
 

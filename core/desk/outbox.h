@@ -34,6 +34,7 @@ struct out_conv {
     int64_t restored_at; /* by a start; 0 = looked at since */
     uint64_t probed;     /* push: item for which the sockets were asked */
     uint32_t ticket;     /* of the breaker */
+    uint64_t held;       /* it goes as the answer to this webhook; 0 = not */
     struct timer timer;
     struct list link; /* in channel's ready */
 };

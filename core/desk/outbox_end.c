@@ -7,7 +7,9 @@
  * message is dead, and may be sent again by hand. What the platform takes only
  * after its visitor has written ({until_heard}) says nothing about the channel,
  * and is tried when they do. A crash between the platform's yes and our commit
- * sends it twice: adapters are given its id to prevent that.
+ * sends it twice: adapters are given its id to prevent that. An answer to a
+ * webhook counts as sent when its last byte was written; else it goes as any
+ * other.
  */
 #include "base/clock.h"
 #include "base/json.h"
@@ -265,6 +267,16 @@ void outbox_settle(struct desk *d, struct out_conv *q, struct job *job,
     d->conf.ports.commit(d->conf.ports.arg, tx);
 }
 
+/* The webhook was gone, or cannot bear such a message: as any other, now. */
+static void unheld(struct desk *d, struct out_conv *q)
+{
+    q->channel->unsettled -= q->asked;
+    q->asked = q->busy = false;
+    q->held = 0;
+    q->first->due_at = 0;
+    outbox_go_on(d, q);
+}
+
 void outbox_delivered(struct job *job)
 {
     struct desk *d = job->owner;
@@ -285,6 +297,12 @@ void outbox_delivered(struct job *job)
                  breaker_state_name(ch->breaker.state), SLICE_FMT(v.reason));
     }
     ch->under_way--;
+    if (q->held && v.state != OUTBOX_SENT) {
+        unheld(d, q);
+        job_free(job);
+        return;
+    }
+    q->held = 0;
     outbox_settle(d, q, job, &v);
     job_free(job);
     outbox_pump(ch);

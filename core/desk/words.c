@@ -31,7 +31,8 @@ static const char *const hooks[HOOK_COUNT] = {"on_message", "on_conversation",
                                               "push",       "poll",
                                               "check",      "ask",
                                               "embed",      "tool",
-                                              "typing",     "recall"};
+                                              "typing",     "recall",
+                                              "passive"};
 static const char *const effects[EFFECT_COUNT] = {
     "reply",    "note",   "assign",  "close", "tag",     "untag",
     "priority", "set",    "snooze",  "after", "kv_set",  "kv_del",

@@ -110,6 +110,11 @@ bool http_query(struct http_req *r, const char *name, struct slice *out);
  * The body is copied. If the client is gone, nothing happens. */
 void http_reply(struct http_req *r, int status, struct slice type,
                 struct slice headers, struct slice body);
+/* The same; told(arg, all of it was written) comes once, not from inside. false:
+ * the client is gone, r is still the caller's and nothing comes. */
+bool http_reply_told(struct http_req *r, int status, struct slice type,
+                     struct slice headers, struct slice body,
+                     void (*told)(void *arg, bool written), void *arg);
 /* The same with count bytes of a file from `from` on; takes fd. */
 void http_reply_fd(struct http_req *r, int status, struct slice type,
                    struct slice headers, int fd, int64_t from, int64_t count);

@@ -207,6 +207,45 @@ void http_reply(struct http_req *r, int status, struct slice type,
     exchange_answer(exchange_of(r), status, type, headers, body);
 }
 
+struct telling {
+    void (*told)(void *arg, bool written);
+    void *arg;
+};
+
+static void tell(struct exchange *x, bool written)
+{
+    struct telling t = *(struct telling *)x->user;
+    exchange_end(x);
+    t.told(t.arg, written);
+}
+
+static void all_written(struct exchange *x)
+{
+    tell(x, true);
+}
+
+static void not_written(struct exchange *x)
+{
+    tell(x, false);
+}
+
+bool http_reply_told(struct http_req *r, int status, struct slice type,
+                     struct slice headers, struct slice body,
+                     void (*told)(void *arg, bool written), void *arg)
+{
+    struct exchange *x = exchange_of(r);
+    if (!http_is_live(r))
+        return false;
+    struct telling *t = arena_one(r->arena, struct telling);
+    *t = (struct telling){told, arg};
+    x->user = t;
+    x->on_drained = all_written;
+    x->on_gone = not_written;
+    exchange_begin(x, status, type, headers, (int64_t)body.len);
+    exchange_piece(x, body);
+    return true;
+}
+
 void http_reply_fd(struct http_req *r, int status, struct slice type,
                    struct slice headers, int fd, int64_t from, int64_t count)
 {

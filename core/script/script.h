@@ -163,6 +163,7 @@ struct script_ask {
     struct post_ask *post;
     int result; /* 0, ERR_NOT_FOUND, ERR_TIMEOUT, ... */
     struct err err;
+    int64_t wait_ms;    /* DELIVER: so long the webhook's answer waits */
     uint64_t call;      /* adapter_call.number of the handler's job, 0 = none */
     uint64_t ticket[4]; /* script's own: unit, version, slot, generation */
 };

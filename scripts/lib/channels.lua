@@ -67,21 +67,21 @@ function M.seal(hidden, text, id, random)
   return crypto.base64_encode(crypto.aes_cbc_encrypt(key, key:sub(1, 16), full, { block = 32 }))
 end
 
--- What is sealed under one of the channel's keys, for its appid.
+-- What is sealed under one of the channel's keys, for its appid, and that key.
 local function open_for(config, sealed)
   local first
   for _, name in ipairs { "encoding_aes_key", "previous_aes_key" } do
     if config[name] then
       local text, id = M.open(config[name], sealed)
-      if text and id == config.appid then return text end
+      if text and id == config.appid then return text, config[name] end
       first = first or (text and "it is for another appid (-40005)" or id)
     end
   end
   return nil, first or "it is encrypted, and the channel has no EncodingAESKey"
 end
 
--- A push of WeChat, plain or sealed, as a table; nil, status, why. Sealed ones
--- are signed with what is sealed, plain ones without.
+-- A push of WeChat, plain or sealed, as a table, and the key if it was sealed; nil,
+-- status, why. Sealed ones are signed with what is sealed, plain ones without.
 function M.read_push(req, config)
   local q = req.query
   local x = M.decode(req.body, config.format)
@@ -94,11 +94,11 @@ function M.read_push(req, config)
   if not M.is_signed(q.msg_signature, config.token, ts, nonce, sealed) then
     return nil, 401, "msg_signature is wrong"
   end
-  local text, why = open_for(config, sealed)
-  if not text then return nil, 403, why end
+  local text, key = open_for(config, sealed)
+  if not text then return nil, 403, key end
   x = M.decode(text, config.format)
   if not x then return nil, 400, "what was encrypted is neither XML nor JSON" end
-  return x
+  return x, key
 end
 
 -- Codes of what the house cannot take now and can take later.

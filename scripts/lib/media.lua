@@ -33,7 +33,7 @@ end
 -- False if the house can take it later only.
 local function deliver(ctx, m, file, code, why)
   local out = { dedupe = m.dedupe, from = m.from, name = m.name, profile = m.profile, kind = m.kind, text = m.text,
-    file = file }
+    file = file, hold = m.hold }
   local ok
   if file then
     ok, code, why = ctx.deliver(out)

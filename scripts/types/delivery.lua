@@ -12,3 +12,4 @@
 ---@field kind "text"|"image"|"file"|"audio"|"video"|"location"|"card" What it is; its other fields as in Body.
 ---@field text string? The text.
 ---@field file? File|string Of image, file, audio, video: what ctx.file gave.
+---@field hold Duration? So long, counted from the webhook's coming, its answer waits: the first message to this sender in that time goes to passive(item, req, ctx). Otherwise it is answered what receive returned.

@@ -3,7 +3,7 @@
 -- edit. For editors; never run. The reference is docs/author/api.
 ---@meta
 
----A platform's call, as receive(req, ctx) gets it.
+---A platform's call, as receive(req, ctx) gets it, and passive.
 ---@class WebhookRequest
 ---@field method string "GET", "POST".
 ---@field path string What follows the hook's address, "" or "/more".

@@ -15,6 +15,19 @@ struct script_ask;
 /* hooks.c: /hooks/<channel>...; true: it was one, the request is taken. */
 bool hooks_answer(struct server *s, struct http_req *r);
 
+/* held.c: the webhook whose adapter_call.number is `hook` waits for a message to
+ * this contact, at most ms from its coming; it does so no longer. */
+void held_begin(struct server *s, uint64_t hook, uint64_t channel,
+                uint64_t contact, int64_t ms);
+void held_forget(struct server *s, uint64_t hook);
+/* The desk's port: its number, 0 = none waits. */
+uint64_t held_take(struct server *s, uint64_t channel, uint64_t contact);
+/* HOOK_PASSIVE on its way to the adapter: it gets the request, and its end is
+ * held.c's first. false: the webhook is over, its done comes without a run. */
+bool held_dress(struct server *s, struct job *job);
+/* The house stops: those that wait are answered. */
+void held_stop(struct server *s);
+
 /* inbound.c, receipts.c: take the ask (ASK_DELIVER, ASK_RECEIPT). */
 void inbound_ask(struct server *s, struct script_ask *ask);
 void receipt_ask(struct server *s, struct script_ask *ask);

@@ -3,11 +3,11 @@
  *
  * Happy path: the channel in the path is found, its adapter's receive() gets
  * the raw request, hands over what it means (inbound.c, durable before it goes
- * on), and its answer goes out. Failure: no such channel is 404; an adapter
+ * on), and its answer goes out, now or later (held.c). Failure: no such channel is 404; an adapter
  * that is not there, a house that stops or has too much to do is 503 with
  * Retry-After, so that the platform sends again; a handler that failed is 500.
  */
-#include "app/channels/channels.h"
+#include "app/channels/hook.h"
 #include "app/kinds.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -25,13 +25,6 @@ METER(m_refused, METER_COUNTER, "yuelai_hooks_refused_total",
 METER(m_failed, METER_COUNTER, "yuelai_hooks_failed_total",
       "Webhooks that could not be handled (5xx)");
 METER(m_now, METER_GAUGE, "yuelai_hooks_under_way", "Webhooks being handled");
-
-struct hook_call {
-    struct server *server;
-    struct http_req *request;
-    struct job *job;
-    int64_t began_us;
-};
 
 METER_US(took, "yuelai_hook_seconds", "From a webhook's coming to its answer");
 
@@ -88,7 +81,7 @@ static void refuse(struct http_req *r, int status, const char *text)
 
 /* --- the answer ----------------------------------------------------------- */
 
-static void reply(struct hook_call *h)
+void hook_reply(struct hook_call *h)
 {
     struct adapter_call *call = h->job->call;
     int status = call->status ? call->status : 200;
@@ -111,11 +104,21 @@ static void reply(struct hook_call *h)
                call->answer.len ? call->answer : SLICE(""));
 }
 
-static void end(struct hook_call *h)
+void hook_count(struct hook_call *h)
 {
-    meter_add(&m_now, -1);
-    meter_note(&took, clock_mono_us() - h->began_us);
-    h->server->hooks_under_way--;
+    if (!h->counted) {
+        h->counted = true;
+        meter_add(&m_now, -1);
+        meter_note(&took, clock_mono_us() - h->began_us);
+        h->server->hooks_under_way--;
+    }
+}
+
+void hook_end(struct hook_call *h)
+{
+    held_drop(h);
+    hook_count(h);
+    map_take(&h->server->hooks, h->number);
     job_free(h->job); /* h lies in it */
 }
 
@@ -126,10 +129,12 @@ static void on_kept(void *arg, int result)
         note_refused(h->server, h->job->call->channel, 503,
                      SLICE("it could not be stored"));
         refuse(h->request, 503, "it could not be stored; send it again\n");
+    } else if (held_waits(h)) {
+        return;
     } else {
-        reply(h);
+        hook_reply(h);
     }
-    end(h);
+    hook_end(h);
 }
 
 static void on_received(struct job *job)
@@ -149,7 +154,7 @@ static void on_received(struct job *job)
         call_keep(h->server, job, on_kept, h);
         return;
     }
-    end(h);
+    hook_end(h);
 }
 
 /* --- the way in ----------------------------------------------------------- */
@@ -179,7 +184,11 @@ static void give(struct server *s, struct http_req *r, uint64_t channel,
     struct job *job = job_new(HOOK_RECEIVE, on_received, NULL);
     struct arena *a = job->arena;
     struct hook_call *h = arena_one(a, struct hook_call);
-    *h = (struct hook_call){s, r, job, clock_mono_us()};
+    *h = (struct hook_call){.server = s,
+                            .request = r,
+                            .job = job,
+                            .number = id_new(),
+                            .began_us = clock_mono_us()};
     job->owner = h;
     job->at = clock_ms();
     if (!desk_fill_call(s->desk, channel, job)) {
@@ -187,12 +196,14 @@ static void give(struct server *s, struct http_req *r, uint64_t channel,
         refuse(r, 404, "there is no such channel\n");
         return;
     }
+    job->call->number = h->number;
     job->call->method = slice_dup(a, r->method);
     job->call->path = slice_dup(a, rest);
     job->call->query = slice_dup(a, r->query);
     job->call->body = slice_dup(a, r->body);
     job->call->address = slice_dup(a, slice_of(r->address));
     copy_headers(job, r);
+    map_put(&s->hooks, h->number, h);
     s->hooks_under_way++;
     meter_add(&m_now, 1);
     if (s->script) {

@@ -43,6 +43,7 @@ static void on_said(struct act *act)
     struct script_ask *ask = in->ask;
     const struct event *ev = &act->event;
     if (act->result) {
+        held_forget(in->server, ask->call);
         ask->result = act->result;
         ask->err = act->err;
     } else {
@@ -61,6 +62,9 @@ static void on_said(struct act *act)
         ask->data = slice_dup(ask->arena, buf_slice(&out));
         buf_fini(&out);
         meter_add(again ? &m_again : &m_in, 1);
+        if (ask->wait_ms) {
+            desk_answer_held(in->server->desk, ev->conv);
+        }
     }
     struct server *s = in->server;
     act_free(act); /* its own arena, not the ask's */
@@ -124,6 +128,10 @@ static void on_chosen(void *arg, struct slice chosen)
     act->frame->is_private = false;
     if (chosen.len && slice_is(act->frame->kind, "text")) {
         choose(act->frame, act->arena, chosen);
+    }
+    if (in->ask->wait_ms) { /* before: the answer may be very quick */
+        held_begin(in->server, in->ask->call, in->channel.id, in->who.id,
+                   in->ask->wait_ms);
     }
     desk_visitor_says(in->server->desk, &in->who, true, act);
 }

@@ -23,7 +23,7 @@
     (API_IN(HOOK_RECEIVE) | API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH) |         \
      API_IN(HOOK_POLL) | API_IN(HOOK_CHECK) | API_IN(HOOK_ASK) |               \
      API_IN(HOOK_EMBED) | API_IN(HOOK_TOOL) | API_IN(HOOK_TYPING) |            \
-     API_IN(HOOK_RECALL))
+     API_IN(HOOK_RECALL) | API_IN(HOOK_PASSIVE))
 #define API_RULES (API_HANDLERS & ~API_ADAPTERS)
 /* A conversation's handlers: all but those that may have none. */
 #define API_CONV (API_RULES & ~API_IN(HOOK_EVENT))

@@ -172,6 +172,11 @@ int adapter_args(struct task *t)
         push_json(co, c->item);
         push_context(co, c);
         return 2;
+    case HOOK_PASSIVE:
+        push_json(co, c->item);
+        push_request(co, c);
+        push_context(co, c);
+        return 3;
     case HOOK_CHECK:
         push_config(co, c);
         push_context(co, c);
@@ -263,6 +268,11 @@ static const char *take_reply(struct task *t)
     return why ? why : take_body(t, 2);
 }
 
+static bool may_say_nothing(enum hook h)
+{
+    return h == HOOK_POLL || h == HOOK_TYPING || h == HOOK_PASSIVE;
+}
+
 /* true | { … } | nil|false, code, detail */
 static const char *take_data(struct task *t)
 {
@@ -281,8 +291,7 @@ static const char *take_data(struct task *t)
         if (value_write(L, 1, &out, &why) == 0)
             why = NULL;
     } else if (lua_toboolean(L, 1) ||
-               ((t->job->hook == HOOK_POLL || t->job->hook == HOOK_TYPING) &&
-                lua_isnil(L, 2))) {
+               (may_say_nothing(t->job->hook) && lua_isnil(L, 2))) {
         why = buf_add_text(&out, "{\"ok\":true}") ? why : NULL;
     } else {
         struct slice code = {"failed", 6}, detail = {"", 0};
@@ -311,6 +320,23 @@ const char *adapter_take(struct task *t)
 
 /* --- ctx ------------------------------------------------------------------ */
 
+/* Of a delivery: hold = "4s". */
+static int64_t hold_ms(lua_State *L)
+{
+    struct slice text;
+    int64_t ms = 0;
+    lua_getfield(L, 1, "hold");
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return 0;
+    }
+    text.at = lua_tolstring(L, -1, &text.len);
+    if (!text.at || !duration_read(text, &ms))
+        bind_raise(L, "ctx.deliver: hold must be a duration, as in \"4s\"");
+    lua_pop(L, 1);
+    return ms;
+}
+
 static int ask_start(lua_State *L, enum ask_kind kind, const char *what)
 {
     struct task *t = bind_task(L, what);
@@ -325,6 +351,7 @@ static int ask_start(lua_State *L, enum ask_kind kind, const char *what)
     struct script_ask *ask = task_ask(t, kind);
     ask->data = slice_dup(ask->arena, buf_slice(out));
     ask->number = (int64_t)t->job->call->channel;
+    ask->wait_ms = hold_ms(L);
     int got = task_wait_ask(t);
     lua_pushboolean(L, got == 0);
     return got == 0 ? 1 : 1 + bind_trouble_of(L, got, "");
@@ -359,9 +386,11 @@ static int recalled_start(lua_State *L)
 #define IN_ADAPTER                                                             \
     (API_IN(HOOK_RECEIVE) | API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH) |         \
      API_IN(HOOK_POLL) | API_IN(HOOK_CHECK) | API_IN(HOOK_TYPING) |            \
-     API_IN(HOOK_RECALL))
-#define GOES_OUT (API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH))
+     API_IN(HOOK_RECALL) | API_IN(HOOK_PASSIVE))
+#define GOES_OUT                                                               \
+    (API_IN(HOOK_DELIVER) | API_IN(HOOK_PUSH) | API_IN(HOOK_PASSIVE))
 #define COMES_IN (API_IN(HOOK_RECEIVE) | API_IN(HOOK_POLL))
+#define IN_REQUEST (API_IN(HOOK_RECEIVE) | API_IN(HOOK_PASSIVE))
 
 static const struct api_call context_calls[] = {
     {"config", NULL, IN_ADAPTER, API_FIELD, "table<string, any>",
@@ -468,25 +497,32 @@ static const struct api_call delivery_calls[] = {
     {"text", NULL, COMES_IN, API_FIELD, "string?", "The text.", "1"},
     {"file", NULL, COMES_IN, API_FIELD, "File|string|nil",
      "Of image, file, audio, video: what ctx.file gave.", "1"},
+    {"hold", NULL, API_IN(HOOK_RECEIVE), API_FIELD, "Duration?",
+     "So long, counted from the webhook's coming, its answer waits: the first "
+     "message to this sender in that time goes to passive(item, req, ctx). "
+     "Otherwise it is answered what receive returned.",
+     "1"},
     {0}};
 const struct api_module delivery_module = {
     "Delivery", "A message from a platform, as ctx.deliver takes it.",
     delivery_calls, true, NULL};
 
 static const struct api_call webhook_calls[] = {
-    {"method", NULL, COMES_IN, API_FIELD, "string", "\"GET\", \"POST\".", "1"},
-    {"path", NULL, COMES_IN, API_FIELD, "string",
+    {"method", NULL, IN_REQUEST, API_FIELD, "string", "\"GET\", \"POST\".",
+     "1"},
+    {"path", NULL, IN_REQUEST, API_FIELD, "string",
      "What follows the hook's address, \"\" or \"/more\".", "1"},
-    {"query", NULL, COMES_IN, API_FIELD, "table<string, string>",
+    {"query", NULL, IN_REQUEST, API_FIELD, "table<string, string>",
      "The query, decoded.", "1"},
-    {"headers", NULL, COMES_IN, API_FIELD, "table<string, string>",
+    {"headers", NULL, IN_REQUEST, API_FIELD, "table<string, string>",
      "By name in lower case.", "1"},
-    {"body", NULL, COMES_IN, API_FIELD, "string",
+    {"body", NULL, IN_REQUEST, API_FIELD, "string",
      "The bytes as they came; check the signature over these.", "1"},
-    {"address", NULL, COMES_IN, API_FIELD, "string", "Who called.", "1"},
+    {"address", NULL, IN_REQUEST, API_FIELD, "string", "Who called.", "1"},
     {0}};
 const struct api_module webhook_module = {
-    "WebhookRequest", "A platform's call, as receive(req, ctx) gets it.",
+    "WebhookRequest",
+    "A platform's call, as receive(req, ctx) gets it, and passive.",
     webhook_calls, true, NULL};
 
 static const struct api_call item_calls[] = {

@@ -117,6 +117,11 @@ static const struct api_call channel[] = {
           "Context)",
           "An agent or a bot is about to answer: every few seconds while they "
           "do, never again when it fails."),
+    FIELD("passive",
+          "nil|fun(item: OutgoingItem, req: WebhookRequest, ctx: Context): "
+          "{ body: string, type: string? }|nil",
+          "The message as the answer to a webhook that waits for it "
+          "(Delivery.hold): its body and content type. nil: send it instead."),
     FIELD("poll", "nil|fun(ctx: Context)",
           "For a platform that must be asked."),
     FIELD("check", "nil|fun(config: table, ctx: Context): true|nil, string?",

@@ -320,7 +320,7 @@ int adapter_field(struct version *v, const char *name, struct err *e)
     for (int h = HOOK_RECEIVE; h <= HOOK_CHECK; h++)
         if (strcmp(name, hook_name((enum hook)h)) == 0)
             return read_function(v, (enum hook)h, e);
-    for (int h = HOOK_TYPING; h <= HOOK_RECALL; h++)
+    for (int h = HOOK_TYPING; h <= HOOK_PASSIVE; h++)
         if (strcmp(name, hook_name((enum hook)h)) == 0)
             return read_function(v, (enum hook)h, e);
     if (strcmp(name, "title") == 0)
@@ -386,6 +386,11 @@ int adapter_check(struct version *v, struct err *e)
                       "(capabilities.socket = true)");
     if (v->hooks & 1u << HOOK_PUSH && !d->socket)
         return refuse(e, "push", "push needs capabilities.socket = true");
+    if (v->hooks & 1u << HOOK_PASSIVE && (v->hook[HOOK_RECEIVE] == LUA_NOREF ||
+                                          v->hook[HOOK_DELIVER] == LUA_NOREF))
+        return refuse(
+            e, "passive",
+            "passive needs receive, and send for what comes too late");
     buf_init(&out, 4 * DATA_BYTES);
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
@@ -401,6 +406,7 @@ int adapter_check(struct version *v, struct err *e)
     put_has(&w, v, "checks", HOOK_CHECK);
     put_has(&w, v, "types", HOOK_TYPING);
     put_has(&w, v, "recalls", HOOK_RECALL);
+    put_has(&w, v, "answers", HOOK_PASSIVE);
     jsonw_key(&w, "face");
     jsonw_open(&w, '{');
     jsonw_put_int(&w, "rate", d->rate);

@@ -146,6 +146,7 @@ int args_push(struct task *t)
     case HOOK_TOOL:
     case HOOK_TYPING:
     case HOOK_RECALL:
+    case HOOK_PASSIVE:
     case HOOK_COUNT:
         break;
     }

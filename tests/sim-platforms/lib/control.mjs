@@ -6,7 +6,7 @@
 //   GET  /NAME/shown?after=N&wait_ms=   what customers see, from number N on
 //   POST /NAME/says            {user, message, name}: a customer writes
 //   POST /NAME/again          {id}: a callback of before comes once more
-//   POST /NAME/faults          {down, slow_ms, per_s, errors, lose_answers, repeat, reorder, forge}
+//   POST /NAME/faults          {down, slow_ms, per_s, errors, lose_answers, repeat, reorder, hang_up, forge}
 //   POST /NAME/expire          {invalid}: all tokens end now
 //   POST /NAME/advance         {ms}: its clock goes on
 //   POST /NAME/release         what is held back comes, the last first

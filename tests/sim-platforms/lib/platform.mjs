@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const BODY_BYTES = 64 << 20;
 const KEPT = 200_000; // of each list
+const HANG_UP_MS = 400;
 const PAST = 5000; // callbacks that can come again
 
 export const hex = (bytes) => randomBytes(bytes).toString('hex');
@@ -26,6 +27,7 @@ export const FAULTS = {
   repeat: 0, // each callback comes so many times more
   reorder: 0, // so many callbacks are held back and come the other way round
   media: 0, // so many downloads of files fail
+  hang_up: 0, // so many tries of callbacks are cut off after 0.4 s
   forge: 0, // so many callbacks are signed with another key
 };
 
@@ -43,7 +45,7 @@ export class Platform extends EventEmitter {
     this.shown = []; // what customers see, in the order it was taken
     this.refused = []; // what a real one would refuse us, and why
     this.lost = []; // callbacks nobody took
-    this.count = { calls: 0, shown: 0, pushed: 0, again: 0, throttled: 0, tokens: 0, stale: 0 };
+    this.count = { calls: 0, shown: 0, pushed: 0, again: 0, throttled: 0, tokens: 0, stale: 0, cut: 0 };
     this.tokens = new Map();
     this.media = new Map();
     this.routes = [];
@@ -249,7 +251,9 @@ export class Platform extends EventEmitter {
           await sleep(tries[n - 1] * this.settings.pace);
         }
         while (this.is_down() && !this.closed) await sleep(20);
-        last = await this.#post(path, make(!!forged, n), deadline_ms);
+        const cut = f.hang_up > 0 && f.hang_up--;
+        last = await this.#post(path, make(!!forged, n), cut ? HANG_UP_MS : deadline_ms);
+        this.count.cut += cut ? 1 : 0;
         last.tries = n + 1;
         if (takes(last)) return { ...last, taken: true };
       }

@@ -38,7 +38,7 @@ export class WeChat extends Platform {
   constructor(given, name = 'wechat', rules = {}) {
     super(name, given, {
       appid: 'wx5e1f00d0000000a1', secret: hex(16), token: hex(8), encoding_aes_key: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG',
-      original_id: 'gh_0123456789ab', mode: 'plain', format: 'xml', token_life_s: 7200, per_message: 5, customer: 'oANNA0000000000000000000001',
+      original_id: 'gh_0123456789ab', mode: 'plain', format: 'xml', token_life_s: 7200, per_message: 5, reply_mode: 'service', service: true, customer: 'oANNA0000000000000000000001',
     });
     this.rules = { kinds: ['text', 'image', 'voice', 'video', 'news', 'mpnews', 'mpnewsarticle', 'wxcard', 'music', 'msgmenu', 'miniprogrampage'], uploads: ['image', 'voice', 'video', 'thumb'], ...rules };
     this.on_call('GET', '/cgi-bin/token', (c) => this.#classic(c));
@@ -54,7 +54,7 @@ export class WeChat extends Platform {
 
   get config() {
     const s = this.settings;
-    return { appid: s.appid, secret: s.secret, token: s.token, original_id: s.original_id, ...(s.mode === 'plain' ? {} : { encoding_aes_key: s.encoding_aes_key }), api: this.url };
+    return { appid: s.appid, secret: s.secret, token: s.token, original_id: s.original_id, reply_mode: s.reply_mode, ...(s.mode === 'plain' ? {} : { encoding_aes_key: s.encoding_aes_key }), api: this.url };
   }
 
   // --- tokens -------------------------------------------------------------------
@@ -87,6 +87,7 @@ export class WeChat extends Platform {
     if (state === 'expired') return err(42001);
     if (state === 'unknown') return err(40001);
     if (this.is_throttled()) return err(45011);
+    if (!this.settings.service) return err(48001);
     return null;
   }
 
@@ -243,13 +244,29 @@ export class WeChat extends Platform {
         x = id === s.appid ? from_xml(message) ?? parse(message) : undefined;
       }
     }
-    if (!x?.MsgType || x.ToUserName !== user) {
+    if (!this.#is_reply(user, x)) {
       this.emit('notice', user, '该公众号提供的服务出现故障，请稍后再试');
       if (a.taken) this.refuse('a reply that cannot be read', a.body.slice(0, 200));
       return undefined;
     }
-    if (x.MsgType !== 'transfer_customer_service') this.show(user, { kind: x.MsgType, text: x.Content ?? `[${x.MsgType}]`, passive: true });
+    if (x.MsgType !== 'transfer_customer_service') this.show(user, { kind: x.MsgType, text: this.#reply_text(x), passive: true });
     return x;
+  }
+  /** To that user, from this account, and whole; x from XML or JSON. */
+  #is_reply(user, x) {
+    if (x?.ToUserName !== user || x.FromUserName !== this.settings.original_id || !(Number(x.CreateTime) > 0)) return false;
+    const has_file = (name) => this.alive(typeof x[name] === 'object' ? x[name].MediaId : /<MediaId>(?:<!\[CDATA\[)?(\w+)/.exec(x[name] ?? '')?.[1] ?? x[name]?.replace(/<\/?MediaId>/g, ''));
+    const rules = {
+      text: () => x.Content && Buffer.byteLength(x.Content) <= 2048, image: () => has_file('Image'), voice: () => has_file('Voice'), video: () => has_file('Video'),
+      news: () => Number(x.ArticleCount) === 1 && x.Articles && this.#reply_text(x).includes('http'), transfer_customer_service: () => true,
+    };
+    return Object.hasOwn(rules, x.MsgType) && !!rules[x.MsgType]();
+  }
+  #reply_text(x) {
+    if (x.MsgType === 'text') return x.Content;
+    if (x.MsgType !== 'news') return `[${x.MsgType}]`;
+    const one = typeof x.Articles === 'object' ? [x.Articles.item].flat()[0] : Object.fromEntries([...x.Articles.matchAll(/<(Title|Url)>([\s\S]*?)<\/\1>/g)].map((m) => [m[1], m[2]]));
+    return `${one.Title} ${one.Url}`;
   }
   /** Saving the address in WeChat's console: true if it is answered rightly. */
   async verify() {

@@ -105,7 +105,7 @@ test('wechat: three tries, passive replies, what cannot be read', async () => {
     assert.ok(shop.got.every((c) => c.body.includes('<Encrypt>') === (mode !== 'plain')));
     const notices = [];
     s.on('notice', (user) => notices.push(user));
-    shop.answer = () => [200, '<xml><ToUserName>oA</ToUserName><MsgType>text</MsgType><Content>sofort</Content></xml>'];
+    shop.answer = () => [200, '<xml><ToUserName>oA</ToUserName><FromUserName>gh_0123456789ab</FromUserName><CreateTime>1735700001</CreateTime><MsgType>text</MsgType><Content>sofort</Content></xml>'];
     await s.says('oA', 'y');
     assert.deepEqual([s.texts('oA'), notices.length], mode === 'plain' ? [['sofort'], 0] : [[], 1], mode);
     shop.answer = () => [200, 'oops'];

@@ -73,6 +73,15 @@ static void port_face(void *arg, const struct channel *c,
     *out = ((struct stage *)arg)->face;
 }
 
+static uint64_t port_held(void *arg, uint64_t channel, uint64_t contact)
+{
+    struct stage *s = arg;
+    (void)channel, (void)contact;
+    uint64_t held = s->held;
+    s->held = 0;
+    return held;
+}
+
 static int64_t port_silence(void *arg, uint64_t peer, bool ask)
 {
     struct stage *s = arg;
@@ -234,6 +243,7 @@ void stage_open(struct stage *s)
                                        .strict = port_strict,
                                        .face = port_face,
                                        .backlog = port_backlog,
+                                       .held = port_held,
                                        .silence = port_silence,
                                        .ask = port_ask,
                                        .known = port_known,

@@ -24,9 +24,10 @@ struct stage {
     int64_t patience;         /* of all rules */
     bool strict;              /* they must have seen it */
     struct channel_face face; /* of the channel's adapter */
-    int64_t silence;          /* of all peers; -1 = they are gone */
-    int probes;               /* they were asked for a sign */
-    uint64_t slow;            /* the peer with so many bytes */
+    uint64_t held;   /* a webhook of anybody's that waits; taken once */
+    int64_t silence; /* of all peers; -1 = they are gone */
+    int probes;      /* they were asked for a sign */
+    uint64_t slow;   /* the peer with so many bytes */
     int64_t unread;
     struct conversation row; /* as the store has it; id 0: none */
     struct arena *mem;       /* of the journal */

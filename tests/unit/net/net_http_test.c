@@ -300,6 +300,72 @@ TEST("a handler's late answer to a client that has left harms nobody")
     house_stop(&h);
 }
 
+static atomic_int written; /* 0: not told yet, 1: it was, -1: it was not */
+
+static void on_told(void *arg, bool all)
+{
+    (void)arg;
+    atomic_store(&written, all ? 1 : -1);
+}
+
+static void reply_held(struct house *h, void *arg)
+{
+    struct slice body = {arg, strlen(arg)};
+    struct http_req *r = h->held[--h->held_count];
+    atomic_store(&written, 0);
+    if (!http_reply_told(r, 200, SLICE("text/plain"), SLICE(""), body, on_told,
+                         NULL)) {
+        http_reply(r, 200, SLICE("text/plain"), SLICE(""), body);
+        atomic_store(&written, -2);
+    }
+    atomic_store(&h->requests, 0);
+}
+
+static void reset(int fd)
+{
+    struct linger now = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(fd);
+}
+
+TEST("who answers is told whether all of it was written")
+{
+    struct house h = {0};
+    struct buf b;
+    size_t much = 30 << 20;
+    char well[] = "well";
+    char *big = mem_alloc(much + 1);
+    memset(big, 'x', much);
+    REQUIRE(house_start(&h));
+    int fd = dial(h.port);
+    buf_init(&b, 64 * 1024);
+    say_text(fd, "GET /api/v1/hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    WAIT_UNTIL(atomic_load(&h.requests) == 1, 5000);
+    house_run(&h, reply_held, well);
+    CHECK(read_until(fd, &b, "well"));
+    WAIT_UNTIL(atomic_load(&written) == 1, 5000);
+    say_text(fd, "GET /api/v1/echo?next HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK(read_until(fd, &b, "?next")); /* the connection goes on */
+    atomic_store(&h.requests, 0);
+    say_text(fd, "GET /api/v1/hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    WAIT_UNTIL(atomic_load(&h.requests) == 1, 5000);
+    house_run(&h, reply_held, big); /* nobody reads it */
+    CHECK_EQ_INT(atomic_load(&written), 0);
+    reset(fd);
+    WAIT_UNTIL(atomic_load(&written) == -1, 5000);
+    fd = dial(h.port);
+    say_text(fd, "GET /api/v1/hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    WAIT_UNTIL(atomic_load(&h.requests) == 1, 5000);
+    reset(fd);
+    buf_fini(&b);
+    ask(h.port, "GET /api/v1/echo HTTP/1.1\r\nHost: a\r\n\r\n", &b);
+    house_run(&h, reply_held, well);
+    CHECK_EQ_INT(atomic_load(&written), -2);
+    buf_fini(&b);
+    mem_free(big);
+    house_stop(&h);
+}
+
 TEST("more connections than allowed are told 503, of one address 429")
 {
     struct house h = {.conf = {.connections = 2}};
