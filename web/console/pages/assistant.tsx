@@ -2,24 +2,23 @@
 // One assistant: what it cost today, who is asked after it, who uses it, its
 // settings by its connector's schema, a test. And a new one.
 import { useSignal } from '@preact/signals';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { AssistantRow, SchemaField, TypeRow } from '../../sdk/house.ts';
 import * as I from '../../shared/icons.tsx';
 import { Icon } from '../../shared/icons.tsx';
 import { lang, t } from '../../shared/i18n.ts';
-import { Empty, Failed } from '../../shared/kit/bits.tsx';
-import { go } from '../../shared/router.ts';
-import { count, Do, Facts, Head, Link, percent, said, Skeleton } from '../parts/house.tsx';
-import { BreakerChip, DeleteCard, SettingsForm, StateOf, toggle, TypePicker, useCheck, type Section } from '../parts/settings.tsx';
+import { Failed } from '../../shared/kit/bits.tsx';
+import { count, Do, Facts, Head, Link, percent, Skeleton } from '../parts/house.tsx';
+import { BreakerChip, DeleteCard, SettingsForm, StateOf, toggle, useCheck, type Section } from '../parts/settings.tsx';
+import { backTo, NewPage, OnePage, SettingsCard, Troubles, type Kind } from '../parts/setup.tsx';
 import * as app from '../stores/app.ts';
 import * as assistants from '../stores/assistants.ts';
 import { troubleText } from '../stores/copilot.ts';
-import { may, One } from '../stores/paged.ts';
+import { may } from '../stores/paged.ts';
 import { explain, toast, toastError } from '../stores/toast.ts';
 import { connectorTitle } from './assistants.tsx';
 
-const KIND = { words: 'assistants', path: '/assistants' };
-const BACK = () => ({ to: '/assistants', label: t('assistants.title') });
+const KIND: Kind<AssistantRow, TypeRow> = { words: 'assistants', path: '/assistants', icon: I.bot, list: assistants.list, types: assistants.types, typeOf: assistants.typeOf, look: assistants.look };
 const CHAIN_MOST = 7;
 
 // --- the form -----------------------------------------------------------------
@@ -49,9 +48,9 @@ function sectionsOf(row: AssistantRow | undefined): Section[] {
   return [answers, group('limits'), group('cache'), group('timeout'), group('price')];
 }
 
-function Form(p: { type: TypeRow; row?: AssistantRow; onDone: (a: AssistantRow) => void }) {
-  return <SettingsForm<AssistantRow> path="/assistants" {...p} nameWrong={assistants.nameWrong} nameHelp={t('assistants.nameHelp')} sections={sectionsOf(p.row)} />;
-}
+const form = (type: TypeRow, onDone: (a: AssistantRow) => void, row?: AssistantRow) => (
+  <SettingsForm<AssistantRow> path="/assistants" type={type} row={row} onDone={onDone} nameWrong={assistants.nameWrong} nameHelp={t('assistants.nameHelp')} sections={sectionsOf(row)} />
+);
 
 // --- one ----------------------------------------------------------------------
 
@@ -207,7 +206,7 @@ function Users({ name }: { name: string }) {
   );
 }
 
-function Loaded({ a, type, put }: { a: AssistantRow; type: TypeRow | undefined; put: (a: AssistantRow) => void }) {
+function Loaded({ a, put }: { a: AssistantRow; put: (a: AssistantRow) => void }) {
   const test = useCheck('/assistants/' + a.id, t('assistants.checkOk'));
   const can = may('admin');
   const forget = async () => {
@@ -216,7 +215,7 @@ function Loaded({ a, type, put }: { a: AssistantRow; type: TypeRow | undefined; 
   };
   return (
     <main class="page">
-      <Head title={a.name} mono back={BACK()}>
+      <Head title={a.name} mono back={backTo(KIND)}>
         <span class="chip">{connectorTitle(a.type)}</span>
         <BreakerChip of={a} words="assistants" />
         <StateOf state={a.state} words="assistants" />
@@ -229,113 +228,24 @@ function Loaded({ a, type, put }: { a: AssistantRow; type: TypeRow | undefined; 
         {can && <Do run={() => toggle(a, KIND, put)}>{t(a.enabled ? 'channels.disable' : 'channels.enable')}</Do>}
       </Head>
       {test.verdict}
-      {a.state === 'pending' && (
-        <p class="note-line warn">
-          <Icon d={I.info} size={16} />
-          <span>{t('assistants.pendingText')}</span>
-        </p>
-      )}
-      {a.breaker && a.breaker !== 'closed' && (
-        <p class={'note-line ' + (a.breaker === 'open' ? 'bad' : 'warn')}>
-          <Icon d={I.alert} size={16} />
-          <span>{t('assistants.breakerText.' + a.breaker)}</span>
-        </p>
-      )}
-      {a.trouble && (
-        <p class="note-line bad">
-          <Icon d={I.alert} size={16} />
-          <span>{t('assistants.trouble', { why: troubleText(a.trouble) })}</span>
-        </p>
-      )}
+      <Troubles of={a} words="assistants" more={a.trouble && <span>{t('assistants.trouble', { why: troubleText(a.trouble) })}</span>} />
       <Today a={a} />
       <Chain a={a} put={put} />
       <Users name={a.name} />
-      <section class="card" aria-label={t('channels.settings')}>
-        <h2>{t('channels.settings')}</h2>
-        {type ? (
-          <Form
-            key={a.id + Object.keys(type.schema).join()}
-            type={type}
-            row={a}
-            onDone={(x) => {
-              put(x);
-              toast(t('channels.saved'));
-            }}
-          />
-        ) : assistants.types.items.value ? (
-          <p class="card-text">{t('assistants.noType')}</p>
-        ) : (
-          <Skeleton />
-        )}
-      </section>
+      <SettingsCard kind={KIND} row={a} put={put} form={form} />
       {can && <DeleteCard row={a} kind={KIND} list={assistants.list} help={t('assistants.deleteHelp')} />}
     </main>
   );
 }
 
 export function AssistantPage({ id }: { id: string }) {
-  const one = useMemo(() => new One<AssistantRow>(), [id]);
-  one.open('/assistants/' + encodeURIComponent(id));
-  // The list is asked again every few seconds; what it says of this one counts.
-  const listed = assistants.list.items.value?.find((x) => x.id === id);
-  useEffect(() => {
-    if (!one.value.value) void one.load();
-  }, [one]);
-  useEffect(() => {
-    if (listed && (!one.value.value || listed.updated_at >= one.value.value.updated_at)) one.put(listed);
-  }, [listed]);
-  const a = one.value.value;
-  const failed = one.failed.value;
-  if (a) return <Loaded a={a} type={assistants.typeOf.value.get(a.type)} put={(x) => one.put(x)} />;
-  const gone = [400, 404].includes((failed as { status?: number } | null)?.status ?? 0);
   return (
-    <main class="page">
-      <Head title={t('assistants.one')} back={BACK()} />
-      {gone ? <Empty icon={I.bot} title={t('assistants.gone')} text={t('channels.goneText')} /> : failed ? <Failed error={explain(failed)} onRetry={() => void one.load()} /> : <Skeleton />}
-    </main>
+    <OnePage kind={KIND} id={id}>
+      {(a, put) => <Loaded key={a.id} a={a} put={put} />}
+    </OnePage>
   );
 }
 
-// --- a new one ---------------------------------------------------------------
-
 export function NewAssistant() {
-  const chosen = useSignal<string | null>(null);
-  const head = useRef<HTMLDivElement>(null);
-  const all = assistants.types.items.value;
-  const failed = assistants.types.failed.value;
-  const type = chosen.value ? assistants.typeOf.value.get(chosen.value) : undefined;
-  useEffect(() => {
-    if (type) head.current?.querySelector<HTMLElement>('input')?.focus();
-  }, [type?.type]);
-  if (!may('admin')) {
-    return (
-      <main class="page">
-        <Head title={t('assistants.add')} back={BACK()} />
-        <Empty icon={I.alert} title={t('house.noRight')} text={t('house.noRightText')} />
-      </main>
-    );
-  }
-  return (
-    <main class="page">
-      <Head title={t('assistants.add')} text={t('assistants.addText')} back={BACK()} />
-      {!all && (failed ? <Failed error={explain(failed)} onRetry={() => void assistants.look()} /> : <Skeleton />)}
-      {all && <TypePicker types={all} chosen={chosen.value} onChoose={(x) => (chosen.value = x)} />}
-      {type && (
-        <section class="card" aria-label={t('channels.settings')}>
-          <div ref={head}>
-            <h2>{said(type.title) || type.type}</h2>
-            <Form
-              key={type.type}
-              type={type}
-              onDone={(a) => {
-                toast(t('channels.created', { name: a.name }));
-                void assistants.look();
-                go('/assistants/' + a.id, true);
-              }}
-            />
-          </div>
-        </section>
-      )}
-    </main>
-  );
+  return <NewPage kind={KIND} form={form} />;
 }

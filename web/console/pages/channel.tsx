@@ -2,24 +2,21 @@
 // One channel: its settings by the type's schema, the address its platform
 // calls, a test, switched off and on, deleted. And a new one.
 import { useSignal } from '@preact/signals';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { ChannelRow, ChannelType } from '../../sdk/house.ts';
 import * as I from '../../shared/icons.tsx';
 import { Icon } from '../../shared/icons.tsx';
 import { shortTime, t } from '../../shared/i18n.ts';
-import { Empty, Failed } from '../../shared/kit/bits.tsx';
-import { go } from '../../shared/router.ts';
 import { confirm } from '../parts/confirm.tsx';
-import { At, copy, Do, Facts, Head, Link, said, Skeleton } from '../parts/house.tsx';
-import { DeleteCard, SettingsForm, StateOf, toggle, TypePicker, useCheck } from '../parts/settings.tsx';
+import { At, copy, Do, Facts, Head, Link } from '../parts/house.tsx';
+import { DeleteCard, SettingsForm, StateOf, toggle, useCheck } from '../parts/settings.tsx';
+import { backTo, NewPage, OnePage, SettingsCard, Troubles, type Kind } from '../parts/setup.tsx';
 import * as app from '../stores/app.ts';
 import * as channels from '../stores/channels.ts';
-import { may, One } from '../stores/paged.ts';
-import { explain, toast } from '../stores/toast.ts';
+import { may } from '../stores/paged.ts';
 import { typeTitle } from './channels.tsx';
 
-const KIND = { words: 'channels', path: '/channels' };
-const BACK = () => ({ to: '/channels', label: t('channels.title') });
+const KIND: Kind<ChannelRow, ChannelType> = { words: 'channels', path: '/channels', icon: I.plug, list: channels.list, types: channels.types, typeOf: channels.typeOf, look: channels.look };
 
 /** The secret of the channel that was just made: shown once, on its page. */
 let fresh: { id: string; secret: string } | null = null;
@@ -90,7 +87,10 @@ function Now({ c }: { c: ChannelRow }) {
   );
 }
 
-function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined; put: (c: ChannelRow) => void }) {
+const form = (type: ChannelType, onDone: (c: ChannelRow) => void, row?: ChannelRow) => <SettingsForm<ChannelRow> path="/channels" type={type} row={row} onDone={onDone} />;
+
+function Loaded({ c, put }: { c: ChannelRow; put: (c: ChannelRow) => void }) {
+  const type = channels.typeOf.value.get(c.type);
   const test = useCheck('/channels/' + c.id, t('channels.checkOk'));
   const secret = useSignal(fresh && fresh.id === c.id ? fresh.secret : null);
   useEffect(() => () => void (fresh = null), []);
@@ -102,7 +102,7 @@ function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined
   };
   return (
     <main class="page">
-      <Head title={c.name} back={BACK()}>
+      <Head title={c.name} back={backTo(KIND)}>
         <span class="chip">{typeTitle(c.type)}</span>
         <StateOf state={c.state} words="channels" />
         {can && c.type !== 'web' && (
@@ -113,123 +113,35 @@ function Loaded({ c, type, put }: { c: ChannelRow; type: ChannelType | undefined
         {can && <Do run={() => toggle(c, KIND, put)}>{t(c.enabled ? 'channels.disable' : 'channels.enable')}</Do>}
       </Head>
       {test.verdict}
-      {c.state === 'pending' && (
-        <p class="note-line warn">
-          <Icon d={I.info} size={16} />
-          <span>{t('channels.pendingText')}</span>
-        </p>
-      )}
-      {wrong && (
-        <p class="note-line bad">
-          <Icon d={I.alert} size={16} />
-          <span>{t({ adapter: 'channels.lastAdapter', message: 'channels.lastMessage', platform: 'channels.lastPlatform' }[wrong.kind], { why: wrong.text })}</span>
-          {wrong.at > 0 && <At at={wrong.at} />}
-          {wrong.kind === 'adapter' ? <Link to={'/scripts/channels/' + c.type}>{t('banner.look')}</Link> : <Link to="/failed/unsent">{t('banner.look')}</Link>}
-        </p>
-      )}
-      {c.breaker && c.breaker !== 'closed' && (
-        <p class={'note-line ' + (c.breaker === 'open' ? 'bad' : 'warn')}>
-          <Icon d={I.alert} size={16} />
-          <span>{t('channels.breakerText.' + c.breaker)}</span>
-        </p>
-      )}
+      <Troubles
+        of={c}
+        words="channels"
+        more={
+          wrong && (
+            <>
+              <span>{t({ adapter: 'channels.lastAdapter', message: 'channels.lastMessage', platform: 'channels.lastPlatform' }[wrong.kind], { why: wrong.text })}</span>
+              {wrong.at > 0 && <At at={wrong.at} />}
+              {wrong.kind === 'adapter' ? <Link to={'/scripts/channels/' + c.type}>{t('banner.look')}</Link> : <Link to="/failed/unsent">{t('banner.look')}</Link>}
+            </>
+          )
+        }
+      />
       <Now c={c} />
       <Address c={c} socket={type?.socket ?? c.type === 'web'} secret={secret.value} onSecret={newSecret} />
-      <section class="card" aria-label={t('channels.settings')}>
-        <h2>{t('channels.settings')}</h2>
-        {type ? (
-          <SettingsForm
-            key={c.id + type.type + Object.keys(type.schema).join()}
-            path="/channels"
-            type={type}
-            row={c}
-            onDone={(x) => {
-              put(x);
-              toast(t('channels.saved'));
-            }}
-          />
-        ) : channels.types.items.value ? (
-          <p class="card-text">{t('channels.noType')}</p>
-        ) : (
-          <Skeleton />
-        )}
-      </section>
+      <SettingsCard kind={KIND} row={c} put={put} form={form} />
       {can && <DeleteCard row={c} kind={KIND} list={channels.list} help={t('channels.deleteHelp')} />}
     </main>
   );
 }
 
 export function ChannelPage({ id }: { id: string }) {
-  const one = useMemo(() => new One<ChannelRow>(), [id]);
-  one.open('/channels/' + encodeURIComponent(id));
-  // The list is asked again every few seconds; what it says of this one counts.
-  const listed = channels.list.items.value?.find((c) => c.id === id);
-  useEffect(() => {
-    if (!one.value.value) void one.load();
-  }, [one]);
-  useEffect(() => {
-    if (listed && (!one.value.value || listed.updated_at >= one.value.value.updated_at)) one.put(listed);
-  }, [listed]);
-  const c = one.value.value;
-  const failed = one.failed.value;
-  if (c) return <Loaded c={c} type={channels.typeOf.value.get(c.type)} put={(x) => one.put(x)} />;
-  const gone = [400, 404].includes((failed as { status?: number } | null)?.status ?? 0);
   return (
-    <main class="page">
-      <Head title={t('channels.one')} back={BACK()} />
-      {gone ? <Empty icon={I.plug} title={t('channels.gone')} text={t('channels.goneText')} /> : failed ? <Failed error={explain(failed)} onRetry={() => void one.load()} /> : <Skeleton />}
-    </main>
+    <OnePage kind={KIND} id={id}>
+      {(c, put) => <Loaded key={c.id} c={c} put={put} />}
+    </OnePage>
   );
 }
 
-// --- a new one ---------------------------------------------------------------
-
 export function NewChannel() {
-  const chosen = useSignal<string | null>(null);
-  const head = useRef<HTMLDivElement>(null);
-  const all = channels.types.items.value;
-  const failed = channels.types.failed.value;
-  const type = chosen.value ? channels.typeOf.value.get(chosen.value) : undefined;
-  useEffect(() => {
-    if (type) head.current?.querySelector<HTMLElement>('input')?.focus();
-  }, [type?.type]);
-  if (!may('admin')) {
-    return (
-      <main class="page">
-        <Head title={t('channels.add')} back={BACK()} />
-        <Empty icon={I.alert} title={t('house.noRight')} text={t('house.noRightText')} />
-      </main>
-    );
-  }
-  return (
-    <main class="page">
-      <Head title={t('channels.add')} text={t('channels.addText')} back={BACK()} />
-      {!all && (failed ? <Failed error={explain(failed)} onRetry={() => void channels.look()} /> : <Skeleton />)}
-      {all && <TypePicker types={all} chosen={chosen.value} onChoose={(x) => (chosen.value = x)} />}
-      {type && (
-        <section class="card" aria-label={t('channels.settings')}>
-          <div ref={head}>
-            <h2>{said(type.title) || type.type}</h2>
-            {type.state === 'pending' && (
-              <p class="note-line warn">
-                <Icon d={I.info} size={16} />
-                <span>{t('channels.pendingText')}</span>
-              </p>
-            )}
-            <SettingsForm<ChannelRow>
-              key={type.type}
-              path="/channels"
-              type={type}
-              onDone={(c) => {
-                fresh = c.secret ? { id: c.id, secret: c.secret } : null;
-                toast(t('channels.created', { name: c.name }));
-                void channels.look();
-                go('/channels/' + c.id, true);
-              }}
-            />
-          </div>
-        </section>
-      )}
-    </main>
-  );
+  return <NewPage kind={KIND} form={form} made={(c) => (fresh = c.secret ? { id: c.id, secret: c.secret } : null)} />;
 }

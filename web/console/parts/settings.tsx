@@ -76,13 +76,16 @@ function useForm<R extends Row>({ path, type, row, nameWrong, sections = [], onD
     const unfit = nameWrong?.(name.value.trim());
     if (unfit) return point({ name: t(unfit), ...bad });
     if (Object.keys(bad).length > 0) return point(bad);
+    const sent = drafts.value[0]!;
     busy.value = true;
     wrong.value = {};
     try {
       const body = Object.assign({ name: name.value.trim() || undefined }, ...parts.map((p, i) => (i === 0 || Object.keys(todo[i]!.config).length > 0 ? p.body(todo[i]!.config) : {})));
       const done = row ? await app.rest.patch<R>(`${path}/${row.id}`, body) : await app.rest.post<R>(path, { ...body, type: type.type });
-      // A secret that is kept is not written again; the rest is what we sent.
-      drafts.value = drafts.value.map((d, i) => (i === 0 ? settings.draftOf(fields, done.config) : d));
+      // A secret that is kept is not written again; the rest is what we sent,
+      // but for what was written since.
+      const since = (d: settings.Draft) => Object.fromEntries(Object.entries(d).filter(([k, v]) => v !== sent[k]));
+      drafts.value = drafts.value.map((d, i) => (i === 0 ? { ...settings.draftOf(fields, done.config), ...since(d) } : d));
       onDone(done);
     } catch (e) {
       const field = e instanceof RestError ? nameOf(e.field ?? '') : '';
@@ -185,7 +188,7 @@ export function useCheck(path: string, okText: string) {
 
 // --- on, off, gone -------------------------------------------------------------
 
-interface KindWords {
+export interface KindWords {
   /** Words: <words>.disableAsk, .disableText, .deleteAsk … */
   words: string;
   path: string;

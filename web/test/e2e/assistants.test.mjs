@@ -63,9 +63,14 @@ test('settings are changed one by one: a wrong one opens its part, the rest of a
   await p.locator('.field-wrong', { hasText: 'must be an amount' }).waitFor();
   await until('the part is open and the field has the focus', () => p.evaluate(() => document.activeElement?.id === 'set-limits.patience'));
   await p.fill('[id="set-limits.patience"]', '');
+  let answer;
+  const held = new Promise((ok) => (answer = ok));
+  await p.route('**/assistants/as_presale', (r) => (r.request().method() === 'PATCH' ? held.then(() => r.continue()) : r.continue()));
   await p.locator('.settings [type=submit]').click();
+  await p.fill('#set-key', 'sk-new'); // written while the first is under way: it stays
+  answer();
   await ordered(f, 'patch presale {"name":"presale","config":{},"limits":{"day_tokens":2000}}');
-  await p.fill('#set-key', 'sk-new');
+  await p.locator('.toast').waitFor();
   await p.locator('.settings [type=submit]').click();
   await until('the new key is kept', () => f.assistants[0].config.key === 'sk-new');
   await until('and the field is empty', async () => (await p.inputValue('#set-key')) === '');
