@@ -97,6 +97,7 @@ struct conv *conv_new(struct desk *d, const struct conversation *rec,
     list_init(&c->queue_link);
     list_init(&c->dirty_link);
     list_init(&c->flows);
+    list_init(&c->watchers);
     timer_init(&c->patience, NULL);
     timer_init(&c->screen_timer, NULL);
     timer_init(&c->wake, on_wake);

@@ -353,6 +353,7 @@ void desk_gone(struct desk *d, uint64_t peer)
         return;
     }
     held_free(d, p);
+    turns_watch(d, p, NULL);
     list_remove(&p->link);
     if (p->role == ROLE_VISITOR) {
         person_release(d, p->person);
@@ -501,6 +502,20 @@ static void on_stop_frame(struct desk *d, struct desk_peer *p, struct frame *f,
     }
 }
 
+static void on_watch_frame(struct desk *d, struct desk_peer *p, struct frame *f,
+                           struct arena *a)
+{
+    struct conv *c = f->conv ? conv_of(d, f->conv) : NULL;
+    if (p->role != ROLE_AGENT) {
+        refuse_frame(d, p, f, a, ERR_FORBIDDEN, "only agents look on");
+        return;
+    }
+    turns_watch(d, p, c);
+    if (f->conv && !p->watches) {
+        refuse_frame(d, p, f, a, ERR_NOT_FOUND, "no such conversation");
+    }
+}
+
 /* true: the arena went with an act. */
 static bool on_act_frame(struct desk *d, struct desk_peer *p, struct frame *f,
                          struct arena *a)
@@ -555,6 +570,9 @@ void desk_frame(struct desk *d, uint64_t peer, struct frame *f, struct arena *a)
             break;
         case FRAME_STOP:
             on_stop_frame(d, p, f, a);
+            break;
+        case FRAME_WATCH:
+            on_watch_frame(d, p, f, a);
             break;
         case FRAME_PING:
             on_pong_frame(d, p, f, a);

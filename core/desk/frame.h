@@ -16,7 +16,8 @@ enum frame_type {
     FRAME_HISTORY, /* ours: older messages for who has no REST */
     FRAME_STATUS,  /* ours: an agent's status */
     FRAME_STOP,    /* ours: enough of the answer that is being given */
-    FRAME_RECALL   /* ours: a message is taken back */
+    FRAME_RECALL,  /* ours: a message is taken back */
+    FRAME_WATCH    /* ours: an agent looks on while a bot answers there */
 };
 
 struct hello {

@@ -70,12 +70,14 @@ struct desk_peer {
         struct person *person;
         struct agent_live *agent;
     };
-    struct list link;   /* in its owner's peers */
-    uint64_t start_pos; /* told of what is newer only */
-    uint64_t known_pos; /* older things in its sight it was not shown; 0 = all
+    struct list link;     /* in its owner's peers */
+    uint64_t start_pos;   /* told of what is newer only */
+    uint64_t known_pos;   /* older things in its sight it was not shown; 0 = all
                            were, by a resume */
-    struct held *held;  /* NULL = nothing waits */
-    bool behind;        /* reads slowly: does without pieces of answers */
+    struct held *held;    /* NULL = nothing waits */
+    bool behind;          /* reads slowly: does without pieces of answers */
+    struct conv *watches; /* an agent's: told what bots answer there, too */
+    struct list watch_link;
 };
 
 /* What an agent's peer has been shown of a conversation it lost sight of, or
@@ -133,6 +135,7 @@ struct conv {
     bool cut;             /* the last start found such a letter */
     struct slice parts; /* own: effects of the running job that are committed */
     struct list flows;  /* of struct flow_live */
+    struct list watchers;   /* of struct desk_peer */
     struct turn_live *turn; /* the bot owes an answer; NULL = it does not */
     struct confirm_live *confirm; /* waits for a word; NULL = nothing does */
     struct act *screens, *screens_last; /* sends that hooks look at first */

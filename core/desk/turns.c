@@ -133,6 +133,9 @@ void turns_heard(struct desk *d, struct conv *c)
 
 void turns_drop(struct desk *d, struct conv *c)
 {
+    list_each (&c->watchers, n) {
+        turns_watch(d, container_of(n, struct desk_peer, watch_link), NULL);
+    }
     if (c->turn) {
         take_back(d, c->turn, "the conversation is over");
         live_free(c->turn);
@@ -629,6 +632,39 @@ void turns_retell(struct desk *d, struct desk_peer *p)
     }
 }
 
+static bool may_watch(const struct desk *d, const struct desk_peer *p,
+                      const struct conv *c)
+{
+    return p->agent && desk_may_see(d, p->agent->rec.id, &c->rec);
+}
+
+void turns_watch(struct desk *d, struct desk_peer *p, struct conv *c)
+{
+    if (p->watches) {
+        list_remove(&p->watch_link);
+        p->watches = NULL;
+    }
+    if (c && may_watch(d, p, c)) {
+        list_add_last(&c->watchers, &p->watch_link);
+        p->watches = c;
+        retell(d, c, p);
+    }
+}
+
+static void give_piece(struct desk *d, struct conv *c, struct desk_peer *p,
+                       struct notice *n)
+{
+    bool was_behind = p->behind;
+    if (p->held || !keeps_up(d, p)) {
+        return;
+    }
+    if (was_behind) { /* with this piece */
+        retell(d, c, p);
+    } else {
+        d->conf.ports.send(d->conf.ports.arg, p->id, n);
+    }
+}
+
 bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
                 struct slice text)
 {
@@ -648,15 +684,12 @@ bool desk_delta(struct desk *d, uint64_t turn, uint32_t index,
                        .who_name = index ? (struct slice){0} : l->assistant,
                        .arena = a};
     list_each (&c->person->peers, m) {
-        struct desk_peer *p = container_of(m, struct desk_peer, link);
-        bool was_behind = p->behind;
-        if (p->held || !keeps_up(d, p)) {
-            continue;
-        }
-        if (was_behind) { /* with this piece */
-            retell(d, c, p);
-        } else {
-            d->conf.ports.send(d->conf.ports.arg, p->id, &n);
+        give_piece(d, c, container_of(m, struct desk_peer, link), &n);
+    }
+    list_each (&c->watchers, m) {
+        struct desk_peer *p = container_of(m, struct desk_peer, watch_link);
+        if (may_watch(d, p, c)) {
+            give_piece(d, c, p, &n);
         }
     }
     arena_free(a);

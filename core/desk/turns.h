@@ -36,5 +36,8 @@ void turns_heard(struct desk *d, struct conv *c); /* the visitor wrote */
 void turns_unwritten(struct desk *d, struct turn_end *e);
 void turns_drop(struct desk *d, struct conv *c); /* it is freed */
 void turns_start(struct desk *d);
+/* An agent's peer wants to see what its bot answers, or nothing any more (c
+ * NULL). Only while it may see the conversation. */
+void turns_watch(struct desk *d, struct desk_peer *p, struct conv *c);
 /* A visitor's peer came in the middle of an answer: what was said of it. */
 void turns_retell(struct desk *d, struct desk_peer *p);

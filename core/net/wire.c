@@ -234,6 +234,7 @@ int wire_check(struct arena *a, const struct draft *d, struct err *e,
     case FRAME_PING:
     case FRAME_STATUS:
     case FRAME_STOP:
+    case FRAME_WATCH:
         break;
     }
     if (rc == 0)

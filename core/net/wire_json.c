@@ -155,7 +155,7 @@ static bool find_type(struct slice name, enum frame_type *out)
                  {"read", FRAME_READ},     {"ping", FRAME_PING},
                  {"hello", FRAME_HELLO},   {"history", FRAME_HISTORY},
                  {"status", FRAME_STATUS}, {"stop", FRAME_STOP},
-                 {"recall", FRAME_RECALL}};
+                 {"recall", FRAME_RECALL}, {"watch", FRAME_WATCH}};
     for (size_t i = 0; i < MANY(types); i++)
         if (slice_is(name, types[i].name)) {
             *out = types[i].type;

@@ -164,6 +164,11 @@ static void read_small(struct reading *r, const Yuelai__Frame *f,
         d->ref = text(r, f->stop->ref);
         d->conversation = text(r, f->stop->conversation);
         break;
+    case YUELAI__FRAME__FRAME_WATCH:
+        d->type = FRAME_WATCH;
+        d->ref = text(r, f->watch->ref);
+        d->conversation = text(r, f->watch->conversation);
+        break;
     default:
         d->type = FRAME_STATUS;
         d->ref = text(r, f->status->ref);

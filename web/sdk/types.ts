@@ -197,6 +197,7 @@ export type ClientFrame =
   | { type: 'ping'; ref?: string }
   | { type: 'status'; status: AgentStatus }
   | { type: 'stop'; ref?: string; conversation?: string }
+  | { type: 'watch'; conversation?: string }
   | { type: 'history'; ref: string; conversation?: string; before?: number; limit?: number };
 
 export interface Welcome {

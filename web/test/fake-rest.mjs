@@ -78,6 +78,7 @@ async function copilot(f, res, me, c, body) {
 
 /** What a bot is saying, and its tools that wait: for who looks on. */
 function lookOn(f, res, me, c, action, id, method, body, q) {
+  if (action === 'answer') f.looked++;
   if (action === 'answer') return json(res, 200, { state: c.state, assistant: c.assistant ?? '', last_seq: c.last_seq, ...f.said.get(c.id) });
   if (method === 'GET') return page(res, f.confirms.filter((x) => x.conversation === c.id), q);
   const x = f.confirms.find((y) => y.id === id);

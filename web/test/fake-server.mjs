@@ -50,6 +50,7 @@ export class Fake {
     this.connectors = [OPENAI];
     this.assistants = [];
     this.said = new Map(); // conversation -> { stream, text } of a bot's answer
+    this.looked = 0; // so often an answer so far was asked for
     this.confirms = []; // tools that wait for a word
     this.copilot = () => ({ pieces: ['您好，', '今天发货。'] }); // what it writes, when, or why not
   }
@@ -294,6 +295,10 @@ export class Fake {
     const conv = this.convOf(s.who.id);
     if (!conv?.growing) return this.send(s, { type: 'error', code: 'conflict', message: 'nothing is being answered' });
     this.end(conv, conv.growing.text, { cut: 'stopped' });
+  }
+
+  on_watch(s, f) {
+    this.watched = f.conversation;
   }
 
   on_status(s, f) {

@@ -663,6 +663,12 @@ void stage_recalls(struct stage *s, uint64_t peer, uint64_t conv,
     frame(s, peer, &f);
 }
 
+void stage_watches(struct stage *s, uint64_t peer, uint64_t conv)
+{
+    struct frame f = {.type = FRAME_WATCH, .conv = conv, .ref = SLICE("x")};
+    frame(s, peer, &f);
+}
+
 void stage_types(struct stage *s, uint64_t peer, uint64_t conv)
 {
     struct frame f = {.type = FRAME_TYPING, .conv = conv, .text = SLICE("x")};

@@ -86,6 +86,7 @@ void stage_reads(struct stage *s, uint64_t peer, uint64_t conv, uint32_t seq);
 void stage_stops(struct stage *s, uint64_t peer, uint64_t conv);
 void stage_recalls(struct stage *s, uint64_t peer, uint64_t conv,
                    uint64_t message);
+void stage_watches(struct stage *s, uint64_t peer, uint64_t conv);
 void stage_types(struct stage *s, uint64_t peer, uint64_t conv);
 /* By REST; gives the result. The transaction, if any, is committed. */
 int stage_acts(struct stage *s, enum act_kind kind, uint64_t agent,

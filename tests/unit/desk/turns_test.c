@@ -234,6 +234,41 @@ TEST("pieces go to the visitor while the bot holds it, never behind")
     stage_close(&s);
 }
 
+TEST("who looks on is told as the visitor is, who may and wants to alone")
+{
+    open_desk();
+    stage_settle(&s);
+    uint64_t turn = s.asked[0], admin = stage_agent_joins(&s, 1);
+    stage_agent(&s, 2, AGENT_ROLE_AGENT, 5);
+    uint64_t other = stage_agent_joins(&s, 2);
+    stage_watches(&s, visitor, conv);
+    CHECK(strstr(stage_hears(&s, visitor), "forbidden"));
+    (void)stage_hears(&s, other);
+    stage_watches(&s, other, conv);
+    CHECK(strstr(stage_hears(&s, other), "not_found"));
+    stage_watches(&s, admin, conv + 7);
+    CHECK(strstr(stage_hears(&s, admin), "not_found"));
+
+    CHECK(desk_delta(s.desk, turn, 3, SLICE("more")));
+    CHECK(!strstr(stage_hears(&s, admin), "delta"));
+    s.growing = "so far";
+    stage_watches(&s, admin, conv);
+    CHECK(strstr(stage_hears(&s, admin), "delta whole 4"));
+    CHECK(desk_delta(s.desk, turn, 5, SLICE("more")));
+    CHECK(strstr(stage_hears(&s, admin), "delta"));
+    CHECK(!strstr(stage_hears(&s, other), "delta"));
+    stage_watches(&s, admin, 0);
+    CHECK_EQ_STR(stage_hears(&s, admin), "");
+    CHECK(desk_delta(s.desk, turn, 6, SLICE("more")));
+    CHECK_EQ_STR(stage_hears(&s, admin), "");
+    stage_watches(&s, admin, conv);
+    stage_gone(&s, admin); /* and nobody tells it any more */
+    CHECK(desk_delta(s.desk, turn, 7, SLICE("more")));
+    admin = stage_agent_joins(&s, 1);
+    stage_watches(&s, admin, conv); /* the desk ends with who looks on */
+    stage_close(&s);
+}
+
 TEST("a socket that reads slowly does without, others do not notice")
 {
     open_desk();

@@ -322,6 +322,13 @@ TEST("hello, typing, read, ping, history and status mean the same as well")
     check_same("{\"type\":\"stop\",\"ref\":\"s\",\"conversation\":"
                "\"cv_0000000000005\"}",
                &f);
+    Yuelai__Watch y = YUELAI__WATCH__INIT;
+    y.conversation = W("cv_0000000000005");
+    f = FRAME(YUELAI__FRAME__FRAME_WATCH, watch, &y);
+    check_same("{\"type\":\"watch\",\"conversation\":"
+               "\"cv_0000000000005\"}",
+               &f);
+    f = FRAME(YUELAI__FRAME__FRAME_STOP, stop, &x);
     x.conversation = W("anna's");
     check_same("{\"type\":\"stop\",\"ref\":\"s\",\"conversation\":"
                "\"anna's\"}",

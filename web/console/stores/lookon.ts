@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a bot holds is told to its visitor alone: whoever looks on asks for the
-// answer so far, as long as the conversation is open here and seen. And a tool
-// of the bot that waits for a person's word.
+// Events of what a bot holds are told to its visitor alone. Whoever looks on has
+// the growing answer by frames, and asks now and then for the rest, as long as
+// the conversation is open here and seen. And a tool of the bot that waits for
+// a person's word.
 import { effect, signal } from '@preact/signals';
 import type { Confirmation } from '../../sdk/house.ts';
 import type { Page } from '../../sdk/types.ts';
@@ -23,6 +24,9 @@ interface Answer {
 /** Of the conversation that is open; newest first. */
 export const waiting = signal<Confirmation[]>([]);
 
+/** The answer that comes by frames; what a look says of it is older. */
+let framed = '';
+
 function took(id: string, a: Answer): void {
   const c = inbox.convs.get(id);
   if (a.last_seq > thread.line(id).top) void thread.catchUp(id);
@@ -30,7 +34,7 @@ function took(id: string, a: Answer): void {
   const now = thread.streamOf(id);
   if (a.stream === undefined || a.state !== 'bot') {
     if (now) thread.dropStreams(id);
-  } else if (a.text && (now?.id !== a.stream || now.text !== a.text)) {
+  } else if (a.stream !== framed && a.text && (now?.id !== a.stream || now.text !== a.text)) {
     app.client?.streams.end(now?.id);
     app.client?.streams.apply({ type: 'delta', conversation: id, stream: a.stream, index: 0, text: a.text });
   } else return;
@@ -44,10 +48,15 @@ export async function askConfirmations(id: string): Promise<void> {
 
 /** Looks until it is told to stop. */
 function watch(id: string): () => void {
+  const session = app.client!.session;
   let timer: ReturnType<typeof setTimeout>;
   let over = false;
   let round = 0;
   let seen = 0;
+  const later = (ms: number) => {
+    clearTimeout(timer);
+    if (!over) timer = setTimeout(() => void turn(), ms);
+  };
   const turn = async () => {
     let soon = false;
     if (document.visibilityState === 'visible' && app.link.value === 'open' && !app.expired.value) {
@@ -63,12 +72,25 @@ function watch(id: string): () => void {
         // the next look may do better; the connection's banner says the rest
       }
     }
-    if (!over) timer = setTimeout(() => void turn(), soon || thread.answering(id) ? QUICK_MS : SLOW_MS);
+    later(soon || thread.answering(id) ? QUICK_MS : SLOW_MS);
   };
+  const say = () => session.send({ type: 'watch', conversation: id });
+  const offs = [
+    session.on('welcome', say),
+    session.on('delta', (d) => {
+      if (d.conversation !== id) return;
+      framed = d.stream;
+      later(QUICK_MS); // as soon as no more comes
+    }),
+  ];
+  say();
   void turn();
   return () => {
     over = true;
+    framed = '';
     clearTimeout(timer);
+    for (const off of offs) off();
+    session.send({ type: 'watch' });
   };
 }
 

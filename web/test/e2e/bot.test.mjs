@@ -112,6 +112,23 @@ test('nobody is told of it, as in the real house: who looks on asks, and sees it
   clean(p);
 });
 
+test('the house is told what is looked at; an older look does not undo what frames said', async () => {
+  const { f, p, c, last } = await talk();
+  await until('it is watched', () => f.watched === c.id);
+  f.delta(c, 'tn_1', 0, '您好，');
+  f.delta(c, 'tn_1', 1, '已经');
+  f.said.set(c.id, { stream: 'tn_1', text: '您' });
+  f.looked = 0;
+  await until('it looks', () => f.looked > 0);
+  f.delta(c, 'tn_1', 2, '到货。');
+  await until('whole', async () => (await last()) === '您好，已经到货。');
+  f.said.delete(c.id);
+  await until('nothing comes of it', async () => (await p.locator('.msg.bot').count()) === 0);
+  Object.assign(c, { state: 'queued' });
+  await until('not any more', () => f.watched !== c.id);
+  clean(p);
+});
+
 test('a tool that waits for an agent shows what it would do; a word is given once', async () => {
   const { f, p, c } = await talk({ locale: 'en' });
   const one = (id, more) => ({ id, conversation: c.id, turn: 'tn_1', state: 'pending', by: 'agent', decided_by: null, assistant: 'presale', tool: 'refund', call: { id: '1', name: 'refund', arguments: { order: 'A-17', amount: 50 } }, hash: 'h' + id, question: 'Refund 50 for A-17?', result: '', expires_at: Date.now() + 600_000, ...more });
