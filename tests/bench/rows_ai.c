@@ -41,14 +41,14 @@ static void set_up(int tokens, int gap_ms, bool rule_answers)
 {
     char body[600];
     home_make(home, HOME_LINKED);
-    home_write(home, "scripts/rules/01-bench.lua",
-               "local words = ((\"%s\"):rep(7) .. \"%s\"):rep(%d)\n"
-               "return { api = 1, priority = 1, match = { first = true, text "
-               "= \"ask:\" },\n  on_message = function(conv)\n    %s\n"
-               "    return true\n  end }\n",
-               MODEL_TOKEN, MODEL_END, tokens / 8,
-               rule_answers ? "conv:reply(words)"
-                            : "conv:assign { ai = \"bench\" }");
+    home_write(
+        home, "scripts/rules/01-bench.lua",
+        "local words = ((\"%s\"):rep(7) .. \"%s\"):rep(%d)\n"
+        "return { api = 1, priority = 1, deadline = \"5s\", match = { first = "
+        "true, text = \"ask:\" },\n  on_message = function(conv)\n    %s\n"
+        "    return true\n  end }\n",
+        MODEL_TOKEN, MODEL_END, tokens / 8,
+        rule_answers ? "conv:reply(words)" : "conv:assign { ai = \"bench\" }");
     model_start(&model, tokens, gap_ms);
     whole_bytes = tokens / 8 * (int)strlen(MODEL_END) +
                   (tokens - tokens / 8) * (int)strlen(MODEL_TOKEN);

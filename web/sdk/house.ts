@@ -142,6 +142,8 @@ export interface TraceJob {
   late?: boolean;
   default?: boolean;
   decided_by?: string;
+  /** The assistant whose kept answer was given at once. */
+  kept_by?: string;
   letter?: string;
   trouble?: string;
   hops?: Hop[];

@@ -122,8 +122,8 @@ static const struct field trace_out[] = {
     {.name = "message", .type = FIELD_OBJECT},
     {.name = "jobs",
      .type = FIELD_ANY,
-     .help = "each run of the scripts: hook at took_ms decided_by hops "
-             "effects; an effect that was refused says why"},
+     .help = "each run of the scripts: hook at took_ms decided_by kept_by "
+             "hops effects; an effect that was refused says why"},
     {.name = "caused", .type = FIELD_ANY, .help = "the events it led to"},
     {.name = "cut",
      .type = FIELD_BOOL,

@@ -116,6 +116,7 @@ function Job({ j }: { j: TraceJob }) {
         <p class="soft">{t('why.noHops')}</p>
       )}
       {j.decided_by && <p class="soft">{t('why.decidedBy', { rule: j.decided_by })}</p>}
+      {j.kept_by && <p class="soft">{t('why.keptBy', { assistant: j.kept_by })}</p>}
       {j.trouble && <pre class="gave bad">{j.trouble}</pre>}
       {j.effects && j.effects.length > 0 && (
         <ul class="effects" aria-label={t('why.effects')}>

@@ -163,7 +163,7 @@ test('why? is asked of a message: rules, time, what was refused, what came of it
   f.traces.set(m.id, {
     state: 'queued',
     jobs: [{
-      hook: 'on_message', at: m.at + 4, took_ms: 1, decided_by: 'rules/90', late: true,
+      hook: 'on_message', at: m.at + 4, took_ms: 1, decided_by: 'rules/90', kept_by: 'presale', late: true,
       hops: [{ unit: 'rules/30', version: '5a2a', at: m.at + 4, us: 65, wall_us: 65, outcome: 'failed', error: 'rules/30.lua:4: kaputt' }, { unit: 'rules/90', version: 'e927', at: m.at + 4, us: 29, wall_us: 29, outcome: 'decided' }],
       effects: [{ type: 'reply', unit: 'rules/90', text: 'hello' }, { type: 'assign', unit: 'rules/90', pick: 'least_busy', refused: 'an agent holds it' }],
     }],
@@ -175,7 +175,7 @@ test('why? is asked of a message: rules, time, what was refused, what came of it
   await p.locator('.why').first().click();
   await p.locator('.why-line .refused', { hasText: 'an agent holds it' }).waitFor();
   const text = await p.locator('.why-line').textContent();
-  assert.match(text, /Stored[\s\S]*Late[\s\S]*rules\/30[\s\S]*65 µs[\s\S]*kaputt[\s\S]*decided[\s\S]*hello[\s\S]*waits in the queue/);
+  assert.match(text, /Stored[\s\S]*Late[\s\S]*rules\/30[\s\S]*65 µs[\s\S]*kaputt[\s\S]*decided[\s\S]*answer cache of presale[\s\S]*hello[\s\S]*waits in the queue/);
   await p.keyboard.press('Escape');
   await until('focus is back', () => p.evaluate(() => document.activeElement?.className.includes('why')));
   const q = await at(f, '/c/' + c.id, { email: 'qiang@yuelai.local' });
