@@ -8,6 +8,7 @@
 local log, shared, media = require "log", require "lib.channels", require "lib.media"
 local api, message_of = require "channels.wechat.api", require "channels.wechat.messages"
 local settings, passive = require "channels.wechat.settings", require "channels.wechat.passive"
+local menu = require "channels.wechat.menu"
 
 local words = shared.words
 
@@ -64,7 +65,11 @@ function M.receive(req, ctx)
   return 200, "success"
 end
 
-function M.poll(ctx) return media.late(ctx, api.fetch) end
+function M.poll(ctx)
+  local again, why = media.late(ctx, api.fetch), menu.keep(ctx)
+  if why then return nil, "menu", "菜单 / menu: " .. why end
+  return again
+end
 
 -- --- out -------------------------------------------------------------------
 
@@ -77,21 +82,21 @@ local function texts(text)
 end
 
 local function card_messages(card)
-  local menu, links = {}, {}
+  local choices, links = {}, {}
   for i, button in ipairs(card.buttons or {}) do
     if button.url then links[#links + 1] = button.label .. "：" .. button.url
-    else menu[#menu + 1] = { id = tostring(100 + i), content = button.value or button.label } end
+    else choices[#choices + 1] = { id = tostring(100 + i), content = button.value or button.label } end
   end
   local head = words(card.title) .. (card.title and card.text and "\n" or "") .. words(card.text)
-  if #menu == 0 and card.url then
+  if #choices == 0 and card.url then
     local article = { title = words(card.title), description = words(card.text), url = card.url,
       picurl = card.image or "" }
     return { { msgtype = "news", news = { articles = { article } } } }
   end
   if card.url then links[#links + 1] = card.url end
   if #links > 0 then head = head .. (head ~= "" and "\n" or "") .. table.concat(links, "\n") end
-  if #menu == 0 then return texts(head) end
-  return { { msgtype = "msgmenu", msgmenu = { head_content = head, list = menu, tail_content = "" } } }
+  if #choices == 0 then return texts(head) end
+  return { { msgtype = "msgmenu", msgmenu = { head_content = head, list = choices, tail_content = "" } } }
 end
 
 local function file_message(_, kind)

@@ -24,6 +24,11 @@ local WORDS = {
   [40005] = "微信不收这种文件 / WeChat does not take this type of file",
   [40006] = "文件太大 / the file is too large",
   [40007] = "媒体已过期（只存三天） / the media is over: WeChat keeps it for three days",
+  [40015] = "菜单类型不对 / WeChat does not take this menu",
+  [40016] = "菜单按钮个数不对 / a wrong number of menu buttons",
+  [40017] = "菜单按钮类型不对 / a wrong type of menu button",
+  [40018] = "菜单名字太长 / the name of a menu button is too long",
+  [40054] = "菜单里的网址不对 / an address in the menu is wrong",
   [40013] = "AppID 不对 / the AppID is wrong",
   [40125] = "AppSecret 不对 / the AppSecret is wrong",
   [40164] = "服务器的 IP 不在账号的 IP 白名单里 / this server's IP is not in the account's allow-list",
@@ -87,11 +92,20 @@ local function with_token(config, work, left)
   end
 end
 
-local function call(config, path, body, timeout)
+function M.call(config, path, body, timeout)
   local text = json.encode(body)
   return with_token(config, function(token)
     return post(config, path, { query = { access_token = token }, body = text,
       headers = { ["content-type"] = "application/json" }, timeout = timeout })
+  end)
+end
+
+function M.get(config, path, timeout)
+  return with_token(config, function(token)
+    local answer, why = shared.answer_of(http.get { shared.base(config, API) .. path,
+      query = { access_token = token }, timeout = timeout })
+    if answer then answer.errcode = answer.errcode or 0 end
+    return answer, why
   end)
 end
 
@@ -174,7 +188,7 @@ end
 
 -- Sends a customer service message; nil when it went well, else what send() answers.
 function M.say(config, message, timeout, own)
-  local answer, why = call(config, "/cgi-bin/message/custom/send", message, timeout)
+  local answer, why = M.call(config, "/cgi-bin/message/custom/send", message, timeout)
   return M.trouble_of(answer, why, own), answer and answer.errcode
 end
 
@@ -182,7 +196,7 @@ end
 -- already) is nobody's trouble.
 function M.typing(item, ctx)
   if not ctx.config.secret then return end
-  call(ctx.config, "/cgi-bin/message/custom/typing", { touser = item.to, command = "Typing" }, "3s")
+  M.call(ctx.config, "/cgi-bin/message/custom/typing", { touser = item.to, command = "Typing" }, "3s")
 end
 
 -- A message whose media_id is of the item's file; uploaded again if WeChat does

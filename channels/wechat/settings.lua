@@ -1,6 +1,7 @@
 -- The settings that official accounts and mini programs have alike, and what
 -- may be wrong with them.
 local shared, api = require "lib.channels", require "channels.wechat.api"
+local menu = require "channels.wechat.menu"
 
 local setting = shared.setting
 
@@ -38,10 +39,14 @@ function M.account()
     "auto (default): the first answer within 4 s goes in the push, the rest as customer service messages; "
       .. "service: all as customer service messages")
   schema.reply_mode.choices = { "auto", "service" }
+  schema.menu = setting("string", "自定义菜单", "Menu",
+    '微信文档里的 JSON：[{"type":"click","name":"订单","key":"ORDERS"}]；不填则不动，填过再清空则删除菜单',
+    'JSON as in WeChat\'s documents: [{"type":"click","name":"Orders","key":"ORDERS"}]; empty: nothing is done; '
+      .. "emptied later: the menu is deleted")
   return schema
 end
 
-function M.check(config)
+function M.check(config, ctx)
   if not config.appid:find "^wx%w+$" then return nil, "appid", "AppID 应以 wx 开头 / the AppID begins with wx" end
   if not config.token then return nil, "token", "没有填写 Token，推送无法验证 / without a Token no push can be verified" end
   if config.encoding_aes_key and not shared.is_key(config.encoding_aes_key) then
@@ -51,6 +56,8 @@ function M.check(config)
   local answer, why = api.fetch_token(config)
   if not answer then return nil, "unavailable", "连不上微信接口 / WeChat does not answer: " .. tostring(why) end
   if answer.errcode ~= 0 then return nil, "refused", api.sentence(answer) end
+  local wrong = menu.trouble(config, ctx)
+  if wrong then return nil, "menu", "菜单 / menu: " .. wrong end
   return true
 end
 

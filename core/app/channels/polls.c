@@ -55,12 +55,22 @@ static void failed(struct poll *p, struct slice why)
     wait(p, p->wait_ms);
 }
 
-static int64_t again_ms(const struct job *job)
+/* nil, code, why: it was asked, and something is wrong nevertheless. */
+static void note(struct poll *p, const struct json *all)
+{
+    if (!json_bool(all, "ok", true)) {
+        desk_channel_trouble(p->server->desk, p->channel,
+                             json_text(all, "code"), json_text(all, "why"));
+    }
+}
+
+static int64_t again_ms(struct poll *p, const struct job *job)
 {
     struct json *all = NULL;
     if (json_parse(job->arena, job->call->answer, NULL, &all) < 0) {
         return EVERY_MS;
     }
+    note(p, all);
     const struct json *again = json_get(all, "again");
     int64_t ms = json_is(again, JSON_REAL) ? (int64_t)(again->real * 1000)
                                            : json_int(all, "again", 10) * 1000;
@@ -78,7 +88,7 @@ static void on_kept(void *arg, int result)
         failed(p, SLICE("its cursor could not be stored"));
     } else {
         p->wait_ms = 0;
-        wait(p, again_ms(job));
+        wait(p, again_ms(p, job));
     }
     job_free(job);
 }

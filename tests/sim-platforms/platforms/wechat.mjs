@@ -12,6 +12,7 @@ const DAY = 24 * HOUR;
 export const ERRORS = {
   '-1': 'system error', 40001: 'invalid credential, access_token is invalid or not latest', 40003: 'invalid openid', 40004: 'invalid media type', 40005: 'invalid file type', 40007: 'invalid media_id',
   40008: 'invalid message type', 40013: 'invalid appid', 40014: 'invalid access_token', 40125: 'invalid appsecret', 41001: 'access_token missing', 42001: 'access_token expired',
+  40015: 'invalid menu type', 40016: 'invalid button size', 40017: 'invalid button type', 40018: 'invalid button name size', 40019: 'invalid button key size', 40020: 'invalid button url size', 46003: 'menu no exist',
   44002: 'empty post data', 44004: 'empty content', 45001: 'media size out of limit', 45002: 'content size out of limit', 45009: 'reach max api daily quota limit', 45011: 'api minute-quota reach limit',
   45015: 'response out of time limit or subscription is canceled', 45047: 'out of response count limit', 45072: 'invalid command', 45081: 'already in the typing state',
   47001: 'data format error', 48001: 'api unauthorized', 87014: 'risky content',
@@ -47,6 +48,9 @@ export class WeChat extends Platform {
     this.on_call('POST', '/cgi-bin/message/custom/typing', (c) => this.#typing(c));
     this.on_call('POST', '/cgi-bin/media/upload', (c) => this.#upload(c));
     this.on_call('GET', '/cgi-bin/media/get', (c) => this.#download(c));
+    this.on_call('POST', '/cgi-bin/menu/create', (c) => this.#set_menu(c));
+    this.on_call('GET', '/cgi-bin/menu/get', (c) => this.signed(c) ?? (this.menu ? json({ menu: this.menu }) : err(46003)));
+    this.on_call('GET', '/cgi-bin/menu/delete', (c) => this.signed(c) ?? ((this.menu = undefined), json(OK)));
     this.on_call('GET', '/cgi-bin/user/info', (c) => this.signed(c) ?? json({ subscribe: this.customers.get(c.query.openid)?.heard_at ? 1 : 0, openid: c.query.openid, language: 'zh_CN' }));
     this.on_call('GET', '/cgi-bin/getcallbackip', (c) => this.signed(c) ?? json({ ip_list: ['127.0.0.1'] }));
     this.on_call('GET', /^\/pic\/(\w+)$/, (c) => this.#picture(c.part[0]));
@@ -54,7 +58,7 @@ export class WeChat extends Platform {
 
   get config() {
     const s = this.settings;
-    return { appid: s.appid, secret: s.secret, token: s.token, original_id: s.original_id, reply_mode: s.reply_mode, ...(s.mode === 'plain' ? {} : { encoding_aes_key: s.encoding_aes_key }), api: this.url };
+    return { appid: s.appid, secret: s.secret, token: s.token, original_id: s.original_id, reply_mode: s.reply_mode, ...(s.menu === undefined ? {} : { menu: s.menu }), ...(s.mode === 'plain' ? {} : { encoding_aes_key: s.encoding_aes_key }), api: this.url };
   }
 
   // --- tokens -------------------------------------------------------------------
@@ -137,6 +141,35 @@ export class WeChat extends Platform {
     if (b.msgtype === 'news') return o.articles.map((a) => `${a.title} ${a.url}`).join('\n');
     if (b.msgtype === 'link') return `${o.title} ${o.url}`;
     return `[${b.msgtype}] ${this.media.get(o.media_id)?.name ?? o.title ?? ''}`;
+  }
+  // --- the menu -------------------------------------------------------------------
+  #set_menu(c) {
+    const no = this.signed(c);
+    if (no) return no;
+    const b = parse(c.body);
+    const bad = !b || !Array.isArray(b.button) ? 40015 : b.button.length < 1 || b.button.length > 3 ? 40016 : b.button.map((one) => this.#judge_button(one, 16)).find((code) => code);
+    if (bad) {
+      this.refuse(ERRORS[bad], c.body.toString().slice(0, 200));
+      return err(bad);
+    }
+    this.count.menus = (this.count.menus ?? 0) + 1;
+    this.menu = b;
+    return json(OK);
+  }
+  #judge_button(one, name_bytes) {
+    if (typeof one?.name !== 'string' || !one.name || Buffer.byteLength(one.name) > name_bytes) return 40018;
+    if (one.sub_button?.length) return one.sub_button.length > 5 ? 40016 : one.sub_button.map((b) => this.#judge_button(b, 60)).find((code) => code) ?? 0;
+    if (one.type === 'view' || one.type === 'miniprogram') return one.url && Buffer.byteLength(one.url) <= 1024 ? 0 : 40020;
+    if (['click', 'scancode_push', 'scancode_waitmsg', 'pic_sysphoto', 'pic_photo_or_album', 'pic_weixin', 'location_select'].includes(one.type)) return one.key && Buffer.byteLength(one.key) <= 128 ? 0 : 40019;
+    return one.type === 'media_id' || one.type === 'article_id' ? 0 : 40017;
+  }
+  /** They tap the button of that name. */
+  taps(user, name) {
+    const all = (this.menu?.button ?? []).flatMap((b) => (b.sub_button?.length ? b.sub_button : [b]));
+    const one = all.find((b) => b.name === name);
+    if (!one) throw new Error(`${this.name}: the menu has no button ${name}`);
+    this.customer(user);
+    return this.push_fields(user, { MsgType: 'event', Event: one.type === 'view' ? 'VIEW' : one.type.startsWith('scancode') ? one.type : one.type.toUpperCase(), EventKey: one.key ?? one.url });
   }
   #typing(c) {
     const no = this.signed(c);

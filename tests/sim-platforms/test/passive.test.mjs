@@ -12,7 +12,7 @@ import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
 
-const RULE = `return { api = 1, priority = 1, match = { text = { "quick", "twice" } }, on_message = function(conv, msg)
+const RULE = `return { api = 1, priority = 1, match = { text = { "quick", "twice", "[菜单] ORDERS" } }, on_message = function(conv, msg)
   conv:reply("at once: " .. msg.text)
   if msg.text == "twice" then conv:reply "and again" end
 end }
@@ -106,6 +106,27 @@ test('an account without customer service messages: what is late waits for the n
   assert.equal((await s.says('oA', 'are you there?')).reply.Content, 'late');
   assert.deepEqual(seen(s, 'oA'), [['at once: quick', true], ['late', true]]);
   assert.equal((await house.call('GET', '/api/v1/outbox?state=dead')).total, 0);
+});
+
+test('the menu of the settings is set once, changed, told when it is wrong, and taken away; a click is answered', async () => {
+  const button = [{ type: 'click', name: '订单', key: 'ORDERS' }, { name: '更多', sub_button: [{ type: 'view', name: '官网', url: 'https://shop.example.com' }] }];
+  const s = await account({ menu: JSON.stringify(button) });
+  await until('the menu is there', () => s.menu);
+  assert.deepEqual(s.menu.button.map((b) => [b.name, b.key ?? b.sub_button.map((x) => x.url)]), [['订单', 'ORDERS'], ['更多', ['https://shop.example.com']]]);
+  assert.equal((await s.taps('oA', '订单')).reply.Content, 'at once: [菜单] ORDERS');
+  assert.equal((await s.taps('oA', '官网')).body, 'success');
+  const set = async (menu) => house.call('PATCH', `/api/v1/channels/${s.channel.id}`, { config: { menu } });
+  const trouble = async () => JSON.stringify((await house.call('GET', `/api/v1/channels/${s.channel.id}`)).last_error ?? {});
+  const check = async () => house.call('POST', `/api/v1/channels/${s.channel.id}/check`);
+  await set(JSON.stringify({ button: [{ type: 'click', name: '退款', key: 'REFUND' }] }));
+  await until('it is changed', () => s.menu.button[0].name === '退款');
+  await set('');
+  await until('it is taken away', () => !s.menu);
+  await set('[{"type":"click","name":"没有键"}]');
+  await until('it is told', async () => (await trouble()).includes('has no key'));
+  assert.ok(JSON.stringify(await check().catch((e) => e.message)).includes('has no key'));
+  assert.equal(s.count.menus, 2); // and each of them once
+  assert.deepEqual(s.refused, []);
 });
 
 test('a connection that is gone before the answer: nothing lost, nothing twice', async () => {
