@@ -8,6 +8,7 @@ local t = require "test"
 ---@field ctx table what its functions are given
 ---@field delivered table[] what it delivered
 ---@field asked table[] the files it asked for
+---@field receipts table[] what it said became of messages
 ---@field files table[] the answers to that, one after the other: { file }, or { nil, code, detail }
 ---@field anew fun(self: TestDesk): table[] a new list of what is delivered
 local M = {}
@@ -20,7 +21,8 @@ local M = {}
 ---@param options { deliver: function? }?
 ---@return TestDesk
 function M.of(channel, config, options)
-  local desk = { adapter = t.load("channels/" .. channel.type), delivered = {}, asked = {}, files = {} }
+  local desk = { adapter = t.load("channels/" .. channel.type), delivered = {}, asked = {}, files = {},
+    receipts = {} }
   local own = options and options.deliver or function() end
   channel.id, channel.name = channel.id or "ch_1", channel.name or "shop"
   -- From now on it is a list of its own that is filled, and returned.
@@ -36,6 +38,10 @@ function M.of(channel, config, options)
       local got, code, detail = own(message)
       if got ~= nil or code then return got, code, detail end
       return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
+    end,
+    receipt = function(receipt)
+      desk.receipts[#desk.receipts + 1] = receipt
+      return true
     end,
     file = function(from)
       desk.asked[#desk.asked + 1] = from

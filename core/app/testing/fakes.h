@@ -104,6 +104,9 @@ void fake_post_answer(struct script_ask *ask, const struct json *answer);
 /* --- fixtures.c --- */
 int step_http_fixtures(struct stage *st, const struct json *in,
                        struct jsonw *out, struct err *e);
+/* One as it is: what a test reads itself. */
+int step_fixture(struct stage *st, const struct json *in, struct jsonw *out,
+                 struct err *e);
 /* The URL without what is secret in it, as fixtures have it. */
 struct slice fixture_url(struct stage *st, struct arena *a, struct slice url);
 /* Makes the call for real, when --record was said and fixtures are on. */

@@ -131,8 +131,8 @@ static int path_of(const struct stage *st, struct slice name, char *out,
     dir.len = slash ? (size_t)(slash - dir.at) : 0;
     if (memchr(name.at, '/', name.len) || !name.len)
         return err_set(e, ERR_BAD_REQUEST,
-                       "t.http.fixtures takes the name of a file in fixtures/, "
-                       "without .json");
+                       "a fixture is named by its file in fixtures/, without "
+                       ".json");
     int n = snprintf(out, PATH_BYTES, "%.*s%sfixtures/%.*s.json",
                      SLICE_FMT(dir), dir.len ? "/" : "", SLICE_FMT(name));
     return n < PATH_BYTES ? 0 : err_set(e, ERR_TOOBIG, "the path is too long");
@@ -159,19 +159,28 @@ static void add_entry(struct fakes *f, struct json *entry)
     *at = fake;
 }
 
+/* One as JSON; *text (may be NULL): as it stands there. */
+static int read_one(struct fakes *f, const char *path, const char *mend,
+                    struct slice *text, struct json **out, struct err *e)
+{
+    struct slice got;
+    struct err why = {0};
+    int r = file_read(path, f->arena, &got, e);
+    if (r == ERR_NOT_FOUND)
+        return err_set(e, r, "there is no %s%s", path, mend);
+    r = r ? r : json_parse(f->arena, got, &why, out);
+    if (text)
+        *text = got;
+    return r && why.text[0] ? err_set(e, r, "%s: %s", path, why.text) : r;
+}
+
 static int play(struct fakes *f, const char *path, struct err *e)
 {
-    struct slice text;
     struct json *list = NULL;
-    int r = file_read(path, f->arena, &text, e);
-    if (r == ERR_NOT_FOUND)
-        return err_set(e, r, "there is no %s (make it with --record)", path);
-    r = r ? r : json_parse(f->arena, text, e, &list);
-    if (r)
-        return err_set(e, r, "%s: %s", path, e->text);
-    for (struct json *j = list->first; j; j = j->next)
+    int r = read_one(f, path, " (make it with --record)", NULL, &list, e);
+    for (struct json *j = list ? list->first : NULL; j && !r; j = j->next)
         add_entry(f, j);
-    return 0;
+    return r;
 }
 
 /* --- recording ------------------------------------------------------------ */
@@ -396,4 +405,17 @@ int step_http_fixtures(struct stage *st, const struct json *in,
         return r;
     return st->record ? record_begin(st->fakes, path, e)
                       : play(st->fakes, path, e);
+}
+
+int step_fixture(struct stage *st, const struct json *in, struct jsonw *out,
+                 struct err *e)
+{
+    char path[PATH_BYTES];
+    struct slice text;
+    struct json *value = NULL;
+    int r = path_of(st, json_text(in, "name"), path, e);
+    r = r ? r : read_one(st->fakes, path, "", &text, &value, e);
+    if (r == 0)
+        jsonw_put_raw(out, "value", text);
+    return r;
 }

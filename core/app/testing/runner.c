@@ -299,9 +299,11 @@ static void judge(struct runner *r, struct outcome *o)
 static void run_test(struct runner *r, const struct test *t, size_t index,
                      int64_t shared_before)
 {
-    struct outcome *o = report_add(r->report, r->tests[0].file, t->name);
-    o->file = t->file.len ? slice_dup(r->report->arena, t->file) : o->file;
-    o->line = t->line;
+    struct outcome *o =
+        report_add(r->report, slice_of(r->stage.test_file), t->name);
+    /* One that stands in a kit is told as its test's. */
+    bool own = !t->file.len || slice_eq(t->file, o->file);
+    o->line = own ? t->line : 1;
     if (t->pending) {
         o->verdict = VERDICT_PENDING;
         report_tell(r->report, o);

@@ -115,6 +115,9 @@ function ai.run(connector, turn, options)
   return got
 end
 
+-- fixtures/NAME.json beside the test, as it is
+function t.fixture(name) return step("fixture", { name = name }).value end
+
 -- --- other files ------------------------------------------------------------
 
 -- Whose top level runs: a file of this name, or (none) the test's own. What is

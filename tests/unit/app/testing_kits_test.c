@@ -50,6 +50,7 @@ TEST("a test requires what lies in `tests` beside it, or above it")
                                   "end)\n");
     REQUIRE(r.report.first && r.report.first->next);
     CHECK_SLICE(r.report.first->name, "of the kit");
+    CHECK_SLICE(r.report.first->file, test_path("scripts/rules/10-x_test.lua"));
     CHECK_EQ_INT(r.report.first->verdict, VERDICT_PASSED);
     CHECK_EQ_INT(r.report.first->next->verdict, VERDICT_FAILED);
     CHECK_SLICE(r.report.first->next->at,

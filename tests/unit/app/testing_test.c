@@ -358,6 +358,25 @@ TEST("a call that nobody answers fails the test with the request")
     report_fini(&r.report);
 }
 
+TEST("a test reads a fixture as it is")
+{
+    write_at("scripts/rules/fixtures/push.json",
+             "{\"body\":\"{\\\"a\\\": 1}\",\"list\":[1,{\"b\":true}]}\n");
+    write_at("scripts/rules/fixtures/broken.json", "{\"body\":");
+    passes(echo, HEAD
+           "it('x', function()\n"
+           "  local f = t.fixture 'push'\n"
+           "  assert.same({ body = '{\"a\": 1}', list = { 1, { b = true } } }, "
+           "f)\n"
+           "  assert.contains('there is no',\n"
+           "    assert.error(function() t.fixture 'none' end))\n"
+           "  assert.matches('broken.json: %w+',\n"
+           "    assert.error(function() t.fixture 'broken' end))\n"
+           "  assert.contains('named by its file',\n"
+           "    assert.error(function() t.fixture '../push' end))\n"
+           "end)\n");
+}
+
 TEST("fixtures beside the test answer, the last of a kind for ever")
 {
     write_at("scripts/rules/fixtures/orders.json",
