@@ -28,14 +28,15 @@ static const char meta_key = 0; /* its address: the metatable */
 static const char enter_source[] =
     "local setmetatable, conv, message = ...\n"
     "return function(handler)\n"
-    "  return function(id, has, text, kind)\n"
-    "    local c, m = nil, { 0, text = '', kind = '' }\n"
-    "    if has then\n"
+    "  return function(id, text, kind, none)\n"
+    "    local c, m = nil, { 0, text = '', kind = 'text' }\n"
+    "    if not none then\n"
     "      c = { 0, false }\n"
     "      c[1] = id\n"
     "      setmetatable(c, conv)\n"
     "    end\n"
-    "    m[1], m.text, m.kind = id, text, kind\n"
+    "    m[1], m.text = id, text\n"
+    "    if kind then m.kind = kind end\n"
     "    return handler(c, setmetatable(m, message))\n"
     "  end\n"
     "end\n";
@@ -160,9 +161,11 @@ int bind_push_message(lua_State *L, const struct task *t)
 {
     const struct job *job = t->job;
     lua_pushnumber(L, (lua_Number)t->id);
-    lua_pushboolean(L, job->conv.id != 0);
     value_push_slice(L, job->text); /* "" where there is none: msg.text:find */
+    if (job->conv.id && slice_is(job->kind, "text"))
+        return 2;
     value_push_slice(L, job->kind);
+    lua_pushboolean(L, job->conv.id == 0);
     return 4;
 }
 

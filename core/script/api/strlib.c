@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define REP_BYTES (8.0 * 1024 * 1024)
+#define SHORT 256 /* bytes of a text to look through by hand */
 #define NOTHING_LEFT ((ptrdiff_t)-1)
 
 struct subject {
@@ -19,12 +20,17 @@ struct subject {
     size_t len, text_len;
 };
 
-static void arguments(lua_State *L, struct subject *s, struct pattern *p)
+static void subject(lua_State *L, struct subject *s)
 {
     s->at = luaL_checklstring(L, 1, &s->len);
     s->text = luaL_checklstring(L, 2, &s->text_len);
     if (s->len > PATTERN_SUBJECT)
         luaL_error(L, "the text is too long for a pattern (over 1 MB)");
+}
+
+static void arguments(lua_State *L, struct subject *s, struct pattern *p)
+{
+    subject(L, s);
     pattern_init(p, s->at, s->len, s->text, s->text_len);
 }
 
@@ -83,9 +89,27 @@ static bool is_plain(const struct subject *s)
     return true;
 }
 
+/* memmem makes a table of the words before it looks: for a short text that is
+ * most of its work. */
+static const char *look_for(const char *at, size_t len, const char *text,
+                            size_t text_len)
+{
+    if (len > SHORT || text_len < 2)
+        return memmem(at, len, text, text_len);
+    while (len >= text_len) {
+        const char *got = memchr(at, *text, len - text_len + 1);
+        if (!got || memcmp(got, text, text_len) == 0)
+            return got;
+        len -= (size_t)(got + 1 - at);
+        at = got + 1;
+    }
+    return NULL;
+}
+
 static int find_plain(lua_State *L, const struct subject *s, size_t from)
 {
-    const char *got = memmem(s->at + from, s->len - from, s->text, s->text_len);
+    const char *got =
+        look_for(s->at + from, s->len - from, s->text, s->text_len);
     if (!got) {
         lua_pushnil(L);
         return 1;
@@ -99,10 +123,11 @@ static int search(lua_State *L, bool find)
 {
     struct subject s;
     struct pattern p;
-    arguments(L, &s, &p);
+    subject(L, &s);
     size_t from = start_at(L, 3, s.len);
     if (find && (lua_toboolean(L, 4) || is_plain(&s)))
         return find_plain(L, &s, from);
+    pattern_init(&p, s.at, s.len, s.text, s.text_len);
     bool anchored = s.text_len > 0 && *s.text == '^';
     const char *text = s.text + anchored;
     for (const char *at = s.at + from; at <= p.to; at++) {

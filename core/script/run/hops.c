@@ -82,7 +82,7 @@ void hops_head(struct version *v)
     buf_fini(&out);
 }
 
-static char *put(char *at, const char *text, size_t n)
+static inline char *put(char *at, const char *text, size_t n)
 {
     memcpy(at, text, n);
     return at + n;
@@ -93,6 +93,10 @@ static char *put_number(char *at, int64_t n)
 {
     char digits[24];
     size_t i = sizeof digits;
+    if (n >= 0 && n < 10) { /* most are */
+        *at = (char)('0' + n);
+        return at + 1;
+    }
     uint64_t u = n < 0 ? 0 : (uint64_t)n;
     do {
         digits[--i] = (char)('0' + u % 10);
@@ -101,10 +105,11 @@ static char *put_number(char *at, int64_t n)
     return put(at, digits + i, sizeof digits - i);
 }
 
-/* A time, as text: hops that follow each other mostly have the same. */
+/* A time, as text: hops that follow each other mostly have the same. What is
+ * copied whole is of a length the compiler knows: two moves, no call. */
 struct stamp {
     int64_t at;
-    char text[24];
+    char text[40];
     size_t len;
 };
 
@@ -112,38 +117,56 @@ static char *put_stamp(char *to, int64_t at, struct stamp *s)
 {
     if (!s->len || s->at != at) {
         s->at = at;
-        s->len = (size_t)(put_number(s->text, at) - s->text);
+        s->len =
+            (size_t)(PUT(put_number(PUT(s->text, ",\"at\":"), at), ",\"us\":") -
+                     s->text);
     }
-    return put(to, s->text, s->len);
+    memcpy(to, s->text, sizeof s->text);
+    return to + s->len;
+}
+
+static char *put_outcome(char *at, enum hop_outcome outcome)
+{
+    static const struct {
+        char text[32];
+        size_t len;
+    } names[] = {
+#define NAME(n) {",\"outcome\":\"" n "\"", sizeof(",\"outcome\":\"" n "\"") - 1}
+        NAME("passed"), NAME("decided"), NAME("rejected"),   NAME("failed"),
+        NAME("killed"), NAME("skipped"), NAME("waited-cut"), NAME("cancelled"),
+#undef NAME
+    };
+    memcpy(at, names[outcome].text, sizeof names[outcome].text);
+    return at + names[outcome].len;
 }
 
 /* By hand: fifty of them are written for an event that fifty rules look at. */
 static bool write_hop(struct buf *out, const struct hop *hop, enum hook hook,
                       struct stamp *stamp)
 {
-    static const char *const names[] = {"passed",     "decided",  "rejected",
-                                        "failed",     "killed",   "skipped",
-                                        "waited-cut", "cancelled"};
     struct slice head = hop->version->hop_head;
-    if (buf_reserve(out, head.len + HOP_ROOM) < 0)
+    if (out->cap - out->len < head.len + HOP_ROOM &&
+        buf_reserve(out, head.len + HOP_ROOM) < 0)
         return false;
-    char *at = put(out->data + out->len, head.at, head.len);
+    char *at = out->data + out->len;
+    if (out->len > 1)
+        *at++ = ',';
+    at = put(at, head.at, head.len);
     if (hop->hook != hook) {
         at = PUT(at, ",\"hook\":\"");
         at = put(at, hook_name(hop->hook), strlen(hook_name(hop->hook)));
         at = PUT(at, "\"");
     }
-    at = put_stamp(PUT(at, ",\"at\":"), hop->at, stamp);
-    at = put_number(PUT(at, ",\"us\":"), hop->us);
+    at = put_number(put_stamp(at, hop->at, stamp), hop->us);
     at = put_number(PUT(at, ",\"wall_us\":"), hop->wall_us);
-    at = PUT(at, ",\"outcome\":\"");
-    at = put(at, names[hop->outcome], strlen(names[hop->outcome]));
-    at = PUT(at, "\"");
+    at = put_outcome(at, hop->outcome);
+    if (!hop->error.len)
+        *at++ = '}';
     out->len = (size_t)(at - out->data);
-    if (hop->error.len && (buf_add_text(out, ",\"error\":") < 0 ||
-                           json_quote(out, hop->error) < 0))
-        return false;
-    return buf_add_char(out, '}') == 0;
+    if (!hop->error.len)
+        return true;
+    return buf_add_text(out, ",\"error\":") == 0 &&
+           json_quote(out, hop->error) == 0 && buf_add_char(out, '}') == 0;
 }
 
 void hops_write(const struct hops *h, struct job *job, enum hook hook,
@@ -155,8 +178,7 @@ void hops_write(const struct hops *h, struct job *job, enum hook hook,
     must(buf_add_char(out, '[') == 0);
     for (const struct hop *hop = h->first; hop; hop = hop->next, written++) {
         size_t was = out->len;
-        if ((!written || buf_add_char(out, ',') == 0) &&
-            write_hop(out, hop, hook, &stamp) &&
+        if (write_hop(out, hop, hook, &stamp) &&
             out->len <= out->max - MORE_ROOM)
             continue;
         out->len = was;

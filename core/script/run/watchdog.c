@@ -99,6 +99,17 @@ void watch_busy(struct watch *w, bool busy)
         mailbox_nudge(w->dog->box);
 }
 
+/* Only its own thread changes it, and the handler that asks runs there too:
+ * no locked addition. The dog may read it late by a tick. */
+static unsigned next_seq(struct watch *w)
+{
+    unsigned was = atomic_load_explicit(&w->seq, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&w->seq, was + 1, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst);
+    return was;
+}
+
 void watch_enter(struct watch *w, lua_State *L, int64_t limit_ms)
 {
     w->L = L;
@@ -109,12 +120,12 @@ void watch_enter(struct watch *w, lua_State *L, int64_t limit_ms)
     lua_sethook(L, on_hook, LUA_MASKCOUNT, 1000);
     w->hooked = 1;
 #endif
-    atomic_fetch_add(&w->seq, 1);
+    next_seq(w);
 }
 
 bool watch_leave(struct watch *w)
 {
-    unsigned seq = atomic_fetch_add(&w->seq, 1);
+    unsigned seq = next_seq(w);
     if (w->hooked) {
         lua_sethook(w->L, NULL, 0, 0);
         w->hooked = 0;

@@ -82,16 +82,18 @@ static double cost(const char *rule, int rules, const char *text)
     }
     world_open(&w);
     enum { BATCH = 200 };
-    int64_t rounds = many() / BATCH, spent = 0;
+    int batch = (int)test_option("batch", BATCH);
+    int64_t rounds = many() / batch, spent = 0;
+    CHECK(batch > 0 && batch <= BATCH);
     for (int64_t r = 0; r < rounds; r++) {
         struct job *jobs[BATCH];
-        for (int i = 0; i < BATCH; i++) {
+        for (int i = 0; i < batch; i++) {
             jobs[i] = world_job(&w, text);
             jobs[i]->done = on_one;
         }
-        left = BATCH;
+        left = batch;
         int64_t from = script_cpu_us();
-        for (int i = 0; i < BATCH; i++)
+        for (int i = 0; i < batch; i++)
             script_run(w.script, jobs[i]);
         loop_run(w.loop);
         spent += script_cpu_us() - from;
@@ -99,13 +101,19 @@ static double cost(const char *rule, int rules, const char *text)
     CHECK_EQ_INT(json_get(world_unit(&w, a, "rules/10-x"), "errors")->count, 0);
     world_close(&w);
     arena_free(a);
-    return (double)spent / (double)(rounds * BATCH);
+    return (double)spent / (double)(rounds * batch);
 }
 
 TEST("an event with 1, 10 and 50 simple rules")
 {
     for (int rules = 1; rules <= 50; rules = rules == 1 ? 10 : rules * 5) {
+        if (test_option("rules", rules) != rules)
+            continue; /* for a profile of one of them */
         double look = cost(LOOK, rules, "hello, where is my parcel?");
+        if (test_option("look", 0)) {
+            printf("%d rules: %.2f us an event that looks\n", rules, look);
+            continue;
+        }
         double act = cost(SIMPLE, rules, "hello, I would like a refund please");
         if (test_option("bench", 0))
             printf("%d rules: %.2f us of script thread CPU an event that "
