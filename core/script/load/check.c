@@ -103,8 +103,7 @@ static void check_kit(void *arg, const char *path)
         got = lint_source(slice_of(path), text, c->out, &c->found);
     }
     c->failed = c->failed ? c->failed : got;
-    budget_fini(&budget, L);
-    lua_close(L);
+    budget_close(&budget, L);
     arena_free(a);
 }
 
@@ -211,7 +210,6 @@ int script_read_table(struct slice source, const char *name, struct arena *a,
     if (got == 0)
         *json = slice_dup(a, buf_slice(&out));
     buf_fini(&out);
-    budget_fini(&budget, L);
-    lua_close(L);
+    budget_close(&budget, L);
     return got;
 }

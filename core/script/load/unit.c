@@ -151,10 +151,8 @@ void version_tell(struct version *v)
 void version_close(struct version *v)
 {
     must_be(v, VERSION_MAGIC);
-    if (v->L) {
-        budget_fini(&v->budget, v->L);
-        lua_close(v->L);
-    }
+    if (v->L)
+        budget_close(&v->budget, v->L);
     for (const struct source *s = v->sources; s; s = s->next)
         leaf_unref(s->leaf);
     buf_fini(&v->scratch);

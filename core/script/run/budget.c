@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* budget.c - the counted allocator, the loading clock, the C stack's depth.
  *
- * Happy path: three comparisons an allocation. Failure modes: past the cap the
+ * Happy path: a small block is the nursery's next bytes. Failure modes: past the cap the
  * allocator refuses and LuaJIT raises its "not enough memory"; a script may
  * catch that, so whoever ran it looks at `fails` too. Past the loading time
  * the hook raises at every further instruction, line, call and return until
@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include <lauxlib.h>
+#include <string.h>
 
 /* Collect when the heap is that many percent of what was left last time. Half
  * of what a small handler costs is collecting, so a small heap (of a 16th of
@@ -22,17 +23,68 @@
 #define HOOK_STEP 10000          /* instructions between two looks */
 #define STACK_BYTES (256 * 1024) /* C stack for nested callbacks */
 
+/* A block of the nursery's grows or shrinks, or leaves it. */
+static void *move(struct budget *b, void *p, size_t was, size_t now)
+{
+    void *got = nursery_take(&b->nursery, now);
+    if (!got)
+        got = b->inner(b->inner_arg, NULL, 0, now);
+    if (!got)
+        return NULL;
+    memcpy(got, p, was < now ? was : now);
+    nursery_give(&b->nursery, p);
+    return got;
+}
+
+static void *resize(struct budget *b, void *p, size_t was, size_t now)
+{
+    if (p && nursery_has(&b->nursery, p))
+        return move(b, p, was, now);
+    return b->inner(b->inner_arg, p, was, now);
+}
+
+static void release(struct budget *b, void *p, size_t was)
+{
+    if (nursery_has(&b->nursery, p))
+        nursery_give(&b->nursery, p);
+    else
+        b->inner(b->inner_arg, p, was, 0);
+}
+
 static void *count(void *arg, void *p, size_t was, size_t now)
 {
     struct budget *b = arg;
+    if (now == 0) {
+        b->used -= was;
+        if (p)
+            release(b, p, was);
+        return NULL;
+    }
     if (b->enforced && now > was && b->used + (now - was) > b->max) {
         b->fails++;
         return NULL;
     }
-    void *got = b->inner(b->inner_arg, p, was, now);
-    if (got || now == 0)
+    void *got = p ? NULL : nursery_take(&b->nursery, now);
+    if (!got)
+        got = resize(b, p, was, now);
+    if (got)
         b->used += now - was;
     return got;
+}
+
+/* While the state is closed. LuaJIT gives its own allocator's memory back in
+ * one go, but only if it is the one it has then: it must be put back behind
+ * the last block that is ours to free. */
+static void *closing(void *arg, void *p, size_t was, size_t now)
+{
+    struct budget *b = arg;
+    if (now != 0)
+        return resize(b, p, was, now);
+    if (p)
+        release(b, p, was);
+    if (p && nursery_has(&b->nursery, p) && nursery_is_empty(&b->nursery))
+        lua_setallocf(b->closing, b->inner, b->inner_arg);
+    return NULL;
 }
 
 void budget_init(struct budget *b, lua_State *L, size_t max_bytes)
@@ -45,6 +97,8 @@ void budget_init(struct budget *b, lua_State *L, size_t max_bytes)
 
 void budget_pace(struct budget *b, lua_State *L)
 {
+    if (!b->nursery.pages)
+        nursery_open(&b->nursery);
     int pause = b->used > b->max / 4    ? PAUSE_LARGE
                 : b->used > b->max / 16 ? PAUSE
                                         : PAUSE_SMALL;
@@ -54,9 +108,15 @@ void budget_pace(struct budget *b, lua_State *L)
     lua_gc(L, LUA_GCSETPAUSE, pause);
 }
 
-void budget_fini(struct budget *b, lua_State *L)
+void budget_close(struct budget *b, lua_State *L)
 {
-    lua_setallocf(L, b->inner, b->inner_arg);
+    b->closing = L;
+    if (nursery_is_empty(&b->nursery))
+        lua_setallocf(L, b->inner, b->inner_arg);
+    else
+        lua_setallocf(L, closing, b);
+    lua_close(L);
+    nursery_close(&b->nursery);
 }
 
 struct budget *budget_of(lua_State *L)

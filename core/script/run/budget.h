@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* budget.h - how much memory and time a state may use.
  *
- * Memory: LuaJIT's own allocator, wrapped and counted. The cap is enforced
+ * Memory: LuaJIT's own allocator, wrapped and counted; small blocks of
+ * handlers do not come from it but from a nursery. The cap is enforced
  * only while script code runs: then "not enough memory" is an error of the
  * script's; anywhere else it would be a panic of ours.
  *
@@ -14,10 +15,8 @@
  * Thread: whoever has the state.
  */
 #pragma once
+#include "script/run/nursery.h"
 #include <lua.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 struct budget {
     lua_Alloc inner; /* LuaJIT's */
@@ -29,11 +28,13 @@ struct budget {
     bool over;         /* loading took too long */
     int64_t until_us;  /* CPU time of this thread, while loading */
     const char *stack; /* where the outermost call began */
+    lua_State *closing;
+    struct nursery nursery; /* from the first handler on */
 };
 
 /* b lives as long as L does. */
 void budget_init(struct budget *b, lua_State *L, size_t max_bytes);
-void budget_fini(struct budget *b, lua_State *L); /* before lua_close */
+void budget_close(struct budget *b, lua_State *L); /* lua_close */
 struct budget *budget_of(lua_State *L);
 /* How eager the collector is, by what is used. Before a stretch. */
 void budget_pace(struct budget *b, lua_State *L);

@@ -169,8 +169,7 @@ static void open_state(struct version *v)
 
 static void close_state(struct version *v)
 {
-    budget_fini(&v->budget, state);
-    lua_close(state);
+    budget_close(&v->budget, state);
 }
 
 TEST("what the tables name is there")

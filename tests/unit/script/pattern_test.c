@@ -28,8 +28,7 @@ static void run(const char *code)
     if (luaL_loadstring(L, code) || lua_pcall(L, 0, 0, 0))
         FAIL("%s", lua_tostring(L, -1));
     budget_leave(&b);
-    budget_fini(&b, L);
-    lua_close(L);
+    budget_close(&b, L);
 }
 
 static const char compare[] =
