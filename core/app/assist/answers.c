@@ -150,7 +150,7 @@ bool answers_find(struct asking *k)
     if (answers_known(k, channel)) {
         return true;
     }
-    if (k->as->answers && key_for(k, channel, key)) {
+    if (key_for(k, channel, key)) {
         meter_add(&m_misses, 1);
         bot_of(k->as, k->chain[0])->misses++;
     }
