@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What most visitors never see: the queue, the end, a chat that is not there.
+// What many visitors never see: a bot and the way past it, the queue, the end,
+// a chat that is not there.
 // As data for message/text.tsx's view(); comes when it is so.
 import en from '../locales/rare.en.json';
 import zh from '../locales/rare.zh-CN.json';
@@ -13,9 +14,10 @@ const STYLE = `
 .chat-queue p{font-size:12px}
 .chat-ended{flex:none;padding:10px 16px;text-align:center;font-size:13px;color:var(--text-2);border-top:1px solid var(--line);background:var(--surface)}
 .chat-ended .link{margin-left:8px}
+.chat-person{flex:none;padding:4px 16px;text-align:right;font-size:13px}
 .chat-fatal{flex:1;display:flex;flex-direction:column;align-items:center;justify-content:center;padding:24px;text-align:center;color:var(--text-2)}
 .chat-fatal p{margin:12px 0 16px}
-@media (pointer:coarse){.chat-ended .link{min-height:44px}}`;
+@media (pointer:coarse){.chat-ended .link,.chat-person .link{min-height:44px}}`;
 const ALERT = 'M12 9v4.5m0 3.2v.1M10.6 4.2 2.8 17.8A1.6 1.6 0 0 0 4.2 20h15.6a1.6 1.6 0 0 0 1.4-2.2L13.4 4.2a1.6 1.6 0 0 0-2.8 0z';
 
 let styled = false;
@@ -23,7 +25,8 @@ let styled = false;
 export interface Rare {
   fatal: string;
   queue: Queue | null | undefined;
-  closed: boolean;
+  state: string | undefined;
+  say: ((text: string) => void) | undefined;
   lang: string;
   /** To where one writes. */
   focus: () => void;
@@ -45,6 +48,8 @@ export function rare(o: Rare): Node[] {
     const eta: Node[] = minutes > 0 ? [['span', null, say('queueEta', minutes)]] : [];
     out.push(['div', { class: 'chat-queue', role: 'status' }, ['b', null, ahead > 0 ? say('queue', ahead) : say('queueNext')], ...eta, ['p', null, say('queueHint')]]);
   }
-  if (o.closed) out.push(['div', { class: 'chat-ended' }, ['span', null, say('ended')], ['button', { class: 'link', onClick: o.focus }, say('again')]]);
+  // Typed it is the same: ai/guard/policy.lua knows these words.
+  if (o.state === 'bot') out.push(['div', { class: 'chat-person' }, ['button', { class: 'link', onClick: () => o.say && o.say(say('person')) }, say('person')]]);
+  if (o.state === 'closed') out.push(['div', { class: 'chat-ended' }, ['span', null, say('ended')], ['button', { class: 'link', onClick: o.focus }, say('again')]]);
   return out;
 }

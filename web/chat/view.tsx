@@ -225,15 +225,15 @@ export function Chat({ host }: { host: Host }) {
   }, [takes]);
   const fatal = s.fatal.value;
   const queue = v?.queue;
-  const closed = v?.conversation?.state === 'closed';
-  const seldom = fatal || queue || closed;
+  const state = v?.conversation?.state;
+  const seldom = fatal || queue || state === 'closed' || state === 'bot';
   if (seldom && !few.value) import('./rare.ts').then((m) => (few.value = m), () => {}); // with the next drawing
   return (
     <main class="chat" onKeyDown={onKeyDown} onFocusIn={() => reach()} onDragEnter={() => reach()}>
       <Header host={host} />
       <Banner />
       {!fatal && (v ? <Log v={v} onEdit={onEdit} /> : <div class="chat-middle"><Skeletons /></div>)}
-      {seldom && few.value && few.value.rare({ fatal, queue, closed, lang: lang.value, focus: () => field.current?.focus() }).map(view)}
+      {seldom && few.value && few.value.rare({ fatal, queue, state, lang: lang.value, say: files.say, focus: () => field.current?.focus() }).map(view)}
       <div ref={tray} />
       {drafts && v && !fatal && (
         <Composer

@@ -224,3 +224,21 @@ test('a model’s answer grows, in markdown, with its sources; the next is stopp
   if (SHOTS) await p.screenshot({ path: SHOTS + '/real-stopped.png' });
   clean(p);
 });
+
+for (const [locale, words] of [['zh-CN', '转人工'], ['en', 'Talk to a human']]) {
+  test(`the way past a bot is in reach as long as it answers, ${locale}`, async () => {
+    const p = await open({ locale });
+    sim.answers.push('您好。');
+    await write(p, 'bot, hello');
+    await p.locator('.msg.bot', { hasText: '您好' }).waitFor();
+    const way = p.locator('.chat-person .link');
+    assert.equal(await way.textContent(), words);
+    await axe(p.mainFrame(), 'the way past the bot');
+    if (SHOTS) await p.screenshot({ path: `${SHOTS}/person-${locale}.png` });
+    await way.click();
+    await p.locator('.msg.out', { hasText: words }).waitFor();
+    await until('no bot has it any more', async () => (await house.call('GET', '/api/v1/conversations?limit=1')).items[0].state !== 'bot', LOOK_MS);
+    await way.waitFor({ state: 'detached' });
+    clean(p);
+  });
+}
