@@ -12,7 +12,7 @@ import { InboxPage } from './pages/inbox.tsx';
 import { LoginDialog, LoginPage } from './pages/login.tsx';
 import { Banners, Toasts } from './parts/banners.tsx';
 import { Confirm } from './parts/confirm.tsx';
-import { Help, helpOpen } from './parts/help.tsx';
+import { commandOpen, Help, helpOpen } from './parts/help.tsx';
 import { Rail } from './parts/rail.tsx';
 import * as app from './stores/app.ts';
 import { may } from './stores/paged.ts';
@@ -41,6 +41,21 @@ function load(name: string): void {
   );
 }
 
+/** Ctrl/⌘+K; comes with its first use. */
+const box = signal<ComponentType | null>(null);
+function Box() {
+  const B = box.value;
+  if (B) return <B />;
+  import('./parts/command.tsx').then(
+    (m) => (box.value = m.Command),
+    () => {
+      commandOpen.value = false;
+      app.outdated.value = true;
+    },
+  );
+  return null;
+}
+
 function Page() {
   const name = path.value.split('/')[1] ?? '';
   if (!(name in LAZY)) return <InboxPage />;
@@ -55,6 +70,7 @@ export function Shell() {
     () =>
       bindHotkeys([
         { keys: 'Shift+Slash', label: 'keys.help', run: () => (helpOpen.value = !helpOpen.value) },
+        { keys: 'Mod+KeyK', label: 'keys.command', inFields: true, when: () => app.phase.value === 'in' && !document.querySelector('dialog[open]'), run: () => (commandOpen.value = true) },
         { keys: 'KeyG KeyI', label: 'keys.goInbox', run: () => go('/') },
         { keys: 'KeyG KeyP', label: 'keys.goScripts', run: () => go('/scripts') },
         { keys: 'KeyG KeyF', label: 'keys.goFlows', when: () => may('supervisor'), run: () => go('/flows') },
@@ -87,6 +103,7 @@ export function Shell() {
       </div>
       <Toasts />
       {helpOpen.value && <Help />}
+      {commandOpen.value && <Box />}
       <Confirm />
       {app.expired.value && <LoginDialog />}
     </div>

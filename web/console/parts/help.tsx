@@ -6,6 +6,7 @@ import { Dialog } from '../../shared/kit/dialog.tsx';
 import * as app from '../stores/app.ts';
 
 export const helpOpen = signal(false);
+export const commandOpen = signal(false);
 
 export function Help() {
   const rows = new Map<string, string[]>();

@@ -48,7 +48,7 @@ async function turnOnNotices(): Promise<void> {
   toast(t('notice.' + s), { bad: s !== 'granted' });
 }
 
-function menu(): MenuItem[] {
+export function menu(): MenuItem[] {
   const other = lang.value === 'en' ? 'zh-CN' : 'en';
   return [
     { title: app.me.value?.name ?? '' },

@@ -2,7 +2,7 @@
 // The console: lists, unread, ends, transfers, sessions, scripts, long threads.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clean, page, signIn, until, useBrowser, write } from './lib.mjs';
+import { axe, clean, page, signIn, until, useBrowser, write } from './lib.mjs';
 
 const h = useBrowser();
 const names = (p) => p.locator('.conv-top b').allTextContents();
@@ -35,6 +35,47 @@ test('what a password manager fills in at once is kept', async () => {
   await p.click('button[type=submit]');
   await p.waitForSelector('.rail-link .dot.ok');
   clean(p);
+});
+
+test('Ctrl+K: a conversation, an action, a page by a few letters; the keyboard alone', async () => {
+  const f = await h.fake();
+  const agent = await two(f);
+  const key = (k) => agent.keyboard.press(k);
+  const open = async () => {
+    await key('Control+KeyK');
+    await until('the field has the focus', () => agent.evaluate(() => document.activeElement?.getAttribute('role') === 'combobox'));
+  };
+  const on = () => agent.locator('.cmd.on').textContent();
+  await agent.locator('.conv', { hasText: 'Anna' }).click();
+  await agent.locator('.composer-field').focus();
+  await open();
+  await axe(agent, 'command box');
+  if (process.env.SHOTS) await agent.screenshot({ path: process.env.SHOTS + '/command.png' });
+  await agent.keyboard.type('bob');
+  await until('Bob is first', async () => /^Bob/.test(await on()));
+  await key('Enter');
+  await agent.locator('.thread-head h2', { hasText: 'Bob' }).waitFor();
+  await open();
+  await agent.keyboard.type('写备注');
+  await until('the action', async () => (await on()).startsWith('写备注'));
+  await key('Enter');
+  await agent.locator('.reply.is-note .composer-field').waitFor();
+  await until('it is written there at once', () => agent.evaluate(() => document.activeElement?.classList.contains('composer-field')));
+  await open();
+  await agent.keyboard.type('zzz');
+  await agent.locator('.cmd-none', { hasText: '没有找到' }).waitFor();
+  await key('Escape');
+  await until('closed, the focus is back', () => agent.evaluate(() => !document.querySelector('dialog') && document.activeElement?.classList.contains('composer-field')));
+  await open();
+  await agent.keyboard.type('前往');
+  const first = await on();
+  await key('ArrowDown');
+  assert.notEqual(await on(), first);
+  await key('ArrowUp');
+  assert.equal(await on(), first);
+  await agent.locator('.cmd', { hasText: '前往脚本' }).click();
+  await agent.waitForURL('**/console/scripts');
+  clean(agent);
 });
 
 test('wrong password, then right; the session outlives a reload', async () => {
