@@ -113,8 +113,8 @@ function events.im_enter_direct_msg(event, content, ctx, id)
   return true
 end
 
-function events.im_recall_msg(event, content, ctx, id)
-  return hand_over(ctx, event, content, "recall:" .. id, "[客户撤回了一条消息]")
+function events.im_recall_msg(event, _, ctx, id)
+  return shared.taken_back(ctx, event.from_user_id, id)
 end
 
 function events.unauthorize() return log.error "douyin: the account has taken its consent back" or true end

@@ -7,6 +7,7 @@
 local json, log, crypto, secret = require "json", require "log", require "crypto", require "secret"
 local shared, media = require "lib.channels", require "lib.media"
 local calls, message_of = require "channels.feishu.calls", require "channels.feishu.messages"
+local taken = require "channels.feishu.recall"
 local given, setting = shared.given, shared.setting
 
 local FILE_TIME, TEXT_BYTES = "1500ms", 16384
@@ -89,6 +90,7 @@ local function take_message(event, ctx)
   local m, pictures = message_of(message)
   m.dedupe = message.message_id
   m.from = message.chat_type == "group" and given(message.chat_id) and from .. "@" .. message.chat_id or from
+  taken.note(ctx, message, m.from)
   if m.media then return media.take(ctx, m, calls.fetch, FILE_TIME) end
   if not shared.hand_over(ctx, m) then return false end
   for i, picture in ipairs(pictures or {}) do -- those after the first have no time left
@@ -111,6 +113,7 @@ function M.receive(req, ctx)
   local event = type(x.event) == "table" and x.event or {}
   local name = type(x.header) == "table" and x.header.event_type
   if name == "im.message.receive_v1" and not take_message(event, ctx) then return 503, "" end -- pushed again
+  if name == "im.message.recalled_v1" and not taken.recalled(event, ctx) then return 503, "" end
   if name == "im.message.message_read_v1" then
     for _, id in ipairs(type(event.message_id_list) == "table" and event.message_id_list or {}) do
       if given(id) then ctx.receipt { sent = id, status = "read" } end
@@ -162,6 +165,8 @@ function M.send(item, ctx)
     return trouble, answer and shared.tab(answer.data).message_id
   end)
 end
+
+M.recall = taken.recall
 
 function M.check(config)
   if not config.app_id:find "^cli_" then return nil, "app_id", "App ID 应以 cli_ 开头 / the app id begins with cli_" end

@@ -179,7 +179,7 @@ describe("channel feishu", { only = "none" }, function()
       e.event.sender.sender_type = "app"
       assert.equal(200, (post(json.encode(e))))
       e = event_of("text", { text = "Hi" })
-      e.header.event_type = "im.message.recalled_v1"
+      e.header.event_type = "im.message.reaction.created_v1"
       assert.equal(200, (post(json.encode(e))))
       e.header.event_type, e.event = "im.message.message_read_v1", { message_id_list = { "om_8", "om_9" } }
       assert.equal(200, (post(json.encode(e))))

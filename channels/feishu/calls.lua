@@ -10,6 +10,7 @@ local M = {}
 local STALE = { [99991661] = true, [99991663] = true, [99991664] = true, [99991668] = true, [99991671] = true }
 local RETRY = { [99991400] = 5, [230020] = 5, [230049] = 5 }
 local FAILED = {
+  [230026] = "not_allowed",
   [230002] = "no_recipient", [230013] = "no_recipient", [230028] = "content_refused", [230006] = "config",
   [99991672] = "not_allowed", [230018] = "not_allowed", [230035] = "not_allowed", [234007] = "config",
   [234006] = "unsupported", [234010] = "unsupported", [234011] = "unsupported", [234039] = "unsupported",
@@ -43,7 +44,7 @@ local function url_of(config, path) return (given(config.api) and config.api:gsu
 -- The answer, nil, seconds to wait; or nil and why nobody answered.
 local function post(config, path, call)
   call[1] = url_of(config, path)
-  local res, code, why = http.post(call)
+  local res, code, why = (call.method and http.request or http.post)(call)
   local answer, trouble = shared.answer_of(res, code, why)
   local busy = res and (res.status == 429 or answer and answer.code == 99991400)
   return answer, trouble, busy and (tonumber(res.headers["x-ogw-ratelimit-reset"]) or 5) or nil
@@ -72,7 +73,8 @@ local function with_token(config, work, left)
     local code, again = answer.code, RETRY[answer.code] or try == 2 and STALE[answer.code] and 60
     if code == 0 then return answer end
     if again then return nil, { retry = again, why = M.sentence(answer) } end
-    if not STALE[code] then return nil, { failed = FAILED[code] or "refused", why = M.sentence(answer) } end
+    local failed = FAILED[code] or "refused"
+    if not STALE[code] then return nil, { failed = failed, why = M.sentence(answer), said = code } end
     shared.forget(key, token)
   end
 end

@@ -99,6 +99,16 @@ local function take_receipt(data, ctx)
   return refuse(code, why)
 end
 
+-- { id, from } of theirs, or { sent } of one of ours.
+local function take_back(data, ctx)
+  local sent = id_text(data.sent)
+  local ok, code, why = ctx.recalled { sent = sent, from = not sent and id_text(data.from) or nil,
+    dedupe = not sent and id_text(data.id) or nil }
+  if ok then return 200, { ok = true } end
+  if code == "not_found" then return 404, { error = { code = code, message = why } } end
+  return refuse(code, why)
+end
+
 -- A message with its file: nil while the file is still to be fetched (poll),
 -- else what deliver answered last.
 local function take_file(ctx, m)
@@ -124,6 +134,7 @@ function M.receive(req, ctx)
   local data = type(event.data) == "table" and event.data or event
   if req.path == "/receipts" then return take_receipt(data, ctx) end
   if req.path ~= "" and req.path ~= "/" then return 404 end
+  if event.type == "message.recalled" then return take_back(data, ctx) end
   if event.data ~= nil and event.type ~= nil and event.type ~= "message.created" then
     return 200, { ignored = event.type }
   end
@@ -161,6 +172,16 @@ function M.send(item, ctx)
   local request, trouble = request_for(item, config)
   if not request then return trouble end
   return webhook.send(request, item)
+end
+
+-- `sent` is the id that their answer gave, or the one of our message.created.
+function M.recall(item, ctx)
+  local config = ctx.config
+  if not given(config.url) then return { failed = "no_url", why = "没有发送地址 / the channel has no URL" } end
+  local body = json.encode { type = "message.recalled", timestamp = time.format(time.now(), "iso", "UTC"), data = item }
+  local said = webhook.send({ config.url, body = body, timeout = "15s",
+    headers = signs.headers(config, item.id, body, "application/json") }, item)
+  return said.sent and { recalled = true } or said
 end
 
 function M.check(config)

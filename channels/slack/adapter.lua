@@ -7,6 +7,7 @@
 local http, json, kv, crypto = require "http", require "json", require "kv", require "crypto"
 local utf8, time, url = require "utf8", require "time", require "url"
 local shared, media, files = require "lib.channels", require "lib.media", require "channels.slack.files"
+local back = require "channels.slack.recall"
 
 local given, tab, words, setting = shared.given, shared.tab, shared.words, shared.setting
 
@@ -106,6 +107,7 @@ local SAID = { file_share = true, thread_broadcast = true, me_message = true }
 -- A chat with the app, answered where it was said last; or a mention.
 local function take_event(push, ctx)
   local e = tab(push.event)
+  if e.type == "message" and e.subtype == "message_deleted" then return back.deleted(e, ctx) end
   local direct = e.type == "message" and e.channel_type == "im"
   local said = e.subtype == nil or SAID[e.subtype]
   local sane = given(e.channel) and given(e.user) and e.user:find "^%w+$" and given(e.ts) and given(push.event_id)
@@ -117,7 +119,7 @@ local function take_event(push, ctx)
   else
     from = e.channel .. ":" .. (thread or e.ts)
   end
-  return deliver(push.event_id, from, e.user, plain(e.text, tab(tab(push.authorizations)[1]).user_id), ctx, e.files)
+  return deliver(e.ts, from, e.user, plain(e.text, tab(tab(push.authorizations)[1]).user_id), ctx, e.files)
 end
 
 -- The press of a button of ours says its value.
@@ -220,6 +222,8 @@ function M.send(item, ctx)
   local answer, why, res = call(config, "chat.postMessage", { json = body })
   return trouble_of(answer, why, res) or { sent = given(answer.ts) and answer.ts or item.id }
 end
+
+function M.recall(item, ctx) return back.recall(item, ctx, call, trouble_of) end
 
 -- --- check -----------------------------------------------------------------------
 

@@ -96,7 +96,7 @@ describe("channel slack", { only = "none" }, function()
     it("of a direct chat come with name and mail, which are asked for once", function()
       known()
       assert.equal(200, (event { text = "hi" }))
-      assert.same({ { dedupe = "Ev1", from = "D1", kind = "text", text = "hi", name = "Li",
+      assert.same({ { dedupe = "1735700000.000100", from = "D1", kind = "text", text = "hi", name = "Li",
         profile = { email = "li@x.example.com" } } }, delivered)
       event({ text = "ho" }, "Ev2")
       assert.equal(1, #t.http.calls())

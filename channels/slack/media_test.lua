@@ -35,7 +35,7 @@ describe("channel slack, files", { only = "none" }, function()
       local down = { url_private_download = "https://files.slack.com/d/a" }
       assert.equal(200, push({ file("image/png", down), file "audio/mp4", file "text/plain" }, "看 &lt;这个&gt;"))
       assert.same({ "image", "audio", "file" }, { delivered[1].kind, delivered[2].kind, delivered[3].kind })
-      assert.same({ "Ev1", "Ev1:2", "Ev1:3" }, { delivered[1].dedupe, delivered[2].dedupe, delivered[3].dedupe })
+      assert.same({ "17.1", "17.1:2", "17.1:3" }, { delivered[1].dedupe, delivered[2].dedupe, delivered[3].dedupe })
       assert.equal("看 <这个>", delivered[1].text)
       assert.is_nil(delivered[2].text)
       assert.equal("https://files.slack.com/d/a", asked[1].url)

@@ -1,7 +1,7 @@
 -- Telegram bots: private chats only. With a webhook secret Telegram pushes,
 -- without one we ask (getUpdates), which needs no public address.
 local http, json, kv, crypto, secret = require "http", require "json", require "kv", require "crypto", require "secret"
-local log, utf8 = require "log", require "utf8"
+local log, utf8, recall = require "log", require "utf8", require "channels.telegram.recall"
 local shared, media, files = require "lib.channels", require "lib.media", require "channels.telegram.files"
 
 local given, words, setting = shared.given, shared.words, shared.setting
@@ -174,9 +174,7 @@ end
 
 local function card_messages(card)
   local buttons = {}
-  for i, b in ipairs(card.buttons or {}) do
-    buttons[i] = { button_of(b) }
-  end
+  for i, b in ipairs(card.buttons or {}) do buttons[i] = { button_of(b) } end
   return texts(shared.head_of(card), buttons)
 end
 
@@ -223,6 +221,8 @@ function M.send(item, ctx)
     return nil, id and item.to .. ":" .. id_text(id)
   end)
 end
+
+function M.recall(item, ctx) return recall(item, ctx, call, trouble_of) end
 
 -- Shown for five seconds, or until the next message.
 function M.typing(item, ctx)

@@ -135,11 +135,22 @@ function M.send(item, ctx)
   return shared.send_all(item, list, function(message, i)
     message.touser, message.open_kfid = user, kfid
     message.msgid = i == #list and item.id or item.id .. "-" .. i -- WeCom knows a repeated one
+    local no
     if message.of_file then
       message.of_file = nil
-      return say_file(ctx, message, item)
+      no = say_file(ctx, message, item)
+    else
+      no = say(ctx, message, item)
     end
-    return (say(ctx, message, item))
+    return no, message.msgid
+  end)
+end
+
+-- Within two minutes; it still counts as one of the five.
+function M.recall(item, ctx)
+  return shared.recall_all(item, function(msgid)
+    local answer, why = api.call(ctx, "recall_msg", { open_kfid = item.to:match "@(.+)$", msgid = msgid })
+    return trouble_of(answer, why, { attempt = 1 })
   end)
 end
 

@@ -235,16 +235,14 @@ describe("channel wecom", { only = "none" }, function()
       assert.same({}, delivered)
     end)
 
-    it("of who comes in with a parameter, or takes a word back, are texts", function()
+    it("of who comes in with a parameter are texts", function()
       local function happens(id, e)
         e.open_kfid, e.external_userid = "wkA", "wmB"
         news { { msgid = id, origin = 4, msgtype = "event", send_time = 1, event = e } }
         adapter.poll(ctx, rings())
       end
       happens("e1", { event_type = "enter_session", scene = "site1", scene_param = "order=42" })
-      happens("e2", { event_type = "user_recall_msg", recall_msgid = "m1" })
-      assert.same({ { dedupe = "e1", from = "wmB@wkA", kind = "text", text = "[进入会话] site1 order=42" },
-        { dedupe = "e2", from = "wmB@wkA", kind = "text", text = "[客户撤回了一条消息]" } }, delivered)
+      assert.same({ { dedupe = "e1", from = "wmB@wkA", kind = "text", text = "[进入会话] site1 order=42" } }, delivered)
     end)
   end)
 end)

@@ -53,7 +53,13 @@ local events = {
     if not given(e.scene_param) then return true end -- nothing to know
     return tell(m, e, ctx, shared.words("[进入会话]", e.scene, e.scene_param))
   end,
-  user_recall_msg = function(m, e, ctx) return tell(m, e, ctx, "[客户撤回了一条消息]") end,
+  user_recall_msg = function(_, e, ctx)
+    if not given(e.external_userid) or not given(e.open_kfid) or not given(e.recall_msgid) then return true end
+    return shared.taken_back(ctx, e.external_userid .. "@" .. e.open_kfid, e.recall_msgid)
+  end,
+  servicer_recall_msg = function(_, e, ctx)
+    if given(e.recall_msgid) then ctx.recalled { sent = e.recall_msgid } end
+  end,
   msg_send_fail = function(_, e, ctx)
     if not given(e.fail_msgid) then return end
     ctx.receipt { sent = (e.fail_msgid:gsub("%-%d+$", "")), status = "failed",

@@ -115,6 +115,17 @@ function M.hand_over(ctx, message)
   return true
 end
 
+-- Their message is taken back on the platform: all that was handed over for it.
+-- False if the house cannot take that now.
+function M.taken_back(ctx, from, dedupe)
+  for i = 0, 20 do -- the parts that a message has beside its first
+    local ok, code = ctx.recalled { from = from, dedupe = i == 0 and dedupe or dedupe .. ":" .. i }
+    if not ok and M.LATER[code] then return false end
+    if not ok and i > 1 then break end
+  end
+  return true
+end
+
 -- --- calls -----------------------------------------------------------------
 
 -- The address that the settings give for theirs, without a slash at its end.
@@ -189,18 +200,31 @@ function M.no_files(item)
 end
 
 -- Sends pieces one after the other: say(piece, i) gives nil and the platform's
--- id, or what was in the way. How many went out is kept, so that a retry does
--- not say them again.
+-- id, or what was in the way. Those that went out are kept, so that a retry does
+-- not say them again, and all can be taken back.
 function M.send_all(item, list, say)
-  local key, last = "sent:" .. item.id, nil
-  local done = #list > 1 and kv.get(key) or 0
-  for i = done + 1, #list do
+  local key = "sent:" .. item.id
+  local ids = M.tab(#list > 1 and kv.get(key) or nil)
+  for i = #ids + 1, #list do
     local trouble, id = say(list[i], i)
     if trouble then return trouble end
-    last = id
-    if #list > 1 then kv.set(key, i, "2d") end
+    ids[i] = M.given(id) and id or ""
+    if #list > 1 then kv.set(key, ids, "2d") end
   end
-  return { sent = M.given(last) and last or item.id }
+  local last = ids[#ids]
+  local sent = M.given(last) and last or item.id
+  if #list > 1 then kv.set("pieces:" .. sent, ids, "2d") end
+  return { sent = sent }
+end
+
+-- recall() for what send_all sent: undo(id) gives nil, or what was in the way.
+function M.recall_all(item, undo)
+  local ids = kv.get("pieces:" .. item.sent) or { item.sent }
+  for _, id in ipairs(ids) do
+    local trouble = undo(M.given(id) and id or item.sent)
+    if trouble then return trouble end
+  end
+  return { recalled = true }
 end
 
 return M

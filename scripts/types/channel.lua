@@ -15,5 +15,6 @@
 ---@field push? fun(item: OutgoingItem, ctx: Context): Sent Of a channel whose visitors come by the socket: nobody was there to take these messages, tell them.
 ---@field typing? fun(item: { to: string, conversation: string }, ctx: Context) An agent or a bot is about to answer: every few seconds while they do, never again when it fails.
 ---@field passive? nil|fun(item: OutgoingItem, req: WebhookRequest, ctx: Context): { body: string, type: string? } The message as the answer to a webhook that waits for it (Delivery.hold): its body and content type. nil: send it instead.
+---@field recall? fun(item: { id: string, to: string, sent: string, attempt: integer }, ctx: Context): { recalled: true }|{ retry: number, why?: string }|{ failed: string, why?: string } A message that was sent is taken back: `sent` is what send() returned.
 ---@field poll? fun(ctx: Context) For a platform that must be asked.
 ---@field check? fun(config: table, ctx: Context): true|nil, string? Is this configuration right? true, or nil and why not.

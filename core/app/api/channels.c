@@ -72,6 +72,7 @@ static void put_shows(struct jsonw *w, const struct kind *k)
         }
     }
     jsonw_close(w, ']');
+    jsonw_put_bool(w, "recalls", k && (!k->sends || k->recalls));
     jsonw_put_raw(w, "capabilities", k ? k->capabilities : SLICE("{}"));
 }
 
@@ -468,6 +469,9 @@ static void chat_config(struct call *c)
     {.name = "kinds",                                                          \
      .type = FIELD_TEXTS,                                                      \
      .help = "of messages the platform shows; others arrive as text"},         \
+        {.name = "recalls",                                                    \
+         .type = FIELD_BOOL,                                                   \
+         .help = "what was sent can be taken back"},                           \
     {                                                                          \
         .name = "capabilities", .type = FIELD_OBJECT,                          \
         .help = "as the adapter says"                                          \

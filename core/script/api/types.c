@@ -122,6 +122,12 @@ static const struct api_call channel[] = {
           "{ body: string, type: string? }|nil",
           "The message as the answer to a webhook that waits for it "
           "(Delivery.hold): its body and content type. nil: send it instead."),
+    FIELD("recall",
+          "nil|fun(item: { id: string, to: string, sent: string, attempt: "
+          "integer }, ctx: Context): { recalled: true }|{ retry: number, "
+          "why?: string }|{ failed: string, why?: string }",
+          "A message that was sent is taken back: `sent` is what send() "
+          "returned."),
     FIELD("poll", "nil|fun(ctx: Context)",
           "For a platform that must be asked."),
     FIELD("check", "nil|fun(config: table, ctx: Context): true|nil, string?",

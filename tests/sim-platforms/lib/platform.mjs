@@ -221,6 +221,13 @@ export class Platform extends EventEmitter {
     this.emit('shown', one);
     return one;
   }
+  /** Not shown any more; false: there is no such message, or it is too old. */
+  take_back(user, id, most_ms = Infinity) {
+    const one = this.shown.find((m) => m.user === user && m.id === id && !m.gone && this.now() - m.at <= most_ms);
+    if (one) one.gone = true;
+    if (one) this.emit('gone', one);
+    return Boolean(one);
+  }
   texts(user) {
     return this.shown.filter((m) => !user || m.user === user).map((m) => m.text);
   }

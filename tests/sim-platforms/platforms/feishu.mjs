@@ -19,6 +19,7 @@ class Feishu extends Platform {
     this.on_call('POST', '/open-apis/auth/v3/tenant_access_token/internal', (c) => this.#token(c));
     this.on_call('POST', '/open-apis/im/v1/messages', (c) => this.#signed(c) ?? this.#send(c));
     this.on_call('POST', /^\/open-apis\/im\/v1\/messages\/([^/]+)\/reply$/, (c) => this.#signed(c) ?? this.#send(c));
+    this.on_call('DELETE', /^\/open-apis\/im\/v1\/messages\/([^/]+)$/, (c) => this.#signed(c) ?? this.#delete(c.part[0]));
     this.on_call('POST', '/open-apis/im/v1/images', (c) => this.#signed(c) ?? this.#upload(c, 'image', 'image_key'));
     this.on_call('POST', '/open-apis/im/v1/files', (c) => this.#signed(c) ?? this.#upload(c, 'file', 'file_key'));
     this.on_call('GET', /^\/open-apis\/im\/v1\/messages\/([^/]+)\/resources\/([^/]+)$/, (c) => this.#signed(c) ?? this.#download(c));
@@ -65,6 +66,12 @@ class Feishu extends Platform {
     if (b.uuid) this.uuids.set(b.uuid, { id, at: this.now() });
     this.show(user, { kind: b.msg_type, text: content.text ?? `[${b.msg_type}] ${media?.name ?? ''}`, body: content, id });
     return said(0, 'success', { message_id: id });
+  }
+  #delete(id) {
+    const planned = this.planned_error();
+    if (planned !== undefined) return said(planned, 'planned');
+    for (const user of this.customers.keys()) if (this.take_back(user, id)) return said(0, 'success', {});
+    return said(230110, 'Action unavailable as the message has been deleted.');
   }
   #upload(c, field, key) {
     const file = multipart(c);
@@ -122,7 +129,10 @@ class Feishu extends Platform {
     return this.#event('im.message.receive_v1', {
       sender: { sender_id: { open_id: user, union_id: 'on_' + user }, sender_type: 'user', tenant_key: 'tenant1' },
       message: { message_id: id, create_time: String(this.now()), chat_id: chat, chat_type: m.chat ? 'group' : 'p2p', message_type: m.type, content: JSON.stringify(content), mentions: m.chat ? [{ key: '@_user_1', id: { open_id: 'ou_bot' }, name: '客服' }] : [] },
-    }, hex(16));
+    }, hex(16)).then((a) => ({ ...a, message: id, chat }));
+  }
+  recalls(user, message_id, chat = 'oc_' + user) {
+    return this.#event('im.message.recalled_v1', { message_id, chat_id: chat, recall_time: String(this.now()), recall_type: 'message_owner' }, hex(16));
   }
   reads(user, ids) {
     return this.#event('im.message.message_read_v1', { reader: { reader_id: { open_id: user }, read_time: String(this.now()) }, message_id_list: ids }, hex(16));

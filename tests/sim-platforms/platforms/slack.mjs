@@ -14,6 +14,8 @@ class Slack extends Platform {
     const on = (name, work) => this.on_call('POST', '/api/' + name, (c) => this.#signed(c) ?? work(this.#args(c), c));
     on('auth.test', () => json({ ok: true, team: 'Shop', user: 'bot', bot_id: 'B1', user_id: 'UBOT' }, 200, { 'x-oauth-scopes': this.settings.scopes }));
     on('chat.postMessage', (a) => this.#send(a));
+    on('chat.delete', (a) => this.#delete(a, a.channel, a.ts));
+    on('files.delete', (a) => this.#delete(a, this.media.get(a.file)?.shared?.[0], a.file));
     on('users.info', (a) => (this.customers.has(a.user) ? json({ ok: true, user: { id: a.user, profile: { display_name: this.customers.get(a.user).name, real_name: this.customers.get(a.user).name } } }) : no('user_not_found')));
     on('files.getUploadURLExternal', (a) => {
       if (!a.filename || !Number(a.length)) return no('invalid_arguments');
@@ -53,6 +55,13 @@ class Slack extends Platform {
     const plain = (a.text ?? '').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
     this.show(user.id, { kind: a.blocks ? 'blocks' : 'text', text: plain, id: ts, channel: a.channel, thread: a.thread_ts, buttons: a.blocks?.flatMap((b) => b.elements ?? []) });
     return json({ ok: true, channel: a.channel, ts, message: { text: a.text, ts } });
+  }
+  #delete(a, channel, id) {
+    const planned = this.planned_error();
+    if (planned !== undefined) return (this.refuse(planned, 'planned'), no(planned));
+    const user = [...this.customers.values()].find((c) => c.channel === channel || c.threads?.has(channel));
+    if (!user || !this.take_back(user.id, id)) return no(a.file ? 'file_not_found' : 'message_not_found');
+    return json({ ok: true, channel, ts: a.ts });
   }
   /** To an address that only who asked for it knows; raw, or as a form. */
   #bytes(c) {
@@ -105,6 +114,11 @@ class Slack extends Platform {
       const payload = { type: 'block_actions', user: { id: user }, channel: { id: c.channel }, message: { ts: m.of ?? this.#ts() }, actions: [{ action_id: 'b1', value: m.data, action_ts: this.#ts() }] };
       return this.#post(new URLSearchParams({ payload: JSON.stringify(payload) }).toString(), 'application/x-www-form-urlencoded', payload.actions[0].action_ts);
     }
+    if (m.type === 'recall') {
+      const event = { type: 'message', subtype: 'message_deleted', hidden: true, channel: m.chat ?? c.channel, channel_type: m.chat ? 'channel' : 'im', ts: this.#ts(), deleted_ts: m.id, previous_message: { type: 'message', user, ts: m.id, text: '', ...(m.thread ? { thread_ts: m.thread } : {}) } };
+      const id = 'Ev' + hex(6).toUpperCase();
+      return this.#post(JSON.stringify({ token: 'x', team_id: 'T1', api_app_id: 'A1', type: 'event_callback', event_id: id, event_time: this.now_s(), event }), 'application/json', id);
+    }
     const event = { type: m.chat ? 'app_mention' : 'message', channel: m.chat ?? c.channel, channel_type: m.chat ? undefined : 'im', user, ts: this.#ts(), text: m.text ?? '', ...(m.thread ? { thread_ts: m.thread } : {}) };
     if (m.chat) (c.threads ??= new Set()).add(m.chat);
     if (['image', 'file', 'audio', 'video'].includes(m.type)) {
@@ -113,7 +127,7 @@ class Slack extends Platform {
       Object.assign(event, { subtype: 'file_share', files: [{ id, name: m.name ?? 'file.png', mimetype: m.mime ?? 'image/png', mode: 'hosted', size: data.length, url_private: `${this.url}/files/${id}`, permalink: `${this.url}/files/${id}` }] });
     } else if (m.type !== 'text') throw new Error(`slack: nobody can send ${m.type}`);
     const id = 'Ev' + hex(6).toUpperCase();
-    return this.#post(JSON.stringify({ token: 'x', team_id: 'T1', api_app_id: 'A1', type: 'event_callback', event_id: id, event_time: this.now_s(), authorizations: [{ user_id: 'UBOT', is_bot: true }], event }), 'application/json', id);
+    return this.#post(JSON.stringify({ token: 'x', team_id: 'T1', api_app_id: 'A1', type: 'event_callback', event_id: id, event_time: this.now_s(), authorizations: [{ user_id: 'UBOT', is_bot: true }], event }), 'application/json', id).then((a) => ({ ...a, ts: event.ts }));
   }
   async verify() {
     const challenge = hex(16);

@@ -35,8 +35,15 @@ class Telegram extends Platform {
     if (name === 'getfile') return this.#file(args.file_id);
     if (name === 'answercallbackquery') return this.queries?.delete(args.callback_query_id) ? ok(true) : no(400, 'Bad Request: query is too old and response timeout expired or query ID is invalid');
     if (name === 'sendchataction') return (this.emit('typing', String(args.chat_id)), ok(true));
+    if (name === 'deletemessage') return this.#delete(args);
     if (name.startsWith('send')) return this.#send(name, args);
     return no(404, 'Not Found');
+  }
+  #delete(a) {
+    if (this.is_throttled()) return no(429, 'Too Many Requests: retry after 1', { retry_after: 1 });
+    const planned = this.planned_error();
+    if (planned !== undefined) return no(planned, 'planned', planned === 429 ? { retry_after: 1 } : undefined);
+    return this.take_back(String(a.chat_id), Number(a.message_id)) ? ok(true) : no(400, 'Bad Request: message to delete not found');
   }
   #file(id) {
     const m = this.media.get(id);

@@ -42,6 +42,7 @@ class WeCom extends Platform {
     kf('sync_msg', (b) => this.#sync(b));
     kf('send_msg', (b) => this.#send(b));
     kf('send_msg_on_event', (b) => this.#on_event(b));
+    kf('recall_msg', (b) => this.#recall(b));
     kf('service_state/get', (b) => this.#known(b) ?? json({ ...OK, service_state: this.customer(b.external_userid).state ?? 0 }));
     kf('service_state/trans', (b) => this.#trans(b));
     kf('account/list', () => json({ ...OK, account_list: [{ open_kfid: this.settings.open_kfid, name: '客服', manage_privilege: true }] }));
@@ -116,6 +117,14 @@ class WeCom extends Platform {
     this.msgids.set(msgid, true);
     this.show(b.touser, { kind: b.msgtype, text: this.text_of(b), body: b[b.msgtype], id: msgid });
     return json({ ...OK, msgid });
+  }
+  /** Within two minutes. */
+  #recall(b) {
+    const planned = this.planned_error();
+    if (planned !== undefined) return err(planned);
+    if (b.open_kfid !== this.settings.open_kfid) return err(95000);
+    for (const user of this.customers.keys()) if (this.take_back(user, b.msgid, 120_000)) return json(OK);
+    return (this.refuse('nothing to recall', b.msgid), err(40058));
   }
   #judge(b) {
     const planned = this.planned_error();
