@@ -64,18 +64,11 @@ static bool add(struct asking *k, struct slice json)
     return true;
 }
 
-/* What it gave, or why not: the model reads it. */
-static void add_result(struct asking *k, const struct json *call,
+static bool put_result(struct asking *k, const struct json *call,
                        struct slice result)
 {
     struct buf out;
-    buf_init(&out, 2 * RESULT_BYTES + 1024);
-    if (result.len > RESULT_BYTES) {
-        result.len = RESULT_BYTES;
-        while (result.len && !slice_is_utf8(result)) {
-            result.len--;
-        }
-    }
+    buf_init(&out, 6 * RESULT_BYTES + 4096); /* \u0001 */
     struct jsonw w = jsonw_on(&out);
     jsonw_open(&w, '{');
     jsonw_put_text(&w, "role", SLICE("tool"));
@@ -83,10 +76,24 @@ static void add_result(struct asking *k, const struct json *call,
     jsonw_put_text(&w, "name", json_text(call, "name"));
     jsonw_put_text(&w, "text", result);
     jsonw_close(&w, '}');
-    if (!w.failed) {
-        (void)add(k, buf_slice(&out));
-    }
+    bool well = !w.failed && add(k, buf_slice(&out));
     buf_fini(&out);
+    return well;
+}
+
+/* What it gave, or why not: the model reads it. */
+static void add_result(struct asking *k, const struct json *call,
+                       struct slice result)
+{
+    if (result.len > RESULT_BYTES) {
+        result.len = RESULT_BYTES;
+        while (result.len && !slice_is_utf8(result)) {
+            result.len--;
+        }
+    }
+    if (!put_result(k, call, result)) {
+        (void)put_result(k, call, SLICE("there is no room for what it gave"));
+    }
 }
 
 static void told(struct asking *k, struct slice result)
