@@ -1,5 +1,5 @@
 -- yuelai test channels/dingtalk
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
 local SESSION = "https://oapi.dingtalk.com/robot/sendBySession?session=S1"
@@ -7,19 +7,12 @@ local SUITE = "1a3NBxmCFwkCJvfoQ7WhJHB+iX3qHPsc9JbaDznE1i03peOk1LaOQoRz3+nlyGNhw
   .. "Ya9VrYeJ5as7XM/ZpulX8NEQis44w53h1qAgnC3PRzM7Zc/D6Ibr0rgUathB6zRHP8PYrfgnNOS9PhSBdHlegK+AGGanfwjXuQ9+0pZcy0w9lQ=="
 
 describe("channel dingtalk", { only = "none" }, function()
-  local adapter, ctx, delivered
+  local desk, adapter, ctx, delivered
   before_each(function()
     t.at "2025-01-01 11:00 +08:00"
-    adapter = t.load "channels/dingtalk"
-    delivered = {}
-    ctx = {
-      channel = { id = "ch_1", type = "dingtalk", name = "bot" },
-      config = { app_key = "dingKEY", app_secret = secret.hide "test_app_secret" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+    desk = kit.of({ type = "dingtalk", name = "bot" },
+      { app_key = "dingKEY", app_secret = secret.hide "test_app_secret" })
+    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
   end)
 
   local function call(body, headers, query)
@@ -40,7 +33,7 @@ describe("channel dingtalk", { only = "none" }, function()
     return json.encode(x)
   end
   local function says(fields)
-    delivered = {}
+    delivered = desk:anew()
     assert.equal(200, (call(message(fields), signed())))
     return delivered[1]
   end

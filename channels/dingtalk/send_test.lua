@@ -1,5 +1,5 @@
 -- yuelai test channels/dingtalk
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
 local API = "https://api.dingtalk.com/v1.0/"
@@ -9,19 +9,12 @@ local GROUP_URL = "POST " .. API .. "robot/groupMessages/send"
 local SESSION = "https://oapi.dingtalk.com/robot/sendBySession?session=S1"
 
 describe("channel dingtalk, out", { only = "none" }, function()
-  local adapter, ctx, delivered
+  local desk, adapter, ctx, delivered
   before_each(function()
     t.at "2025-01-01 11:00 +08:00"
-    adapter = t.load "channels/dingtalk"
-    delivered = {}
-    ctx = {
-      channel = { id = "ch_1", type = "dingtalk", name = "bot" },
-      config = { app_key = "dingKEY", app_secret = secret.hide "test_app_secret" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+    desk = kit.of({ type = "dingtalk", name = "bot" },
+      { app_key = "dingKEY", app_secret = secret.hide "test_app_secret" })
+    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
   end)
 
   local function call(body, headers, query)
@@ -42,7 +35,7 @@ describe("channel dingtalk, out", { only = "none" }, function()
     return json.encode(x)
   end
   local function says(fields)
-    delivered = {}
+    delivered = desk:anew()
     assert.equal(200, (call(message(fields), signed())))
     return delivered[1]
   end
@@ -52,13 +45,7 @@ describe("channel dingtalk, out", { only = "none" }, function()
     before_each(function() item = { id = "ob_1", to = "u1", kind = "text", text = "您好", attempt = 1 } end)
 
     local function answers(answer) t.http.on("POST " .. SESSION, { json = answer, times = 1 }) end
-    local function calls_of(what)
-      local list = {}
-      for _, c in ipairs(t.http.calls()) do
-        if c.path:find(what, 1, true) then list[#list + 1] = c end
-      end
-      return list
-    end
+    local calls_of = kit.calls_of
     local function has_token(name)
       t.http.on(TOKEN_URL, { json = { accessToken = name or "T1", expireIn = 7200 }, times = 1 })
     end

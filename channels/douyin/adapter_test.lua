@@ -1,5 +1,5 @@
 -- yuelai test channels/douyin
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
 local API = "https://open.douyin.com"
@@ -7,20 +7,13 @@ local REFRESH_URL = "POST " .. API .. "/oauth/refresh_token/"
 local RENEW_URL = "POST " .. API .. "/oauth/renew_refresh_token/"
 
 describe("channel douyin", { only = "none" }, function()
-  local adapter, ctx, delivered
+  local desk, adapter, ctx, delivered
   before_each(function()
     t.at "2025-01-01 11:00 +08:00"
-    adapter = t.load "channels/douyin"
-    delivered = {}
-    ctx = {
-      channel = { id = "ch_1", type = "douyin", name = "shop" },
-      config = { client_key = "awKEY", client_secret = secret.hide "test_client_secret", open_id = "B_OPENID",
-        refresh_token = secret.hide "rft.1" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+    desk = kit.of({ type = "douyin", name = "shop" },
+      { client_key = "awKEY", client_secret = secret.hide "test_client_secret", open_id = "B_OPENID",
+      refresh_token = secret.hide "rft.1" })
+    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
   end)
 
   local function push(body, headers)
@@ -114,7 +107,7 @@ describe("channel douyin", { only = "none" }, function()
 
     it("of each type are something people can read", function()
       local function text_of(content, event)
-        delivered = {}
+        delivered = desk:anew()
         assert.equal(200, (happens(event or "im_receive_msg", content)))
         return delivered[1] and delivered[1].text
       end
@@ -165,13 +158,7 @@ describe("channel douyin", { only = "none" }, function()
   end)
 
   describe("the consent", function()
-    local function refresh_calls(what)
-      local list = {}
-      for _, c in ipairs(t.http.calls()) do
-        if c.path:find(what, 1, true) then list[#list + 1] = c end
-      end
-      return list
-    end
+    local refresh_calls = kit.calls_of
 
     it("is renewed three days before its end, without anybody writing", function()
       has_token()

@@ -1,5 +1,5 @@
 -- yuelai test channels/douyin
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
 local API = "https://open.douyin.com"
@@ -11,17 +11,10 @@ describe("channel douyin, out", { only = "none" }, function()
   local adapter, ctx, delivered
   before_each(function()
     t.at "2025-01-01 11:00 +08:00"
-    adapter = t.load "channels/douyin"
-    delivered = {}
-    ctx = {
-      channel = { id = "ch_1", type = "douyin", name = "shop" },
-      config = { client_key = "awKEY", client_secret = secret.hide "test_client_secret", open_id = "B_OPENID",
-        refresh_token = secret.hide "rft.1" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+    local desk = kit.of({ type = "douyin", name = "shop" },
+      { client_key = "awKEY", client_secret = secret.hide "test_client_secret", open_id = "B_OPENID",
+      refresh_token = secret.hide "rft.1" })
+    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
   end)
 
   local function push(body, headers)

@@ -1,5 +1,5 @@
 -- yuelai test channels/email: what goes out, settings, the way in.
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local secret, mime, kv, crypto = require "secret", require "mime", require "kv", require "crypto"
 
 local OUT, BOX = "SMTP smtps://smtp.shop.test:465", "LOOK imaps://imap.shop.test:993"
@@ -7,12 +7,10 @@ local OUT, BOX = "SMTP smtps://smtp.shop.test:465", "LOOK imaps://imap.shop.test
 describe("channel email, out", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
-    adapter = t.load "channels/email"
-    ctx = {
-      channel = { id = "ch_1", type = "email", name = "Mail" },
-      config = { address = "help@shop.test", name = "小店", password = secret.hide "secret",
-        imap_host = "imap.shop.test", smtp_host = "smtp.shop.test" },
-    }
+    local desk = kit.of({ type = "email", name = "Mail" },
+      { address = "help@shop.test", name = "小店", password = secret.hide "secret",
+      imap_host = "imap.shop.test", smtp_host = "smtp.shop.test" })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   local function item(text, more)

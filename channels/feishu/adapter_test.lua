@@ -1,26 +1,15 @@
 -- yuelai test channels/feishu
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 local HELLO = "P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk="
 
 describe("channel feishu", { only = "none" }, function()
-  local adapter, ctx, delivered, receipts
+  local desk, adapter, ctx, delivered, receipts
   before_each(function()
-    adapter = t.load "channels/feishu"
-    delivered, receipts = {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "feishu", name = "bot" },
-      config = { app_id = "cli_x", app_secret = secret.hide "app-secret", verification_token = secret.hide "v" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      receipt = function(receipt)
-        receipts[#receipts + 1] = receipt
-        return true
-      end,
-    }
+    desk = kit.of({ type = "feishu", name = "bot" },
+      { app_id = "cli_x", app_secret = secret.hide "app-secret", verification_token = secret.hide "v" })
+    adapter, ctx, delivered, receipts = desk.adapter, desk.ctx, desk.delivered, desk.receipts
   end)
 
   local function post(body, headers)
@@ -45,7 +34,7 @@ describe("channel feishu", { only = "none" }, function()
     return { schema = "2.0", header = header, event = { sender = sender, message = message } }
   end
   local function text_of(kind, content, more)
-    delivered = {}
+    delivered = desk:anew()
     assert.equal(200, (post(json.encode(event_of(kind, content, more)))))
     return delivered[1] and delivered[1].text
   end

@@ -1,5 +1,5 @@
 -- yuelai test channels/feishu
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, secret = require "json", require "secret"
 
 local API = "https://open.feishu.cn"
@@ -9,11 +9,9 @@ local SEND_URL = "POST " .. API .. "/open-apis/im/v1/messages*"
 describe("channel feishu, out", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
-    adapter = t.load "channels/feishu"
-    ctx = {
-      channel = { id = "ch_1", type = "feishu", name = "bot" },
-      config = { app_id = "cli_x", app_secret = secret.hide "app-secret", verification_token = secret.hide "v" },
-    }
+    local desk = kit.of({ type = "feishu", name = "bot" },
+      { app_id = "cli_x", app_secret = secret.hide "app-secret", verification_token = secret.hide "v" })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   describe("answers", function()

@@ -1,5 +1,5 @@
 -- yuelai test channels/line
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 local PROFILE = "GET https://api.line.me/v2/bot/profile/*"
@@ -8,18 +8,11 @@ local BODY = [[{"destination":"U0","events":[{"type":"message","mode":"active","
   .. [["replyToken":"rt","message":{"id":"1","type":"text","quoteToken":"q","text":"你好"}}]}]]
 
 describe("channel line", { only = "none" }, function()
-  local adapter, ctx, delivered
+  local desk, adapter, ctx, delivered
   before_each(function()
-    adapter = t.load "channels/line"
-    delivered = {}
-    ctx = {
-      channel = { id = "ch_1", type = "line", name = "LINE" },
-      config = { channel_secret = secret.hide "channel_secret", access_token = secret.hide "AT" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+    desk = kit.of({ type = "line", name = "LINE" },
+      { channel_secret = secret.hide "channel_secret", access_token = secret.hide "AT" })
+    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
   end)
 
   local function call(body, signature)
@@ -37,7 +30,7 @@ describe("channel line", { only = "none" }, function()
   end
   local function known() t.http.on(PROFILE, { json = { userId = "U1", displayName = "Li" } }) end
   local function text_of(message)
-    delivered = {}
+    delivered = desk:anew()
     assert.equal(200, (event { type = "message", message = message }))
     return delivered[1] and delivered[1].text
   end

@@ -1,5 +1,5 @@
 -- yuelai test channels/line
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 local REPLY = "POST https://api.line.me/v2/bot/message/reply"
@@ -12,12 +12,9 @@ local BODY = [[{"destination":"U0","events":[{"type":"message","mode":"active","
 describe("channel line, out", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
-    adapter = t.load "channels/line"
-    ctx = {
-      channel = { id = "ch_1", type = "line", name = "LINE" },
-      config = { channel_secret = secret.hide "channel_secret", access_token = secret.hide "AT" },
-      deliver = function() return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false } end,
-    }
+    local desk = kit.of({ type = "line", name = "LINE" },
+      { channel_secret = secret.hide "channel_secret", access_token = secret.hide "AT" })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   local function call(body, signature)
@@ -35,13 +32,7 @@ describe("channel line, out", { only = "none" }, function()
       item = { id = "ob_1", to = "U1", kind = "text", text = "您好", attempt = 1 }
       t.http.on(PROFILE, { status = 404 })
     end)
-    local function sent(part)
-      local list = {}
-      for _, c in ipairs(t.http.calls()) do
-        if c.path:find(part, 1, true) then list[#list + 1] = c end
-      end
-      return list
-    end
+    local sent = kit.calls_of
     local function pushes(with)
       t.http.on(PUSH, with or { json = { sentMessages = { { id = "461" } } } })
       return adapter.send(item, ctx)

@@ -1,5 +1,5 @@
 -- yuelai test channels/slack
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 local url = require "url"
 
@@ -12,19 +12,12 @@ local VECTOR = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=tes
 local FORM = "application/x-www-form-urlencoded"
 
 describe("channel slack", { only = "none" }, function()
-  local adapter, ctx, delivered
+  local desk, adapter, ctx, delivered
   before_each(function()
     t.at "2018-07-12 18:37 UTC" -- 1531420620
-    adapter = t.load "channels/slack"
-    delivered = {}
-    ctx = {
-      channel = { id = "ch_1", type = "slack", name = "Slack" },
-      config = { signing_secret = secret.hide(SECRET), bot_token = secret.hide "xoxb-1" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+    desk = kit.of({ type = "slack", name = "Slack" },
+      { signing_secret = secret.hide(SECRET), bot_token = secret.hide "xoxb-1" })
+    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
   end)
 
   local function call(body, stamp, signature, kind)
@@ -52,7 +45,7 @@ describe("channel slack", { only = "none" }, function()
     t.http.on(USER, { json = { ok = true, user = { profile = { display_name = "Li", email = "li@x.example.com" } } } })
   end
   local function text_of(text, more)
-    delivered = {}
+    delivered = desk:anew()
     more = more or {}
     more.text = text
     assert.equal(200, (event(more)))

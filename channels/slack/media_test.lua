@@ -75,7 +75,7 @@ describe("channel slack, files", { only = "none" }, function()
       on("files.getUploadURLExternal", { ok = true, upload_url = "https://files.slack.com/up/1", file_id = "F9" })
       t.http.on("POST https://files.slack.com/up/1", { body = "OK - 12345678", times = 1 })
     end
-    local function last() return t.http.calls()[#t.http.calls()] end
+    local last = kit.last_call
 
     it("go up in three steps, with what is said of them", function()
       begins()

@@ -1,5 +1,5 @@
 -- yuelai test channels/slack
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
 local POST = "POST https://slack.com/api/chat.postMessage"
@@ -10,12 +10,9 @@ describe("channel slack, out", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
     t.at "2018-07-12 18:37 UTC" -- 1531420620
-    adapter = t.load "channels/slack"
-    ctx = {
-      channel = { id = "ch_1", type = "slack", name = "Slack" },
-      config = { signing_secret = secret.hide(SECRET), bot_token = secret.hide "xoxb-1" },
-      deliver = function() return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false } end,
-    }
+    local desk = kit.of({ type = "slack", name = "Slack" },
+      { signing_secret = secret.hide(SECRET), bot_token = secret.hide "xoxb-1" })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   local function call(body, stamp, signature, kind)

@@ -1,5 +1,5 @@
 -- yuelai test channels/telegram
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, secret = require "json", require "secret"
 
 local API = "https://api.telegram.org/bot123:ABC/"
@@ -9,18 +9,11 @@ local PUSH = '{"update_id":1001,"message":{"message_id":7,"from":{"id":42,"is_bo
   .. '"chat":{"id":42,"type":"private"},"date":1735700000,"text":"/start abc"}}'
 
 describe("channel telegram", { only = "none" }, function()
-  local adapter, ctx, delivered
+  local desk, adapter, ctx, delivered
   before_each(function()
-    adapter = t.load "channels/telegram"
-    delivered = {}
-    ctx = {
-      channel = { id = "ch_1", type = "telegram", name = "bot" },
-      config = { token = secret.hide "123:ABC", webhook_secret = secret.hide "s3cret" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+    desk = kit.of({ type = "telegram", name = "bot" },
+      { token = secret.hide "123:ABC", webhook_secret = secret.hide "s3cret" })
+    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
   end)
 
   local function push(body, token)
@@ -81,7 +74,7 @@ describe("channel telegram", { only = "none" }, function()
 
   it("delivers each type as something people can read", function()
     local function text_of(fields)
-      delivered = {}
+      delivered = desk:anew()
       assert.equal(200, (push(message(fields))))
       return delivered[1].text
     end

@@ -85,7 +85,7 @@ describe("channel telegram, files", { only = "none" }, function()
       t.http.on("POST " .. API .. method, { times = 1, status = status,
         json = status and { ok = false, error_code = status, description = result } or { ok = true, result = result } })
     end
-    local function last() return t.http.calls()[#t.http.calls()] end
+    local last = kit.last_call
 
     it("of each kind are what Telegram shows as that", function()
       local cases = { { "image", "image/png", "sendPhoto", "photo" }, { "image", "image/gif", "sendAnimation", "animation" },

@@ -1,5 +1,5 @@
 -- yuelai test channels/weapp
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, xml, crypto, secret = require "json", require "xml", require "crypto", require "secret"
 
 -- A secure push whose key is 43 times A.
@@ -18,18 +18,11 @@ local PERSON = "CiyLU1Aw2KjvrjMdj8YKliAjtP4gsMZMQmRzooG2xrDcvSnxIMXFufNstNGTyaGS
   .. "cxxmK01EpqOyuxINew=="
 
 describe("channel weapp", { only = "none" }, function()
-  local adapter, ctx, delivered
+  local desk, adapter, ctx, delivered
   before_each(function()
-    adapter = t.load "channels/weapp"
-    delivered = {}
-    ctx = {
-      channel = { id = "ch_1", type = "weapp", name = "shop" },
-      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+    desk = kit.of({ type = "weapp", name = "shop" },
+      { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" })
+    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
   end)
 
   local function call(method, query, body)
@@ -140,7 +133,7 @@ describe("channel weapp", { only = "none" }, function()
 
   describe("messages", function()
     local function text_of(fields, as_xml)
-      delivered = {}
+      delivered = desk:anew()
       fields.MsgId = fields.MsgId or (fields.MsgType ~= "event" and "1" or nil)
       local status, answer = push(fields, as_xml)
       assert.equal(200, status)

@@ -1,5 +1,5 @@
 -- yuelai test channels/weapp; tokens and error codes: channels/wechat/send_test.lua
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, xml, crypto, secret = require "json", require "xml", require "crypto", require "secret"
 
 local TOKEN_URL = "POST https://api.weixin.qq.com/cgi-bin/stable_token"
@@ -8,12 +8,9 @@ local SEND_URL = "POST https://api.weixin.qq.com/cgi-bin/message/custom/send*"
 describe("channel weapp, out", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
-    adapter = t.load "channels/weapp"
-    ctx = {
-      channel = { id = "ch_1", type = "weapp", name = "shop" },
-      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" },
-      deliver = function() return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false } end,
-    }
+    local desk = kit.of({ type = "weapp", name = "shop" },
+      { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA" })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   local function call(method, query, body)

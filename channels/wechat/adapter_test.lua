@@ -1,23 +1,16 @@
 -- yuelai test channels/wechat
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, xml, crypto, secret = require "json", require "xml", require "crypto", require "secret"
 
 local V3 = "+qdx1OKCy+5JPCBFWw70tm0fJGb2Jmeia4FCB7kao+/Q5c/ohsOzQHi8khUOb05JCpj0JB4RvQMkUyus8TPxLKJGQqcvZqzDpVzazhZv6JsXUnnR8XGT740XgXZUXQ7vJVnAG+tE8NUd4yFyjPy7GgiaviNrlCTj+l5kdfMuFUPpRSrfMZuMcp3Fn2Pede2IuQrKEYwKSqFIZoNqJ4M8EajAsjLY2km32IIjdf8YL/P50F7mStwntrA2cPDrM1kb6mOcfBgRtWygb3VIYnSeOBrebufAlr7F9mFUPAJGj04=" -- luacheck: ignore 631
 local V4 = "rTNFcsut4LfGuAFKEUVVpwcaCOTJzOd9twZdIW910jb3k+iicx2uvhttIZ3Qg9Qgty3BEF2xbOrz6boTfb30dMomcgrkTqdFPwnhqbk+kIQ7rZiwny9D7NUrTgA5kpX3KsZvrXzUZyP2x9YOlxbgm572lmxKvM7HAQQhIQ/p6HBmoY30bGXFK0BtIu1pW9TjhOYrLQoU18nWYjWqDA1ynkmOytpv7QRI1P1+0NoxL0q2zO1DgeSvnE8CZGo/o5Ap/WHK5W2RAsinpzN4/LjPnmB6U01I5XCoJoC0GK/yMZycd2Oh8Nq6+wBkC1U85oy0ktOY4nLvsQMLrourmMGdZHuTbqpeJ8Ao/5PRYJ+WBvRUwPfGKBL2+2IKZF49vAJqkcGWSHGE76ZN2erXeuNazf/o9o3lIE3q739o4c8t9QGPe31GT2Go/rOz1BsrASwvauNulCh+++yz+CQzBIuikA==" -- luacheck: ignore 631
 
 describe("channel wechat", { only = "none" }, function()
-  local adapter, ctx, delivered
+  local desk, adapter, ctx, delivered
   before_each(function()
-    adapter = t.load "channels/wechat"
-    delivered = {}
-    ctx = {
-      channel = { id = "ch_1", type = "wechat", name = "account" },
-      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA", reply_mode = "service" },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+    desk = kit.of({ type = "wechat", name = "account" },
+      { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA", reply_mode = "service" })
+    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
   end)
 
   local function call(method, query, body)
@@ -185,7 +178,7 @@ describe("channel wechat", { only = "none" }, function()
 
   describe("messages", function()
     local function text_of(fields)
-      delivered = {}
+      delivered = desk:anew()
       fields.MsgId = fields.MsgId or "1"
       local status, answer = push(fields)
       assert.equal(200, status)

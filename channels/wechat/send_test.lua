@@ -1,5 +1,5 @@
 -- yuelai test channels/wechat
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local secret = require "secret"
 
 local TOKEN_URL, SEND_URL = "POST https://api.weixin.qq.com/cgi-bin/stable_token", "POST https://api.weixin.qq.com/cgi-bin/message/custom/send*"
@@ -7,10 +7,9 @@ local TOKEN_URL, SEND_URL = "POST https://api.weixin.qq.com/cgi-bin/stable_token
 describe("channel wechat, out", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
-    adapter = t.load "channels/wechat"
-    ctx = {
-      config = { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA", reply_mode = "service" },
-    }
+    local desk = kit.of({ type = "wechat" },
+      { appid = "wx0000000000000000", secret = secret.hide "app-secret", token = secret.hide "AAAAA", reply_mode = "service" })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   describe("answers", function()

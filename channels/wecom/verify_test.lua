@@ -1,5 +1,5 @@
 -- yuelai test channels/wecom
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local secret = require "secret"
 
 local KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
@@ -7,12 +7,10 @@ local KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 describe("channel wecom", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
-    adapter = t.load "channels/wecom"
-    ctx = {
-      channel = { id = "ch_1", type = "wecom", name = "kf" },
-      config = { corpid = "wx5823bf96d3bd56c7", secret = secret.hide "app-secret", token = secret.hide "QDG6eK",
-        encoding_aes_key = secret.hide(KEY) },
-    }
+    local desk = kit.of({ type = "wecom", name = "kf" },
+      { corpid = "wx5823bf96d3bd56c7", secret = secret.hide "app-secret", token = secret.hide "QDG6eK",
+      encoding_aes_key = secret.hide(KEY) })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   local function call(method, query, body)

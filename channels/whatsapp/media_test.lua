@@ -79,7 +79,7 @@ describe("channel whatsapp, files", { only = "none" }, function()
       t.http.on("POST " .. GRAPH .. "1001/messages", with or { json = { messages = { { id = "wamid.Y" } } }, times = 1 })
       return adapter.send(item, ctx)
     end
-    local function last() return t.http.calls()[#t.http.calls()] end
+    local last = kit.last_call
 
     it("go up once, and by their id ever after", function()
       uploads()

@@ -1,5 +1,5 @@
 -- yuelai test channels/whatsapp
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local secret = require "secret"
 
 local SEND = "POST https://graph.facebook.com/v21.0/1001/messages"
@@ -7,14 +7,10 @@ local SEND = "POST https://graph.facebook.com/v21.0/1001/messages"
 describe("channel whatsapp, out", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
-    adapter = t.load "channels/whatsapp"
-    ctx = {
-      channel = { id = "ch_1", type = "whatsapp", name = "WA" },
-      config = {
-        phone_number_id = "1001", access_token = secret.hide "EAAG", app_secret = secret.hide "test_app_secret",
-        verify_token = secret.hide "v3rify",
-      },
-    }
+    local desk = kit.of({ type = "whatsapp", name = "WA" },
+      { phone_number_id = "1001", access_token = secret.hide "EAAG", app_secret = secret.hide "test_app_secret",
+      verify_token = secret.hide "v3rify" })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   describe("answers", function()
