@@ -1,5 +1,5 @@
 -- yuelai test channels/feishu
-local t, kit = require "test", require "tests.desk"
+local kit = require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 local HELLO = "P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk="

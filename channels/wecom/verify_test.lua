@@ -1,5 +1,5 @@
 -- yuelai test channels/wecom
-local t, kit = require "test", require "tests.desk"
+local kit = require "tests.desk"
 local secret = require "secret"
 
 local KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
