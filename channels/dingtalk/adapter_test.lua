@@ -1,8 +1,8 @@
 -- yuelai test channels/dingtalk
-local t, kit = require "test", require "tests.desk"
+local t, kit, robot = require "test", require "tests.desk", require "tests.robot"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 
-local SESSION = "https://oapi.dingtalk.com/robot/sendBySession?session=S1"
+local signed, message = robot.signed, robot.message
 local SUITE = "1a3NBxmCFwkCJvfoQ7WhJHB+iX3qHPsc9JbaDznE1i03peOk1LaOQoRz3+nlyGNhwmwJ3vDMG+OzrHMeiZI7gTRWVdUBmfxjZ8Ej23JV"
   .. "Ya9VrYeJ5as7XM/ZpulX8NEQis44w53h1qAgnC3PRzM7Zc/D6Ibr0rgUathB6zRHP8PYrfgnNOS9PhSBdHlegK+AGGanfwjXuQ9+0pZcy0w9lQ=="
 
@@ -18,19 +18,6 @@ describe("channel dingtalk", { only = "none" }, function()
   local function call(body, headers, query)
     local req = { method = "POST", path = "", query = query or {}, headers = headers or {}, body = body }
     return adapter.receive(req, ctx)
-  end
-  local function signed(at, key)
-    local stamp = ("%d"):format(at or time.now())
-    key = key or "test_app_secret"
-    return { timestamp = stamp, sign = crypto.hmac("sha256", key, stamp .. "\n" .. key, "base64") }
-  end
-  local function message(fields)
-    local x = { msgId = "m1", msgtype = "text", text = { content = " 你好" },
-      conversationId = "cid", conversationType = "1", senderId = "$:x", senderStaffId = "u1",
-      senderNick = "张三", chatbotUserId = "b", robotCode = "dingKEY",
-      sessionWebhook = SESSION, sessionWebhookExpiredTime = time.now() + 5400000 }
-    for name, value in pairs(fields or {}) do x[name] = value end
-    return json.encode(x)
   end
   local function says(fields)
     delivered = desk:anew()

@@ -1,12 +1,12 @@
 -- yuelai test channels/dingtalk
-local t, kit = require "test", require "tests.desk"
-local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
+local t, kit, robot = require "test", require "tests.desk", require "tests.robot"
+local json, secret = require "json", require "secret"
 
 local API = "https://api.dingtalk.com/v1.0/"
 local TOKEN_URL = "POST " .. API .. "oauth2/accessToken"
 local SINGLE_URL = "POST " .. API .. "robot/oToMessages/batchSend"
 local GROUP_URL = "POST " .. API .. "robot/groupMessages/send"
-local SESSION = "https://oapi.dingtalk.com/robot/sendBySession?session=S1"
+local SESSION, signed, message = robot.SESSION, robot.signed, robot.message
 
 describe("channel dingtalk, out", { only = "none" }, function()
   local desk, adapter, ctx, delivered
@@ -20,19 +20,6 @@ describe("channel dingtalk, out", { only = "none" }, function()
   local function call(body, headers, query)
     local req = { method = "POST", path = "", query = query or {}, headers = headers or {}, body = body }
     return adapter.receive(req, ctx)
-  end
-  local function signed(at, key)
-    local stamp = ("%d"):format(at or time.now())
-    key = key or "test_app_secret"
-    return { timestamp = stamp, sign = crypto.hmac("sha256", key, stamp .. "\n" .. key, "base64") }
-  end
-  local function message(fields)
-    local x = { msgId = "m1", msgtype = "text", text = { content = " 你好" },
-      conversationId = "cid", conversationType = "1", senderId = "$:x", senderStaffId = "u1",
-      senderNick = "张三", chatbotUserId = "b", robotCode = "dingKEY",
-      sessionWebhook = SESSION, sessionWebhookExpiredTime = time.now() + 5400000 }
-    for name, value in pairs(fields or {}) do x[name] = value end
-    return json.encode(x)
   end
   local function says(fields)
     delivered = desk:anew()

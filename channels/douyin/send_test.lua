@@ -8,13 +8,13 @@ local GOOD = { msg_id = "@NEW==", data = { error_code = 0, description = "" },
   extra = { error_code = 0, sub_error_code = 0, logid = "1", now = 1735700001 } }
 
 describe("channel douyin, out", { only = "none" }, function()
-  local adapter, ctx, delivered
+  local adapter, ctx
   before_each(function()
     t.at "2025-01-01 11:00 +08:00"
     local desk = kit.of({ type = "douyin", name = "shop" },
       { client_key = "awKEY", client_secret = secret.hide "test_client_secret", open_id = "B_OPENID",
       refresh_token = secret.hide "rft.1" })
-    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   local function push(body, headers)

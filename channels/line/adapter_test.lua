@@ -1,28 +1,20 @@
 -- yuelai test channels/line
-local t, kit = require "test", require "tests.desk"
-local json, crypto, secret = require "json", require "crypto", require "secret"
+local t, kit, line = require "test", require "tests.desk", require "tests.line"
+local json, secret = require "json", require "secret"
 
 local PROFILE = "GET https://api.line.me/v2/bot/profile/*"
-local BODY = [[{"destination":"U0","events":[{"type":"message","mode":"active","timestamp":1735700000000,]]
-  .. [["source":{"type":"user","userId":"U1"},"webhookEventId":"01H","deliveryContext":{"isRedelivery":false},]]
-  .. [["replyToken":"rt","message":{"id":"1","type":"text","quoteToken":"q","text":"你好"}}]}]]
+local BODY = line.BODY
 
 describe("channel line", { only = "none" }, function()
-  local desk, adapter, ctx, delivered
+  local desk, ctx, delivered, call, push
   before_each(function()
     desk = kit.of({ type = "line", name = "LINE" },
       { channel_secret = secret.hide "channel_secret", access_token = secret.hide "AT" })
-    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
+    ctx, delivered = desk.ctx, desk.delivered
+    local peer = line.at(desk)
+    call, push = peer.call, peer.push
   end)
 
-  local function call(body, signature)
-    return adapter.receive({ method = "POST", path = "", query = {}, body = body,
-      headers = { ["x-line-signature"] = signature } }, ctx)
-  end
-  local function push(body)
-    local raw = type(body) == "table" and json.encode(body) or body
-    return call(raw, crypto.hmac("sha256", "channel_secret", raw, "base64"))
-  end
   local function event(fields)
     fields.source = fields.source or { type = "user", userId = "U1" }
     fields.webhookEventId = fields.webhookEventId or "E1"

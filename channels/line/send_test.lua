@@ -1,30 +1,20 @@
 -- yuelai test channels/line
-local t, kit = require "test", require "tests.desk"
-local json, crypto, secret = require "json", require "crypto", require "secret"
+local t, kit, line = require "test", require "tests.desk", require "tests.line"
+local secret = require "secret"
 
 local REPLY = "POST https://api.line.me/v2/bot/message/reply"
 local PUSH = "POST https://api.line.me/v2/bot/message/push"
 local PROFILE = "GET https://api.line.me/v2/bot/profile/*"
-local BODY = [[{"destination":"U0","events":[{"type":"message","mode":"active","timestamp":1735700000000,]]
-  .. [["source":{"type":"user","userId":"U1"},"webhookEventId":"01H","deliveryContext":{"isRedelivery":false},]]
-  .. [["replyToken":"rt","message":{"id":"1","type":"text","quoteToken":"q","text":"你好"}}]}]]
+local BODY = line.BODY
 
 describe("channel line, out", { only = "none" }, function()
-  local adapter, ctx
+  local adapter, ctx, push
   before_each(function()
     local desk = kit.of({ type = "line", name = "LINE" },
       { channel_secret = secret.hide "channel_secret", access_token = secret.hide "AT" })
     adapter, ctx = desk.adapter, desk.ctx
+    push = line.at(desk).push
   end)
-
-  local function call(body, signature)
-    return adapter.receive({ method = "POST", path = "", query = {}, body = body,
-      headers = { ["x-line-signature"] = signature } }, ctx)
-  end
-  local function push(body)
-    local raw = type(body) == "table" and json.encode(body) or body
-    return call(raw, crypto.hmac("sha256", "channel_secret", raw, "base64"))
-  end
 
   describe("answers", function()
     local item

@@ -1,48 +1,28 @@
 -- yuelai test channels/slack
-local t, kit = require "test", require "tests.desk"
+local t, kit, slack = require "test", require "tests.desk", require "tests.slack"
 local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
 local url = require "url"
 
-local USER = "POST https://slack.com/api/users.info"
-local SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 local VECTOR = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
   .. "&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text="
   .. "&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN"
   .. "&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
 local FORM = "application/x-www-form-urlencoded"
+local USER, SECRET, known = slack.USER, slack.SECRET, slack.known
 
 describe("channel slack", { only = "none" }, function()
-  local desk, adapter, ctx, delivered
+  local desk, ctx, delivered, call, push, event
   before_each(function()
     t.at "2018-07-12 18:37 UTC" -- 1531420620
     desk = kit.of({ type = "slack", name = "Slack" },
       { signing_secret = secret.hide(SECRET), bot_token = secret.hide "xoxb-1" })
-    adapter, ctx, delivered = desk.adapter, desk.ctx, desk.delivered
+    ctx, delivered = desk.ctx, desk.delivered
+    local peer = slack.at(desk)
+    call, push, event = peer.call, peer.push, peer.event
   end)
 
-  local function call(body, stamp, signature, kind)
-    return adapter.receive({ method = "POST", path = "", query = {}, body = body, headers = {
-      ["x-slack-request-timestamp"] = stamp, ["x-slack-signature"] = signature,
-      ["content-type"] = kind or "application/json" } }, ctx)
-  end
-  local function push(body, kind)
-    local raw = type(body) == "table" and json.encode(body) or body
-    local stamp = tostring(math.floor(time.now() / 1000))
-    return call(raw, stamp, "v0=" .. crypto.hmac("sha256", SECRET, "v0:" .. stamp .. ":" .. raw), kind)
-  end
-  local function event(e, id)
-    local usual = { type = "message", channel_type = "im", channel = "D1", user = "U1", ts = "1735700000.000100" }
-    for name, value in pairs(usual) do
-      if e[name] == nil then e[name] = value end
-    end
-    return push { type = "event_callback", team_id = "T1", event_id = id or "Ev1", event_time = 1735700000, event = e,
-      authorizations = { { user_id = "UBOT" } } }
-  end
   local function press(fields)
     return push("payload=" .. url.encode(json.encode(fields)), FORM)
-  end
-  local function known()
-    t.http.on(USER, { json = { ok = true, user = { profile = { display_name = "Li", email = "li@x.example.com" } } } })
   end
   local function text_of(text, more)
     delivered = desk:anew()

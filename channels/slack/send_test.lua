@@ -1,41 +1,19 @@
 -- yuelai test channels/slack
-local t, kit = require "test", require "tests.desk"
-local json, crypto, secret, time = require "json", require "crypto", require "secret", require "time"
+local t, kit, slack = require "test", require "tests.desk", require "tests.slack"
+local secret = require "secret"
 
 local POST = "POST https://slack.com/api/chat.postMessage"
-local USER = "POST https://slack.com/api/users.info"
-local SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+local SECRET, known = slack.SECRET, slack.known
 
 describe("channel slack, out", { only = "none" }, function()
-  local adapter, ctx
+  local adapter, ctx, event
   before_each(function()
     t.at "2018-07-12 18:37 UTC" -- 1531420620
     local desk = kit.of({ type = "slack", name = "Slack" },
       { signing_secret = secret.hide(SECRET), bot_token = secret.hide "xoxb-1" })
     adapter, ctx = desk.adapter, desk.ctx
+    event = slack.at(desk).event
   end)
-
-  local function call(body, stamp, signature, kind)
-    return adapter.receive({ method = "POST", path = "", query = {}, body = body, headers = {
-      ["x-slack-request-timestamp"] = stamp, ["x-slack-signature"] = signature,
-      ["content-type"] = kind or "application/json" } }, ctx)
-  end
-  local function push(body, kind)
-    local raw = type(body) == "table" and json.encode(body) or body
-    local stamp = tostring(math.floor(time.now() / 1000))
-    return call(raw, stamp, "v0=" .. crypto.hmac("sha256", SECRET, "v0:" .. stamp .. ":" .. raw), kind)
-  end
-  local function event(e, id)
-    local usual = { type = "message", channel_type = "im", channel = "D1", user = "U1", ts = "1735700000.000100" }
-    for name, value in pairs(usual) do
-      if e[name] == nil then e[name] = value end
-    end
-    return push { type = "event_callback", team_id = "T1", event_id = id or "Ev1", event_time = 1735700000, event = e,
-      authorizations = { { user_id = "UBOT" } } }
-  end
-  local function known()
-    t.http.on(USER, { json = { ok = true, user = { profile = { display_name = "Li", email = "li@x.example.com" } } } })
-  end
 
   describe("answers", function()
     local item
