@@ -91,8 +91,9 @@ static size_t key_for(const struct asking *k, struct slice channel,
                       char key[KEY_BYTES])
 {
     const struct desk_of_bot *b = bot_of(k->as, k->chain[0]);
-    if (!b || !b->bot || b->bot->cache_ms <= 0 || k->kind != ASKING_TURN ||
-        k->message_count != 1 || !k->plain || !channel.len) {
+    if (!b || !b->bot || !b->bot->rec.enabled || b->bot->cache_ms <= 0 ||
+        k->kind != ASKING_TURN || k->message_count != 1 || !k->plain ||
+        !channel.len) {
         return 0;
     }
     return key_of(b, channel, k->question, key);

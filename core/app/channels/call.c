@@ -2,7 +2,8 @@
 /* call.c - what calls of adapters have in common.
  *
  * Happy path: an item is made what its platform can show (plain.c); what the
- * adapter remembers (kv) is committed, then its caller goes on. Failure: a commit that failed is told; nothing was remembered.
+ * adapter remembers (kv) is committed, then its caller goes on. Failure: a
+ * commit that failed is told; nothing was remembered.
  */
 #include "app/channels/channels.h"
 #include "app/files/files.h"
