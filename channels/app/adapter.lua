@@ -113,13 +113,6 @@ local function preview_of(item, ctx)
   return title, body
 end
 
-local function secrets_of(config)
-  local list = {}
-  if config.push_secret then list[1] = config.push_secret end
-  if config.previous_push_secret then list[#list + 1] = config.previous_push_secret end
-  return list
-end
-
 function M.push(item, ctx)
   local config = ctx.config
   local title, body = preview_of(item, ctx)
@@ -139,7 +132,8 @@ function M.push(item, ctx)
     bundle_id = config.bundle_id,
     package_name = config.package_name,
   }
-  return webhook.post(config.push_url, secrets_of(config), item, json.encode {
+  local secrets = webhook.secrets(config.push_secret, config.previous_push_secret)
+  return webhook.post(config.push_url, secrets, item, json.encode {
     type = "push", timestamp = time.format(time.now(), "iso", "UTC"), data = data })
 end
 

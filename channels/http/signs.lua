@@ -5,12 +5,7 @@ local webhook = require "lib.webhook"
 
 local TOLERANCE_S = 300
 
-local function secrets_of(config)
-  local list = {}
-  if config.secret then list[1] = config.secret end
-  if config.previous_secret then list[#list + 1] = config.previous_secret end
-  return list
-end
+local function secrets_of(config) return webhook.secrets(config.secret, config.previous_secret) end
 
 -- Does any of the secrets, as `make` signs with it, give one of these?
 local function any(config, theirs, make)

@@ -56,7 +56,7 @@ local kinds = {
   sticker = function(m) return text("[表情]", m.text or tab(m.keywords)[1]) end,
   location = function(m)
     local lat, lng = tonumber(m.latitude), tonumber(m.longitude)
-    if not lat or not lng then return text("[位置]", m.title, m.address) end
+    if not (lat and lng) then return text("[位置]", m.title, m.address) end
     return { kind = "location", lat = lat, lng = lng, label = words(m.title), address = words(m.address) }
   end,
 }
@@ -117,7 +117,7 @@ function M.receive(req, ctx)
 end
 
 function M.poll(ctx) return media.late(ctx, files.fetch) end
-
+M.typing = require "channels.line.typing"
 -- --- out -----------------------------------------------------------------------
 
 local function texts(all)

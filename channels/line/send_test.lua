@@ -16,6 +16,15 @@ describe("channel line, out", { only = "none" }, function()
     push = line.at(desk).push
   end)
 
+  it("shows the loading animation while somebody types", function()
+    t.http.on("POST https://api.line.me/v2/bot/chat/loading/start", { status = 202, json = {} })
+    adapter.typing({ to = "U1" }, ctx)
+    assert.same({ chatId = "U1", loadingSeconds = 10 }, t.http.calls()[1].json)
+    ctx.config.access_token = nil
+    adapter.typing({ to = "U1" }, ctx)
+    assert.equal(1, #t.http.calls())
+  end)
+
   describe("answers", function()
     local item
     before_each(function()

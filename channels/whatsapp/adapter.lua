@@ -3,7 +3,7 @@
 -- A push may hold many messages and statuses: it is answered 200 when all of
 -- them are on disk; else Meta pushes it again, and what is known changes
 -- nothing. A file is fetched for two seconds meanwhile, then by poll().
-local http, json, crypto = require "http", require "json", require "crypto"
+local http, json, kv, crypto = require "http", require "json", require "kv", require "crypto"
 local log, utf8 = require "log", require "utf8"
 local shared, media, messages = require "lib.channels", require "lib.media", require "channels.whatsapp.messages"
 local errors, files = require "channels.whatsapp.errors", require "channels.whatsapp.files"
@@ -51,8 +51,8 @@ local function request(config, method, path, body, timeout)
   return answer, trouble, res
 end
 
-local function call(config, method, path, body)
-  return request(config, method, config.phone_number_id .. path, body)
+local function call(config, method, path, body, timeout)
+  return request(config, method, config.phone_number_id .. path, body, timeout)
 end
 
 local fetch = files.fetcher(function(config, id, timeout) return request(config, "GET", id, nil, timeout) end)
@@ -71,13 +71,26 @@ local function take_status(s, ctx)
   return true
 end
 
-local function take(value, ctx)
+-- Their last message: what typing() must name; of so many in a push.
+local NOTED = 10
+local function last_key(ctx, from) return ("last:%s:%s"):format(ctx.channel.id, from) end
+
+local function note(last, ctx)
+  local noted = 0
+  for from, id in pairs(ctx.config.access_token and last or {}) do
+    noted = noted + 1
+    if noted <= NOTED and given(id) then kv.set(last_key(ctx, from), id, "1d") end
+  end
+end
+
+local function take(value, ctx, last)
   local names, all = messages.names_of(value), true
   for _, m in ipairs(tab(value.messages)) do
     local out = messages.message_of(tab(m), names)
     local taken = true
     if out and out.media then taken = media.take(ctx, out, fetch)
     elseif out then taken = shared.hand_over(ctx, out) end
+    if out and taken then last[out.from] = out.dedupe end
     all = taken and all
   end
   for _, s in ipairs(tab(value.statuses)) do all = take_status(tab(s), ctx) and all end
@@ -96,15 +109,16 @@ function M.receive(req, ctx)
   if not config.app_secret then return 403, "the channel has no app secret" end
   local theirs = (req.headers["x-hub-signature-256"] or ""):gsub("^sha256=", "")
   if not crypto.equal(crypto.hmac("sha256", config.app_secret, req.body), theirs) then return 401 end
-  local push, all = json.decode(req.body), true
+  local push, all, last = json.decode(req.body), true, {}
   if type(push) ~= "table" then return 400 end
   for _, entry in ipairs(tab(push.entry)) do
     for _, change in ipairs(tab(tab(entry).changes)) do
       local value = tab(tab(change).value)
       local ours = tostring(tab(value.metadata).phone_number_id) == config.phone_number_id
-      if tab(change).field == "messages" and ours then all = take(value, ctx) and all end
+      if tab(change).field == "messages" and ours then all = take(value, ctx, last) and all end
     end
   end
+  note(last, ctx)
   return all and 200 or 503, ""
 end
 
@@ -190,6 +204,15 @@ function M.send(item, ctx)
     if trouble then return trouble end
     return nil, tab(tab(answer.messages)[1]).id
   end)
+end
+
+-- Shown for 25 s at most, or until the next message; their message is marked as read by
+-- it, for WhatsApp has no other way.
+function M.typing(item, ctx)
+  local id = kv.get(last_key(ctx, item.to))
+  if not id or not ctx.config.access_token then return end
+  call(ctx.config, "POST", "/messages", { messaging_product = "whatsapp", status = "read", message_id = id,
+    typing_indicator = { type = "text" } }, "3s")
 end
 
 -- --- check ---------------------------------------------------------------------

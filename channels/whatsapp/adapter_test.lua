@@ -139,7 +139,20 @@ describe("channel whatsapp", { only = "none" }, function()
       assert.equal(200, (message { type = "text", text = { body = "Hi" } }))
     end)
 
+    it("are remembered for typing, which names the last of them; who wrote none is told nothing", function()
+      t.http.on("POST https://graph.facebook.com/v21.0/*", { json = { success = true } })
+      adapter.typing({ to = "8613800000001" }, ctx)
+      assert.same({}, t.http.calls())
+      for i = 1, 2 do
+        push(value_of { messages = { { from = "8613800000001", id = "w" .. i, type = "text", text = { body = "Hi" } } } })
+      end
+      adapter.typing({ to = "8613800000001" }, ctx)
+      assert.same({ messaging_product = "whatsapp", status = "read", message_id = "w2", typing_indicator = { type = "text" } },
+        t.http.calls()[1].json)
+    end)
+
     it("that make no sense break nothing", function()
+      ctx.config.access_token = nil -- so many pushes in one test: nothing is remembered
       assert.equal(400, (push "no"))
       for i = 1, #PUSH - 1, 7 do assert.equal(400, (push(PUSH:sub(1, i)))) end
       for _, value in ipairs { 1, true, "x", {}, { 1 }, { a = 1 }, json.null } do

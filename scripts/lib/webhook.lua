@@ -18,6 +18,13 @@ function M.keys(hidden)
   return { key or plain, key and plain }
 end
 
+-- Those of a channel that are there: the one that counts, the one before it.
+function M.secrets(current, previous)
+  local list = { current }
+  list[#list + 1] = previous
+  return list
+end
+
 -- The headers of a body of that type (nil: none, or a form); each of the secrets
 -- signs, so that one can be changed.
 function M.headers(secrets, id, body, type_of)

@@ -32,6 +32,7 @@ export async function agent_socket(server, token, on_message) {
   });
   await ready;
   return {
+    types: (conversation) => socket.send(JSON.stringify({ type: 'typing', conversation })),
     say: (conversation, text) => socket.send(JSON.stringify({ type: 'send', ref: `l${++refs}`, conversation, kind: 'text', text })),
     get acked() {
       return acked;

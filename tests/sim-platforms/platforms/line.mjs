@@ -18,7 +18,7 @@ class Line extends Platform {
     const on = (method, path, work) => this.on_call(method, path, (c) => this.#signed(c) ?? work(c, parse(c.body) ?? {}));
     on('POST', '/v2/bot/message/reply', (c, b) => this.#reply(c, b));
     on('POST', '/v2/bot/message/push', (c, b) => this.#push(c, b));
-    on('POST', '/v2/bot/chat/loading/start', (c, b) => (this.emit('typing', b.chatId), json({}, 202)));
+    on('POST', '/v2/bot/chat/loading/start', (c, b) => (!this.customers.has(b.chatId) || b.loadingSeconds % 5 || b.loadingSeconds < 5 || b.loadingSeconds > 60 ? no(400, 'The request body has 1 error(s)') : (this.emit('typing', b.chatId), json({}, 202))));
     on('GET', '/v2/bot/info', () => json({ userId: 'Ubot', basicId: '@shop', displayName: 'Shop' }));
     on('GET', '/v2/bot/channel/webhook/endpoint', () => json({ endpoint: this.hook ?? '', active: !!this.hook }));
     on('GET', /^\/v2\/bot\/profile\/(\w+)$/, (c) => (this.customers.has(c.part[0]) ? json({ userId: c.part[0], displayName: this.customers.get(c.part[0]).name, language: 'zh' }) : no(404, 'Not found')));

@@ -15,6 +15,7 @@ const escaped = (value) => JSON.stringify(value).replace(/[^\x20-\x7e]/g, (c) =>
 class WhatsApp extends Platform {
   constructor(given) {
     super('whatsapp', given, { phone_number_id: '1000000000001', access_token: 'EAA' + hex(20), app_secret: hex(16), verify_token: hex(8), receipts: true, customer: '8613800000000' });
+    this.said = new Map(); // messages of customers
     this.tokens.set(this.settings.access_token, { till: Infinity });
     this.on_call('POST', /^\/v[\d.]+\/(\d+)\/messages$/, (c) => this.#signed(c) ?? this.#messages(c));
     this.on_call('POST', /^\/v[\d.]+\/(\d+)\/media$/, (c) => this.#signed(c) ?? this.#upload(c));
@@ -52,7 +53,12 @@ class WhatsApp extends Platform {
     const b = parse(c.body) ?? {};
     const refuse = (status, code, why) => (this.refuse(why ?? TEXTS[code] ?? String(code), c.body.toString().slice(0, 200)), no(status, code, why));
     if (c.part[0] !== this.settings.phone_number_id || b.messaging_product !== 'whatsapp') return refuse(400, 100);
-    if (b.status === 'read' || b.typing_indicator) return json({ success: true });
+    if (b.status === 'read' || b.typing_indicator) {
+      const user = this.said.get(b.message_id);
+      if (b.status !== 'read' || !user || (b.typing_indicator && b.typing_indicator.type !== 'text')) return refuse(400, 100, 'message_id');
+      if (b.typing_indicator) this.emit('typing', user);
+      return json({ success: true });
+    }
     const planned = this.planned_error();
     if (planned !== undefined) return refuse(400, planned);
     const customer = this.customers.get(b.to ?? b.recipient);
@@ -95,6 +101,7 @@ class WhatsApp extends Platform {
     const c = this.heard(user, name);
     const m = typeof message === 'string' ? { type: 'text', text: message } : message;
     const id = 'wamid.' + hex(16);
+    this.said.set(id, user);
     const file = (mime) => ({ id: m.gone ? hex(16) : this.keep_file(m.name ?? 'file.bin', m.mime ?? mime, m.data ?? png()), mime_type: m.mime ?? mime, caption: m.text, filename: m.name });
     const type = { file: 'document', voice: 'audio', press: 'interactive' }[m.type] ?? m.type;
     const body = { text: () => ({ body: m.text }), image: () => file('image/jpeg'), document: () => file('application/pdf'), audio: () => file('audio/ogg'), video: () => file('video/mp4'), location: () => ({ latitude: m.lat, longitude: m.lng, name: m.label }), interactive: () => ({ type: 'button_reply', button_reply: { id: m.data, title: m.text } }) }[type];
