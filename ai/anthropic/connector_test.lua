@@ -106,18 +106,4 @@ local troubles = {
   { "an error with 200", "unavailable", { json = { type = "error", error = { type = "api_error" } } } },
   { "no stream", "broken", { json = { type = "message", content = {} } } },
 }
-describe("anthropic: troubles", function()
-  local function case(name, class, answer, seconds)
-    it(name, function()
-      t.http.on(URL, answer)
-      local got = run()
-      assert.is_nil(got.ok)
-      assert.equal(class, got.class, got.detail)
-      assert.equal(seconds, got.seconds)
-    end)
-  end
-  for _, one in ipairs(troubles) do case(one[1], one[2], one[3]) end
-  for _, one in ipairs(require "lib.ai_faults" { piece = piece, done = done }) do
-    case(one.name, one.class, one.answer, one.seconds)
-  end
-end)
+require "tests.troubles"("anthropic", URL, run, troubles, { piece = piece, done = done })

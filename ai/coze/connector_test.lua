@@ -208,21 +208,7 @@ local troubles = {
   { "wrong types", "broken", { chunks = { created, piece { 1 }, done } } },
   { "a tool that is none", "broken", { chunks = { created, frame("conversation.chat.requires_action", { id = "ch1",
     required_action = { submit_tool_outputs = { tool_calls = { { id = "c" } } } } }) } } },
+  { "codes from the settings", "rate_limited", code(4016),
+    { bot_id = "b", token = "p", codes = "14016=refused 4016=rate_limited" } },
 }
-describe("coze: troubles", function()
-  local function case(name, class, answer, seconds, given)
-    it(name, function()
-      t.http.on(URL, answer)
-      local got = run(nil, { config = given })
-      assert.is_nil(got.ok)
-      assert.equal(class, got.class, got.detail)
-      assert.equal(seconds, got.seconds)
-    end)
-  end
-  for _, one in ipairs(troubles) do case(one[1], one[2], one[3]) end
-  for _, one in ipairs(require "lib.ai_faults" { piece = piece, done = done }) do
-    case(one.name, one.class, one.answer, one.seconds)
-  end
-  case("codes from the settings", "rate_limited", code(4016), nil,
-    { bot_id = "b", token = "p", codes = "14016=refused 4016=rate_limited" })
-end)
+require "tests.troubles"("coze", URL, function(given) return run(nil, { config = given }) end, troubles, { piece = piece, done = done })
