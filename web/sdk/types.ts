@@ -51,6 +51,8 @@ export interface Message {
   cut?: string;
   status?: 'delivered' | 'read';
   recalled?: boolean;
+  recalled_at?: number;
+  recalled_by?: Who;
   /** The system's, for agents: why a bot gave the conversation away. */
   handover?: string;
   /** The system's, for agents: what was said before they took it. */
@@ -59,7 +61,7 @@ export interface Message {
   original?: string;
   language?: string;
   /** On its way to a platform; agents are told. */
-  delivery?: { status: 'waiting' | 'sent' | 'delivered' | 'read' | 'failed'; outbox: string; reason?: string; code?: string };
+  delivery?: { status: 'waiting' | 'sent' | 'delivered' | 'read' | 'failed' | 'recalled'; outbox: string; reason?: string; code?: string };
   options?: { text: string; value?: string }[];
 }
 
@@ -119,6 +121,8 @@ export interface Channel {
   enabled?: boolean;
   state?: string;
   config?: Record<string, unknown>;
+  /** What was sent can be taken back. */
+  recalls?: boolean;
   /** Of messages its platform shows; others arrive as text with a link. */
   kinds?: string[];
 }
@@ -166,6 +170,8 @@ export interface Limits {
   text_bytes: number;
   file_bytes: number;
   frames_per_s: number;
+  /** So long a message can be taken back. */
+  recall_ms?: number;
 }
 
 export interface Queue {
@@ -227,7 +233,7 @@ export interface Ack {
 /** Read or delivered by somebody; or, without `by`, what a platform made of it. */
 export interface StatusData {
   seq: number;
-  status: 'read' | 'delivered' | 'sent' | 'failed';
+  status: 'read' | 'delivered' | 'sent' | 'failed' | 'recalled' | 'not_recalled';
   by?: Who;
   /** A platform's: of which row of the outbox. */
   outbox?: string;

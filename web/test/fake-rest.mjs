@@ -136,6 +136,7 @@ export async function rest(f, req, res) {
   if (!c) return bad(res, 404, 'not_found', 'no such conversation');
   if (!action) return json(res, 200, c);
   if (action === 'messages' && req.method === 'GET') return messages(f, res, id, q);
+  if (action === 'messages' && url.pathname.endsWith('/recall')) return f.recall(c, url.pathname.split('/')[6], me) ? json(res, 200, {}) : bad(res, 415, 'unsupported', 'this channel cannot take back what it has sent');
   if (action === 'answer' || action === 'confirmations') return lookOn(f, res, me, c, action, url.pathname.split('/')[6], req.method, body, q);
   if (action === 'copilot') return copilot(f, res, me, c, body);
   act(f, res, me, c, action, body);

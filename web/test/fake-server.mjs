@@ -126,7 +126,7 @@ export class Fake {
     const pos = f.resume === undefined ? -1 : this.parse(f.resume);
     const w = {
       type: 'welcome', session: newId('s'), you: s.who, token: s.token, cursor: this.cursor(), recovered: pos >= 0,
-      heartbeat_ms: this.o.heartbeat_ms, server_at: Date.now(), limits: { text_bytes: 16384, file_bytes: this.o.file_bytes ?? 0, frames_per_s: 20 },
+      heartbeat_ms: this.o.heartbeat_ms, server_at: Date.now(), limits: { text_bytes: 16384, file_bytes: this.o.file_bytes ?? 0, frames_per_s: 20, recall_ms: this.o.recall_ms ?? 120_000 },
     };
     const conv = s.role === 'visitor' && this.convOf(s.who.id);
     if (conv) w.conversation = { id: conv.id, state: conv.state, last_seq: conv.last_seq, queue: conv.state === 'queued' ? { position: 2, eta_ms: 120_000 } : undefined };
@@ -326,6 +326,17 @@ export class Fake {
     const conv = this.openConv(id);
     this.store({ role: 'visitor', id, name: this.contacts.get(id).name }, conv, { kind: 'text', text, ref: newId('r') });
     return conv;
+  }
+
+  /** Of the message only who said it is left; false: its channel cannot. */
+  recall(conv, id, by, role = 'agent') {
+    const m = this.messages.get(conv.id).find((x) => x.id === id);
+    if (this.o.no_recall) return false;
+    const left = { recalled: true, recalled_at: Date.now(), recalled_by: { role, id: by.id, name: by.name } };
+    for (const k of ['text', 'file']) delete m[k];
+    Object.assign(m, left);
+    this.event('message.updated', conv.id, { id, seq: m.seq, ...left });
+    return true;
   }
 
   /** What a platform made of one of our messages. */

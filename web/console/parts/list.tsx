@@ -60,7 +60,7 @@ export function step(by: 1 | -1): void {
   listApi.current?.toIndex(rows.indexOf(next));
 }
 
-const KINDS = ['image', 'file', 'audio', 'video', 'location', 'card'] as const;
+const KINDS = ['image', 'file', 'audio', 'video', 'location', 'card', 'recalled'] as const;
 
 /** `[image] a.jpg` of a message without a text, in the agent's language. */
 export function inWords(preview: string): string {

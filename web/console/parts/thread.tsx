@@ -21,6 +21,7 @@ import { BotBar, Confirms, HandBack, Original, systemRow } from './bot.tsx';
 import { word } from './house.tsx';
 import { now } from './clock.ts';
 import { detailsOpen } from './details.tsx';
+import { Recall, RecallTrouble } from './recall.tsx';
 import { editAgain, ReplyBox } from './replybox.tsx';
 import { transferOpen } from './transfer.tsx';
 
@@ -108,12 +109,13 @@ function rowsOf(c: Conversation): Row[] {
 function After({ c, row }: { c: Conversation; row: BubbleRow }) {
   if (row.out || row.streaming) return null;
   const told = deliveryOf(c.id, row.m.seq);
-  const d = row.tick === 'failed' ? told : undefined;
+  const d = row.tick === 'failed' && !row.m.recalled ? told : undefined;
   const mayAsk = app.me.value?.role !== 'agent';
   return (
     <>
-      <Original row={row} />
-      {told?.shown && (
+      {!row.m.recalled && <Original row={row} />}
+      <RecallTrouble c={c} row={row} />
+      {told?.shown && !row.m.recalled && (
         <div class="msg-shown" title={told.shown.why}>
           {t('delivery.shown', { kind: word('kind', told.shown.kind), as: word('kind', told.shown.as) })}
         </div>
@@ -133,6 +135,7 @@ function After({ c, row }: { c: Conversation; row: BubbleRow }) {
           <Icon d={I.why} size={16} />
         </button>
       )}
+      <Recall c={c} row={row} />
     </>
   );
 }

@@ -3,6 +3,7 @@
 // message.status.
 import { signal } from '@preact/signals';
 import type { Message, StatusData } from '../../sdk/types.ts';
+import { t } from '../../shared/i18n.ts';
 import type { BubbleRow, Row, Tick } from '../../shared/message/rows.ts';
 import * as app from './app.ts';
 
@@ -11,6 +12,8 @@ export interface Delivery {
   reason?: string;
   /** In the outbox; needed to send it again. */
   outbox?: string;
+  /** It was taken back here, and the platform says why not there. */
+  stays?: string;
   /** The platform could not show its kind. */
   shown?: StatusData['shown'];
 }
@@ -41,6 +44,12 @@ export function deliveryOf(conversation: string, seq: number): Delivery | undefi
 export function onPlatform(conversation: string, s: StatusData): void {
   const b = book(conversation);
   const old = b.get(s.seq);
+  if (s.status === 'recalled' || s.status === 'not_recalled') {
+    const stays = s.status === 'recalled' ? undefined : s.reason || s.code || t('fail.other');
+    b.set(s.seq, { ...(old ?? { status: 'sent' }), stays });
+    deliveryTick.value++;
+    return;
+  }
   // A receipt never takes back what a later one said; failed is the last word.
   if (old && s.status !== 'failed' && old.status !== 'failed' && ORDER.indexOf(s.status) < ORDER.indexOf(old.status)) return;
   b.set(s.seq, { status: s.status, reason: s.reason ?? s.code, outbox: s.outbox ?? old?.outbox, shown: s.shown ?? old?.shown });
@@ -51,7 +60,7 @@ export function onPlatform(conversation: string, s: StatusData): void {
 export function onPage(conversation: string, items: Message[]): void {
   for (const m of items) {
     const d = m.delivery;
-    if (d) book(conversation).set(m.seq, { status: d.status, reason: d.reason ?? d.code, outbox: d.outbox });
+    if (d && d.status !== 'recalled') book(conversation).set(m.seq, { status: d.status, reason: d.reason ?? d.code, outbox: d.outbox });
   }
   deliveryTick.value++;
 }

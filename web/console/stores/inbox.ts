@@ -265,8 +265,12 @@ function onEvent(e: EventFrame): void {
     onMessage(id, m);
     thread.onMessage(id, m);
     onNews(id, m);
-  } else if (e.event === 'message.updated') thread.onUpdate(id, e.data as Message);
-  else if (e.event === 'message.status') {
+  } else if (e.event === 'message.updated') {
+    const m = e.data as Message;
+    const c = convs.get(id);
+    if (c && m.recalled && m.seq === c.last_seq) c.preview = '[recalled]';
+    thread.onUpdate(id, m);
+  } else if (e.event === 'message.status') {
     const s = e.data as StatusData;
     thread.onStatus(id, s);
     const c = convs.get(id);

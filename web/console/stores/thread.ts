@@ -207,7 +207,13 @@ export async function handBack(assistant: string): Promise<void> {
 }
 
 export function onUpdate(id: string, m: Message): void {
-  if (lines.get(id)?.update(m)) bump();
+  // What was taken back is not kept either.
+  if (lines.get(id)?.update(m.recalled ? { ...m, text: undefined, file: undefined, original: undefined } : m)) bump();
+}
+
+/** The event that follows shows it. */
+export async function recall(conversation: string, message: string): Promise<void> {
+  await app.rest.post(`/conversations/${conversation}/messages/${message}/recall`);
 }
 
 export function onStatus(id: string, s: StatusData): void {

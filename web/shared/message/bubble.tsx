@@ -68,6 +68,14 @@ function kindOf(row: BubbleRow): string {
   return row.m.sender.role === 'bot' ? 'bot' : 'in';
 }
 
+/** For agents: who took it back. */
+function recalledBy(row: BubbleRow): string {
+  const { m } = row;
+  const by = m.recalled_by;
+  if (!by) return t('msg.recalled');
+  return row.mine && by.id === m.sender.id ? t('recall.byMe') : t('recall.by', { name: by.name || t('role.' + by.role) });
+}
+
 interface Props {
   actions: BubbleActions;
   face: boolean;
@@ -100,8 +108,11 @@ export function Bubble({ row, actions, face, visitor, after }: Props & { row: Bu
             </span>
           )}
           <span class="bubble-text">
-            {!m.recalled && m.file && <Media m={m} f={m.file} />}
-            {m.recalled ? <i>{t('msg.recalled')}</i> : (m.text || !m.file) && <Text row={row} text={m.text ?? t('msg.unsupported')} lang={lang.value} around={files} />}
+            {m.recalled ? (
+              <i>{AGENTS ? recalledBy(row) : t('msg.recalled' + (row.mine ? 2 : ''))}</i>
+            ) : (
+              [m.file && <Media m={m} f={m.file} />, (m.text || !m.file) && <Text row={row} text={m.text ?? t('msg.unsupported')} lang={lang.value} around={files} />]
+            )}
           </span>
           <span class="bubble-meta">
             {row.tick === 'queued' && <span>{t('tick.queued')}</span>}
