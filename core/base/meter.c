@@ -77,6 +77,28 @@ void meter_note(struct meter *m, int64_t n)
     atomic_fetch_add_explicit(&m->value, n, memory_order_relaxed);
 }
 
+void tally_note(struct tally *t, int64_t n)
+{
+    if (n < 0)
+        n = 0; /* a clock that jumped */
+    t->bucket[bucket_of(n)]++;
+    t->sum += n;
+    t->count++;
+}
+
+void tally_tell(struct tally *t, struct meter *m)
+{
+    if (!t->count)
+        return;
+    seen(m);
+    for (int b = 0; b <= METER_BUCKETS; b++)
+        if (t->bucket[b])
+            atomic_fetch_add_explicit(&m->bucket[b], t->bucket[b],
+                                      memory_order_relaxed);
+    atomic_fetch_add_explicit(&m->value, t->sum, memory_order_relaxed);
+    *t = (struct tally){0};
+}
+
 int64_t meter_value(const struct meter *m)
 {
     return atomic_load_explicit(&m->value, memory_order_relaxed);

@@ -34,6 +34,14 @@ struct meter {
 void meter_add(struct meter *m, int64_t n);  /* counter, gauge */
 void meter_set(struct meter *m, int64_t n);  /* gauge */
 void meter_note(struct meter *m, int64_t n); /* histogram: one observation */
+/* Observations of one thread, told to their histogram now and then: for what
+ * is noted more often than a locked addition is worth. */
+struct tally {
+    int64_t sum, count;
+    uint32_t bucket[METER_BUCKETS + 1];
+};
+void tally_note(struct tally *t, int64_t n);
+void tally_tell(struct tally *t, struct meter *m); /* empties t */
 int64_t meter_value(const struct meter *m);
 /* Series of one family told apart by labels; copies the texts. */
 struct meter *meter_labelled(enum meter_kind kind, const char *name,

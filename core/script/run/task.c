@@ -40,6 +40,11 @@ METER(quarantines, METER_COUNTER, "yuelai_script_quarantines_total",
 
 static void on_timer(struct timer *timer);
 
+void task_tell(struct tally *call_times)
+{
+    tally_tell(call_times, &call_time);
+}
+
 /* --- the pool ------------------------------------------------------------- */
 
 static struct task *take(struct worker *w, struct version *v)
@@ -481,7 +486,7 @@ static enum outcome after(struct task *t, const struct stretch *s)
     struct version *v = t->version;
     int status = s->status;
     v->running = NULL;
-    meter_note(&call_time, s->took_us);
+    tally_note(&t->worker->call_times, s->took_us);
     v->new_us += s->cpu_us;
     if (t->hop)
         t->hop->us += s->cpu_us;

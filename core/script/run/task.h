@@ -14,6 +14,7 @@
 #include "script/script.h"
 #include <lua.h>
 
+struct tally;
 struct worker;
 struct version;
 struct stretch;
@@ -102,6 +103,8 @@ enum outcome task_lose(struct task *t);
 void task_given(struct task *t);
 /* Without running any more Lua: the house stops. */
 void task_abandon(struct task *t);
+/* Tells the meters how long stretches took. */
+void task_tell(struct tally *call_times);
 /* Frees the pooled ones of a version, before its state is closed. */
 void task_forget_idle(struct version *v);
 

@@ -434,6 +434,7 @@ static void tell_meters(struct worker *w)
 {
     list_each (&w->touched, n)
         version_tell(container_of(n, struct version, touched));
+    task_tell(&w->call_times);
 }
 
 static void run_all(struct worker *w, struct mail *m)

@@ -56,12 +56,12 @@ struct worker {
     struct wheel *wheel;
     struct watch watch;
     struct task **slots;
-    uint32_t slot_count, free_slots;
-    uint32_t *free_slot;
+    uint32_t slot_count, free_slots, *free_slot;
     uint64_t generation;
     int64_t cpu_mark_us, small_us; /* worker_cpu_of */
     int64_t tick_us; /* monotonic, as of the last look: worker_tick */
     int64_t wall_ms, wall_at_us; /* the wall's clock, when it was looked at */
+    struct tally call_times;     /* of handlers; told once a turn, like: */
     struct list touched;         /* versions whose meters are to be told */
     int64_t now_ms;              /* the latest that worker_now said */
     struct buf scratch;          /* hops_write */

@@ -68,6 +68,28 @@ TEST("a histogram counts each value in the bucket whose edge holds it")
     free(text);
 }
 
+TEST("what a thread has gathered is told in one go")
+{
+    METER(gathered, METER_HISTOGRAM, "yuelai_test_gathered", "Gathered.");
+    struct tally t = {0};
+    tally_tell(&t, &gathered); /* nothing */
+    tally_note(&t, -1);
+    tally_note(&t, 3);
+    tally_note(&t, 1000000000);
+    meter_note(&gathered, 2);
+    CHECK_EQ_INT(meter_value(&gathered), 2);
+    for (int i = 0; i < 2; i++) { /* once only */
+        tally_tell(&t, &gathered);
+        CHECK_EQ_INT(meter_value(&gathered), 1000000005);
+    }
+    char *text = written();
+    CHECK(has_line(text, "yuelai_test_gathered_bucket{le=\"1\"} 1"));
+    CHECK(has_line(text, "yuelai_test_gathered_bucket{le=\"2\"} 2"));
+    CHECK(has_line(text, "yuelai_test_gathered_bucket{le=\"4\"} 3"));
+    CHECK(has_line(text, "yuelai_test_gathered_count 4"));
+    free(text);
+}
+
 TEST("microseconds go out as seconds")
 {
     meter_note(&waits, 3);
