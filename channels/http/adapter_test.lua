@@ -1,5 +1,5 @@
 -- yuelai test channels/http
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 local SDK = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -10,26 +10,19 @@ local B_SIGN = "v1,3Jke7wV8yN9YlViysnoGERNTG2Wy58Cv0NfNMF4FNX8="
 local SEED = '{"type":"weapp","config":{"appid":"wx123"}}'
 
 describe("channel http", { only = "none" }, function()
-  local adapter, ctx, delivered, receipts
+  local desk, adapter, ctx, delivered, receipts
   before_each(function()
     t.at "2025-01-01 00:00 UTC" -- 1735689600
-    adapter = t.load "channels/http"
-    delivered, receipts = {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "http", name = "shop" },
-      config = { url = "https://shop.example.com/in", secret = secret.hide "s3cret" },
+    desk = kit.of({ type = "http" }, { url = "https://shop.example.com/in", secret = secret.hide "s3cret" }, {
       deliver = function(message)
-        delivered[#delivered + 1] = message
         if message.from == "" then return nil, "bad_request", "deliver: `from` is missing" end
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
       end,
       receipt = function(receipt)
-        receipts[#receipts + 1] = receipt
         if receipt.sent == "nobody" then return nil, "not_found", "no message was sent with this id" end
-        return true
       end,
       file = function() return nil, "not_found", "the answer was 404" end, -- see media_test.lua
-    }
+    })
+    adapter, ctx, delivered, receipts = desk.adapter, desk.ctx, desk.delivered, desk.receipts
   end)
 
   local function push(body, headers, path, method)

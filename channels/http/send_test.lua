@@ -1,5 +1,5 @@
 -- yuelai test channels/http
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local crypto, secret = require "crypto", require "secret"
 
 local SDK = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -8,14 +8,11 @@ describe("channel http, out", { only = "none" }, function()
   local adapter, ctx
   before_each(function()
     t.at "2025-01-01 00:00 UTC" -- 1735689600
-    adapter = t.load "channels/http"
-    ctx = {
-      config = { url = "https://shop.example.com/in", secret = secret.hide "s3cret" },
-      deliver = function(message)
+    local desk = kit.of({ type = "http" }, { url = "https://shop.example.com/in", secret = secret.hide "s3cret" },
+      { deliver = function(message)
         if message.from == "" then return nil, "bad_request", "deliver: `from` is missing" end
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-    }
+      end })
+    adapter, ctx = desk.adapter, desk.ctx
   end)
 
   local function push(body, headers, path, method)

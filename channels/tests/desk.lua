@@ -14,16 +14,19 @@ local t = require "test"
 local M = {}
 
 -- The desk of a channel: channel.type says whose adapter; a config has secrets
--- hidden. Over options.deliver(message) go all messages; what it returns (if
--- that is not nothing) is the house's answer.
+-- hidden. options.deliver(message), .receipt(receipt), .file(from) are asked, too:
+-- what one returns (if that is not nothing) is the house's answer.
 ---@param channel { type: string, id: string?, name: string? }
 ---@param config table
----@param options { deliver: function? }?
+---@param options { deliver: function?, receipt: function?, file: function? }?
 ---@return TestDesk
 function M.of(channel, config, options)
   local desk = { adapter = t.load("channels/" .. channel.type), delivered = {}, asked = {}, files = {},
     receipts = {} }
-  local own = options and options.deliver or function() end
+  local own = options or {}
+  local function asked(what, x)
+    if own[what] then return own[what](x) end
+  end
   channel.id, channel.name = channel.id or "ch_1", channel.name or "shop"
   -- From now on it is a list of its own that is filled, and returned.
   function desk:anew()
@@ -35,16 +38,20 @@ function M.of(channel, config, options)
     config = config,
     deliver = function(message)
       desk.delivered[#desk.delivered + 1] = message
-      local got, code, detail = own(message)
+      local got, code, detail = asked("deliver", message)
       if got ~= nil or code then return got, code, detail end
       return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
     end,
     receipt = function(receipt)
       desk.receipts[#desk.receipts + 1] = receipt
+      local got, code, detail = asked("receipt", receipt)
+      if got ~= nil or code then return got, code, detail end
       return true
     end,
     file = function(from)
       desk.asked[#desk.asked + 1] = from
+      local got, code, detail = asked("file", from)
+      if got ~= nil or code then return got, code, detail end
       return unpack(table.remove(desk.files, 1) or error("nobody has " .. tostring(from.url)), 1, 3)
     end,
   }
@@ -76,6 +83,16 @@ function M.in_turn(what, ...)
   local answers = { ... }
   for i, answer in ipairs(answers) do
     if i < #answers then answer.times = 1 end
+    t.http.on(what, answer)
+  end
+end
+
+-- A server that gives each of these answers once; then it is not there.
+---@param what string "POST https://…"
+---@param ... table answers of t.http.on
+function M.once(what, ...)
+  for _, answer in ipairs { ... } do
+    answer.times = 1
     t.http.on(what, answer)
   end
 end

@@ -1,5 +1,5 @@
 -- yuelai test channels/wecom
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, xml, crypto, secret = require "json", require "xml", require "crypto", require "secret"
 
 local API = "https://qyapi.weixin.qq.com/cgi-bin/"
@@ -16,24 +16,12 @@ local W5_XML = [==[<xml>
 local W5 = "9s4gMv99m88kKTh/H8IdkOiMg6bisoy3ypwy9H4hvSPe9nsGaqyw5hhSjdYbcrKk+j3nba4HMOTzHrluLBYqxgNcBqGsL8GqxlhZgURnAtObvesEl5nZ+uBE8bviY0LWke8Zy9V/QYKxNV2FqllNXcfmstttyIkMKCCmVbCFM2JTF5wY0nFhHZSjPUL2Q1qvSUCUld+/WIXrx0oyKQmpB6o8NRrrNrsDf03oxI1p9FxUgMnwKKZeOA/uu+2IEvEBtb7muXsVbwbgX05UPPJvFurDXafG0RQyPR+mf1nDnAtQmmNOuiR5MIkdQ39xn1vWwi1O5oazPoQJz0nTYjxxEE8kv3kFxtAGVRe3ypD3WeK2XeFYFMNMpatF9XiKzHo3" -- luacheck: ignore 631
 
 describe("channel wecom", { only = "none" }, function()
-  local adapter, ctx, delivered, receipts
+  local desk, adapter, ctx, delivered, receipts
   before_each(function()
-    adapter = t.load "channels/wecom"
-    delivered, receipts = {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "wecom", name = "kf" },
-      config = { corpid = "wx5823bf96d3bd56c7", secret = secret.hide "app-secret", token = secret.hide "QDG6eK",
-        encoding_aes_key = secret.hide(KEY) },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      file = function() return { id = "fi_1", name = "a", mime = "image/png", size = 9 } end,
-      receipt = function(receipt)
-        receipts[#receipts + 1] = receipt
-        return true
-      end,
-    }
+    desk = kit.of({ type = "wecom", name = "kf" }, { corpid = "wx5823bf96d3bd56c7", token = secret.hide "QDG6eK",
+      secret = secret.hide "app-secret", encoding_aes_key = secret.hide(KEY) },
+      { file = function() return { id = "fi_1", name = "a", mime = "image/png", size = 9 } end })
+    adapter, ctx, delivered, receipts = desk.adapter, desk.ctx, desk.delivered, desk.receipts
   end)
 
   local function call(method, query, body)
@@ -77,13 +65,7 @@ describe("channel wecom", { only = "none" }, function()
     assert.equal(200, (call("POST", q, xml.encode { Encrypt = sealed })))
   end
 
-  local function calls_of(what)
-    local list = {}
-    for _, c in ipairs(t.http.calls()) do
-      if c.path:find(what, 1, true) then list[#list + 1] = c end
-    end
-    return list
-  end
+  local calls_of = kit.calls_of
 
   local function has_token(name, times)
     t.http.on("GET " .. API .. "gettoken*", { json = { errcode = 0, access_token = name or "T1", expires_in = 7200 }, times = times })

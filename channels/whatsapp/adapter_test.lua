@@ -1,5 +1,5 @@
 -- yuelai test channels/whatsapp
-local t = require "test"
+local t, kit = require "test", require "tests.desk"
 local json, crypto, secret = require "json", require "crypto", require "secret"
 
 -- As Meta pushes it: what is not ASCII is escaped.
@@ -9,26 +9,13 @@ local PUSH = [[{"object":"whatsapp_business_account","entry":[{"id":"WABA","chan
   .. [["id":"wamid.X","timestamp":"1735700000","type":"text","text":{"body":"\u4f60\u597d"}}]}}]}]}]]
 
 describe("channel whatsapp", { only = "none" }, function()
-  local adapter, ctx, delivered, receipts
+  local desk, adapter, ctx, delivered, receipts
   before_each(function()
-    adapter = t.load "channels/whatsapp"
-    delivered, receipts = {}, {}
-    ctx = {
-      channel = { id = "ch_1", type = "whatsapp", name = "WA" },
-      config = {
-        phone_number_id = "1001", access_token = secret.hide "EAAG", app_secret = secret.hide "test_app_secret",
-        verify_token = secret.hide "v3rify",
-      },
-      deliver = function(message)
-        delivered[#delivered + 1] = message
-        return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
-      end,
-      receipt = function(receipt)
-        receipts[#receipts + 1] = receipt
+    desk = kit.of({ type = "whatsapp", name = "WA" }, { phone_number_id = "1001", access_token = secret.hide "EAAG",
+      app_secret = secret.hide "test_app_secret", verify_token = secret.hide "v3rify" }, { receipt = function(receipt)
         if receipt.sent == "wamid.other" then return nil, "not_found", "none was sent" end
-        return true
-      end,
-    }
+      end })
+    adapter, ctx, delivered, receipts = desk.adapter, desk.ctx, desk.delivered, desk.receipts
   end)
 
   local function call(method, body, headers, query)
@@ -49,7 +36,7 @@ describe("channel whatsapp", { only = "none" }, function()
     return push(value_of({ messages = { fields } }, number))
   end
   local function text_of(fields)
-    delivered = {}
+    delivered = desk:anew()
     assert.equal(200, (message(fields)))
     return delivered[1] and delivered[1].text
   end

@@ -1,6 +1,8 @@
--- What every connector must survive, for its test:
+-- SPDX-License-Identifier: Apache-2.0
+-- tests/faults.lua - what every connector must survive, for its test
+-- (tests/troubles.lua plays them):
 --
---     for _, case in ipairs(require "lib.ai_faults" { piece = …, done = … }) do
+--     for _, case in ipairs(require "tests.faults" { piece = …, done = … }) do
 --       it(case.name, function()
 --         t.http.on(URL, case.answer)
 --         …  assert.equal(case.class, got.class)
