@@ -5,6 +5,7 @@
 #define HEAD "return { api = 1, title = 'X', schema = { key = 'secret' }, "
 
 static struct slice seen; /* data of the last ask, copied */
+static int64_t held_ms;   /* and how long its webhook waits */
 
 static struct slice on_deliver(struct script_ask *ask)
 {
@@ -12,6 +13,7 @@ static struct slice on_deliver(struct script_ask *ask)
     int n = snprintf(text, sizeof text, "%d %lld %.*s", (int)ask->kind,
                      (long long)ask->number, SLICE_FMT(ask->data));
     seen = (struct slice){text, (size_t)n};
+    held_ms = ask->wait_ms;
     return SLICE("{\"id\":\"m_1\",\"seq\":1,\"duplicate\":false}");
 }
 
@@ -131,6 +133,30 @@ TEST("ctx.deliver hands a message over and waits until it is on disk")
     world_close(&w);
 }
 
+TEST("a delivery may hold its webhook, and passive() makes the answer of it")
+{
+    struct world w;
+    open_with(&w, "x.lua",
+              HEAD "receive = function(req, ctx) ctx.deliver{ from = 'u', kind "
+                   "= 'text', text = 'x', hold = '4s' } return 200 end, send = "
+                   "function() end, passive = function(item, req, ctx) if "
+                   "req.query.b == 'none' then return end return { body = "
+                   "item.text .. req.body:sub(1, 5) .. ctx.config.url } end }");
+    REQUIRE(call(&w, HOOK_RECEIVE) != NULL);
+    CHECK_EQ_INT(held_ms, 4000);
+    struct adapter_call *c = call(&w, HOOK_PASSIVE);
+    REQUIRE(c != NULL);
+    CHECK_SLICE(c->answer, "{\"body\":\"hihellohttp://p\"}");
+    struct job *job = job_of(&w, HOOK_PASSIVE);
+    job->call->query = SLICE("b=none");
+    job = world_run(&w, job);
+    CHECK_EQ_INT(job->failures, 0);
+    CHECK_SLICE(job->call->answer, "{\"ok\":true}");
+    job_free(job);
+    call(NULL, 0);
+    world_close(&w);
+}
+
 TEST("send, poll and check answer with tables, true, or nil and why")
 {
     struct world w;
@@ -162,6 +188,8 @@ TEST("what makes no sense is a failure, told and counted")
         "receive = function() return true end",
         "receive = function() return 200, function() end end",
         "receive = function(r, ctx) ctx.deliver('text') end",
+        "receive = function(r, ctx) ctx.deliver{ hold = 4 } end",
+        "receive = function(r, ctx) ctx.deliver{ hold = 'long' } end",
         "receive = function(r, ctx) return 200, ctx.config.key .. '' end",
         "receive = function(r, ctx) return 200, { k = ctx.config.key } end",
         "receive = function() conv:reply('x') end",
@@ -185,6 +213,9 @@ TEST("a file that is no adapter is refused with the field at fault")
     } bad[] = {
         {"return { api = 1 }", "needs receive or poll"},
         {"return { api = 1, receive = 5 }", "function"},
+        {"return { api = 1, receive = function() end, passive = function() end "
+         "}",
+         "passive needs receive, and send"},
         {"return { api = 1, receive = function() end, on_message = function() "
          "end }",
          "unknown field"},
