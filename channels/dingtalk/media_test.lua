@@ -89,7 +89,7 @@ describe("channel dingtalk, media", { only = "none" }, function()
         file = { id = "fi_0000000000009", name = "a.png", mime = "image/png", size = 9 } }
     end)
     local function uploads(...)
-      for _, answer in ipairs { ... } do t.http.on("POST " .. OLD .. "media/upload*", { json = answer, times = 1 }) end
+      kit.once("POST " .. OLD .. "media/upload*", ...)
     end
     local function says(answer, status)
       t.http.on("POST " .. API .. "robot/oToMessages/batchSend", { json = answer or { processQueryKey = "Q1" }, status = status, times = 1 })

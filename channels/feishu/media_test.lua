@@ -84,7 +84,7 @@ describe("channel feishu, media", { only = "none" }, function()
         file = { id = "fi_0000000000009", name = "a.png", mime = "image/png", size = 9 } }
     end)
     local function uploads(path, ...)
-      for _, answer in ipairs { ... } do t.http.on("POST " .. API .. "im/v1/" .. path, { json = answer, times = 1 }) end
+      kit.once("POST " .. API .. "im/v1/" .. path, ...)
     end
     local function says(...)
       for _, code in ipairs { ... } do

@@ -87,14 +87,11 @@ function M.in_turn(what, ...)
   end
 end
 
--- A server that gives each of these answers once; then it is not there.
+-- A server that answers with each of these once, as JSON; then it is not there.
 ---@param what string "POST https://…"
----@param ... table answers of t.http.on
+---@param ... table
 function M.once(what, ...)
-  for _, answer in ipairs { ... } do
-    answer.times = 1
-    t.http.on(what, answer)
-  end
+  for _, answer in ipairs { ... } do t.http.on(what, { json = answer, times = 1 }) end
 end
 
 return M

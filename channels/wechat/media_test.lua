@@ -143,7 +143,7 @@ describe("channel wechat, media", { only = "none" }, function()
         file = { id = "fi_0000000000009", name = "猫.png", mime = "image/png", size = 9 } }
     end)
     local function uploads(...)
-      for _, answer in ipairs { ... } do t.http.on("POST " .. API .. "media/upload*", { json = answer, times = 1 }) end
+      kit.once("POST " .. API .. "media/upload*", ...)
     end
     local function says(...)
       for _, code in ipairs { ... } do
