@@ -198,7 +198,7 @@ int bind_wait_result(lua_State *L, struct task *t)
     t->resumed = false;
     if (t->result == ERR_TIMEOUT && !t->answer)
         bind_raise(L, "stopped: the handler took longer than %d ms",
-                   (int)t->version->limits.wall_ms);
+                   (int)t->wall_ms);
     return t->result;
 }
 

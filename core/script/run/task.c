@@ -551,6 +551,7 @@ static void begin(struct task *t, struct worker *w, struct job *job)
         wall_ms = LIMIT_WEBHOOK_WALL_MS; /* platforms hang up after 5 s */
     if (job->call && job->call->wall_ms > 0)
         wall_ms = job->call->wall_ms; /* a model takes its time */
+    t->wall_ms = (int32_t)wall_ms;
     t->wall_until = worker_tick_ms(w) + wall_ms;
     t->lines = t->effects = t->https = 0;
     t->unit = (struct slice){0};

@@ -68,6 +68,7 @@ struct task {
     enum task_wait after; /* of PART: what it waits for then */
     struct timer timer;   /* the wait's or the handler's end */
     int64_t wall_until;   /* ms of the worker's wheel */
+    int32_t wall_ms;      /* of which it is the end */
     int64_t wake_at;      /* of a sleep */
     int result;           /* of the wait: 0 or ERR_*; TIMEOUT: the handler's */
     bool resumed;         /* and nobody has looked at the result yet */
