@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files of messages: who may have them, signed links that end, and bytes that
 // browsers really draw and play.
-import { deflateSync, crc32 as zcrc } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import { json, newId } from './fake-server.mjs';
 
 function crc32(data) {
-  if (zcrc) return zcrc(data);
+  if (zlib.crc32) return zlib.crc32(data); // Node 18 has none
   let c = ~0;
   for (const b of data) {
     c ^= b;
@@ -36,7 +36,7 @@ export function picture(name, width, height) {
   head.writeUInt32BE(width, 0);
   head.writeUInt32BE(height, 4);
   head.set([8, 2, 0, 0, 0], 8);
-  const bytes = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
+  const bytes = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', head), chunk('IDAT', zlib.deflateSync(rows)), chunk('IEND', Buffer.alloc(0))]);
   return { ...plain(name, 'image/png', bytes), width, height, thumb: true };
 }
 
