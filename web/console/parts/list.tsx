@@ -10,6 +10,7 @@ import { fullTime, shortTime, span, t } from '../../shared/i18n.ts';
 import { Avatar } from '../../shared/kit/avatar.tsx';
 import { Empty, Failed, Late, Tabs } from '../../shared/kit/bits.tsx';
 import { VirtualList, type ListApi } from '../../shared/list/virtual.tsx';
+import { emojis } from '../../shared/message/emoji.ts';
 import { go, href } from '../../shared/router.ts';
 import * as app from '../stores/app.ts';
 import * as inbox from '../stores/inbox.ts';
@@ -65,7 +66,7 @@ const KINDS = ['image', 'file', 'audio', 'video', 'location', 'card', 'recalled'
 /** `[image] a.jpg` of a message without a text, in the agent's language. */
 export function inWords(preview: string): string {
   const kind = KINDS.find((k) => preview.startsWith(`[${k}]`));
-  return kind ? `[${t(`list.kind.${kind}`)}]` + preview.slice(kind.length + 2) : preview;
+  return kind ? `[${t(`list.kind.${kind}`)}]` + preview.slice(kind.length + 2) : emojis(preview);
 }
 
 function Hit({ text, q }: { text: string; q: string }) {

@@ -7,6 +7,7 @@ import * as I from '../icons.tsx';
 import { Icon } from '../icons.tsx';
 import { clock, dayTitle, fullTime, lang, t } from '../i18n.ts';
 import { Avatar } from '../kit/avatar.tsx';
+import { emojis } from './emoji.ts';
 import type { Around } from './media.ts';
 import type { BubbleRow, Row, Tick } from './rows.ts';
 import { Text } from './text.tsx';
@@ -111,7 +112,7 @@ export function Bubble({ row, actions, face, visitor, after }: Props & { row: Bu
             {m.recalled ? (
               <i>{AGENTS ? recalledBy(row) : t('msg.recalled' + (row.mine ? 2 : ''))}</i>
             ) : (
-              [m.file && <Media m={m} f={m.file} />, (m.text || !m.file) && <Text row={row} text={m.text ?? t('msg.unsupported')} lang={lang.value} around={files} />]
+              [m.file && <Media m={m} f={m.file} />, (m.text || !m.file) && <Text row={row} text={AGENTS && m.sender.role === 'visitor' ? emojis(m.text ?? t('msg.unsupported')) : m.text ?? t('msg.unsupported')} lang={lang.value} around={files} />]
             )}
           </span>
           <span class="bubble-meta">

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { emojis } from '../../shared/message/emoji.ts';
 import { test } from 'node:test';
 import { fakeClock } from './clock.ts';
 import { compositionEnd, compositionStart, enterWish, isComposing } from '../../shared/composer/ime.ts';
@@ -156,4 +157,21 @@ test('a file’s size in words, a picture’s place from its data', () => {
   assert.deepEqual(boxOf({ id: 'f', width: 100, height: 50 }), { width: 100, height: 50 });
   assert.deepEqual(boxOf({ id: 'f', width: 9000, height: 10 }), { width: 240, height: 32 });
   assert.equal(boxOf({ id: 'f' }), null);
+});
+
+test('faces that platforms write as words are emoji; what is none, and addresses, stay', () => {
+  const of: [string, string][] = [
+    ['谢谢[微笑]', '谢谢🙂'],
+    ['好的/::)/:rose', '好的🙂🌹'],
+    ["thanks/:rose/:heart", 'thanks🌹❤️'],
+    ["/::'(/::'|", '😭😢'],
+    ['/::P/::P-(', '😜😜-('],
+    ['/:P-(', '🥺'],
+    ['[OK][订单][破涕为笑]', '👌[订单]😂'],
+    ['/:very /:v', '/:very ✌️'],
+    ['https://a.com/:ok/[微笑] 看 /:ok', 'https://a.com/:ok/[微笑] 看 👌'],
+    ['[constructor] [__proto__] no codes', '[constructor] [__proto__] no codes'],
+    ['plain', 'plain'],
+  ];
+  for (const [from, to] of of) assert.equal(emojis(from), to);
 });
