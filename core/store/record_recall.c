@@ -52,6 +52,22 @@ static int write_left(struct record_writer *w, const struct left *l,
     return r;
 }
 
+/* It was brought for this conversation: that lets its people see it no more. */
+static int unbind_file(struct record_writer *w, const struct left *l)
+{
+    struct stmt s;
+    int r = stmt_open(
+        w->db, "UPDATE file SET conv = 0 WHERE id = $file AND conv = $conv",
+        "file conv", &s);
+    if (r == 0) {
+        put_u64(&s, l->file);
+        put_u64(&s, l->conv);
+        r = stmt_run(&s);
+    }
+    stmt_close(&s);
+    return r;
+}
+
 /* Its bytes stay as long as the house keeps files; who brought it has it, and
  * other conversations. */
 static int release_file(struct record_writer *w, const struct left *l)
@@ -80,7 +96,7 @@ static int release_file(struct record_writer *w, const struct left *l)
         r = stmt_run(&s);
     }
     stmt_close(&s);
-    return r;
+    return r == 0 && db_changes(w->db) ? unbind_file(w, l) : r;
 }
 
 int record_put_left(struct record_writer *w, const struct left *l,

@@ -346,6 +346,78 @@ TEST("a visitor's file is theirs and their agents'; nobody else's")
     roof_close(&r);
 }
 
+/* Anna sends her file, and gets the ack. */
+static void anna_sends(struct roof *r, const char *file, const char *ref)
+{
+    REQUIRE(play(r, talk_fmt(&r->t,
+                             "anna sends {\"type\":\"send\",\"ref\":\"%s\","
+                             "\"kind\":\"image\",\"file\":\"%s\"}",
+                             ref, file)
+                        .at));
+    REQUIRE(
+        play(r, talk_fmt(&r->t, "anna sees frame ack where ref = %s", ref).at));
+}
+
+/* She takes the message with this seq back. */
+static void anna_recalls(struct roof *r, const char *cv, const char *seq)
+{
+    const char *was = r->as;
+    r->as = NULL;
+    CHECK_EQ_INT(
+        get(r, talk_fmt(&r->t,
+                        "/api/v1/conversations/%s/messages?before=%s&limit=1",
+                        cv, seq)
+                   .at),
+        200);
+    r->as = was;
+    const struct json *items = json_get(r->j, "items");
+    REQUIRE(items != NULL && items->first != NULL);
+    struct slice id = json_text(items->first, "id");
+    REQUIRE(play(r, talk_fmt(&r->t,
+                             "anna sends {\"type\":\"recall\",\"message\":"
+                             "\"%.*s\",\"ref\":\"back-%s\"}",
+                             SLICE_FMT(id), seq)
+                        .at));
+    REQUIRE(play(r, talk_fmt(&r->t,
+                             "anna sees frame ack where ref = back-%s and "
+                             "duplicate = false",
+                             seq)
+                        .at));
+}
+
+TEST(
+    "a file that was taken back is its owner's alone, unless it was sent twice")
+{
+    struct roof r;
+    const char *dan_id = NULL;
+    REQUIRE(roof_open(&r));
+    const char *dan = make_agent(&r, "dan@example.com", "agent", &dan_id);
+    REQUIRE(play(&r, "anna connects on webchat"));
+    REQUIRE(play(&r, "anna says \"hello\""));
+    const char *cv = conversation_of(&r, "anna");
+    CHECK_EQ_INT(post(&r, at(&r, "/api/v1/conversations/%/assign", cv),
+                      talk_fmt(&r.t, "{\"agent\":\"%s\"}", dan_id).at),
+                 200);
+    r.as = visitor(&r, "anna");
+    CHECK_EQ_INT(put(&r, image, "sun.png", "image/png", cv), 201);
+    const char *id = text_of(&r, "id"), *file = at(&r, "/files/%", id);
+    anna_sends(&r, id, "r1");
+    anna_sends(&r, id, "r2");
+    r.as = dan;
+    CHECK_EQ_INT(get(&r, file), 200);
+    anna_recalls(&r, cv, "3");
+    CHECK_EQ_INT(get(&r, file), 200); /* it stands there once more */
+    anna_recalls(&r, cv, "4");
+    CHECK_EQ_INT(get(&r, file), 403);
+    r.as = visitor(&r, "anna");
+    CHECK_EQ_INT(get(&r, file), 200);
+    r.as = NULL;
+    CHECK_EQ_INT(
+        get(&r, at(&r, "/api/v1/conversations/%/messages?limit=9", cv)), 200);
+    CHECK(!memmem(r.a.body.at, r.a.body.len, "sun.png", 7));
+    roof_close(&r);
+}
+
 TEST("an upload in chunks goes on where it was cut")
 {
     struct roof r;
