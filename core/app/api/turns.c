@@ -45,7 +45,8 @@ static void stop(struct call *c)
 
 /* --- an agent looks on ---------------------------------------------------- */
 
-/* Frames of what a bot holds go to its visitor alone; who looks, asks. */
+/* Events of what a bot holds go to its visitor alone; who looks, asks, and may
+ * have the pieces by frames (FRAME_WATCH). */
 static void look_loaded(struct call *c, const struct conversation *v)
 {
     uint64_t turn = desk_turn_of(c->s->desk, v->id);
