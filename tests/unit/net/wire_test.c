@@ -199,6 +199,7 @@ static void check_same(const char *json, Yuelai__Frame *pb)
         CHECK(slice_eq(f->text, g->text));
         CHECK_EQ_INT(f->is_private, g->is_private);
         CHECK_EQ_INT(f->seq, g->seq);
+        CHECK(f->message == g->message);
         CHECK_EQ_INT(f->before, g->before);
         CHECK_EQ_INT(f->limit, g->limit);
         CHECK(slice_eq(f->status, g->status));
@@ -322,6 +323,17 @@ TEST("hello, typing, read, ping, history and status mean the same as well")
     check_same("{\"type\":\"stop\",\"ref\":\"s\",\"conversation\":"
                "\"cv_0000000000005\"}",
                &f);
+    Yuelai__Recall z = YUELAI__RECALL__INIT;
+    z.ref = W("b"), z.message = W("m_0000000000007");
+    f = FRAME(YUELAI__FRAME__FRAME_RECALL, recall, &z);
+    check_same("{\"type\":\"recall\",\"ref\":\"b\",\"message\":"
+               "\"m_0000000000007\"}",
+               &f);
+    z.message = W("cv_0000000000007");
+    check_same("{\"type\":\"recall\",\"ref\":\"b\",\"message\":"
+               "\"cv_0000000000007\"}",
+               &f);
+    check_refused("{\"type\":\"recall\"}", ERR_BAD_REQUEST, "message");
     Yuelai__Watch y = YUELAI__WATCH__INIT;
     y.conversation = W("cv_0000000000005");
     f = FRAME(YUELAI__FRAME__FRAME_WATCH, watch, &y);
