@@ -37,7 +37,8 @@ struct channel_face {
 /* First words that may have been answered before. */
 struct known {
     const struct turn *turn; /* as it would be stored */
-    struct slice channel_type, question;
+    uint64_t channel;
+    struct slice question;
     struct arena *arena;     /* for what is given back: */
     struct slice body, note; /* as in struct turn_end */
 };

@@ -320,7 +320,7 @@ static bool is_known(struct outcome *o)
     }
     struct turn *row = owed(o->d, o->c, o->tx, &o->s->next, o->job->event.pos);
     struct known k = {.turn = row,
-                      .channel_type = o->c->rec.channel_type,
+                      .channel = o->c->rec.channel,
                       .question = o->job->text,
                       .arena = o->tx->arena};
     if (!p->known(p->arg, &k)) {

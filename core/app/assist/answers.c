@@ -2,7 +2,7 @@
 /* answers.c - what was answered before, given again.
  *
  * Happy path: a conversation's first question, with case, blanks and signs
- * taken away, is looked for by assistant and channel type; a hit is the answer,
+ * taken away, is looked for by assistant and channel; a hit is the answer,
  * and nobody is asked. It is looked for twice: with the effects that hand the
  * conversation over, so that all is one change (turns.c), and when a turn was
  * owed first. Failure: what depends on who asks is never kept: an
@@ -71,39 +71,39 @@ static size_t normalise(struct slice s, char *out, size_t most)
     return n;
 }
 
-static size_t key_of(const struct desk_of_bot *b, struct slice channel,
+static size_t key_of(const struct desk_of_bot *b, uint64_t channel,
                      struct slice question, char key[KEY_BYTES])
 {
     struct slice any;
     const char *version =
         b->bot->prompt.len ? prompts_find(b->as->prompts, b->bot->prompt, &any)
                            : NULL;
-    int head =
-        snprintf(key, KEY_BYTES, "%llu.%u.%s.%.*s|", (unsigned long long)b->id,
-                 b->generation, version ? version : "", SLICE_FMT(channel));
+    int head = snprintf(key, KEY_BYTES, "%llu.%u.%s.%llu|",
+                        (unsigned long long)b->id, b->generation,
+                        version ? version : "", (unsigned long long)channel);
     size_t n = (size_t)head;
     size_t got = normalise(question, key + n, KEY_BYTES - n);
     return got < QUESTION_LEAST ? 0 : n + got;
 }
 
 /* Its key, or 0: such a question's answer is not kept. */
-static size_t key_for(const struct asking *k, struct slice channel,
+static size_t key_for(const struct asking *k, uint64_t channel,
                       char key[KEY_BYTES])
 {
     const struct desk_of_bot *b = bot_of(k->as, k->chain[0]);
     if (!b || !b->bot || !b->bot->rec.enabled || b->bot->cache_ms <= 0 ||
         k->kind != ASKING_TURN || k->message_count != 1 || !k->plain ||
-        !channel.len) {
+        !channel) {
         return 0;
     }
     return key_of(b, channel, k->question, key);
 }
 
-static struct slice channel_of(const struct asking *k)
+static uint64_t channel_of(const struct asking *k)
 {
     const struct conversation *c =
         desk_conversation(k->as->server->desk, k->conv);
-    return c ? c->channel_type : SLICE("");
+    return c ? c->channel : 0;
 }
 
 /* As it is kept: how long the first two are, then all three. */
@@ -127,7 +127,7 @@ static bool give(struct asking *k, struct slice value)
     return true;
 }
 
-bool answers_known(struct asking *k, struct slice channel)
+bool answers_known(struct asking *k, uint64_t channel)
 {
     char key[KEY_BYTES];
     struct slice value;
@@ -147,7 +147,7 @@ bool answers_known(struct asking *k, struct slice channel)
 bool answers_find(struct asking *k)
 {
     char key[KEY_BYTES];
-    struct slice channel = channel_of(k);
+    uint64_t channel = channel_of(k);
     if (answers_known(k, channel)) {
         return true;
     }
@@ -195,7 +195,7 @@ size_t answers_forget(struct assist *as, struct desk_of_bot *b,
     }
     for (size_t i = 0;
          as->answers && (ch = desk_next_channel(as->server->desk, &i));) {
-        size_t n = key_of(b, ch->type, question, key);
+        size_t n = key_of(b, ch->id, question, key);
         count += n && cache_del(as->answers, (struct slice){key, n});
     }
     return count;

@@ -212,7 +212,7 @@ void asking_again(struct asking *k); /* the same one, with what tools gave */
 /* answers.c */
 bool answers_find(struct asking *k); /* true: its text is there */
 /* The same before it is one of the askings; a miss is not counted. */
-bool answers_known(struct asking *k, struct slice channel_type);
+bool answers_known(struct asking *k, uint64_t channel);
 void answers_keep(struct asking *k);
 /* Of a question, or "" = all of it; how many. */
 size_t answers_forget(struct assist *as, struct desk_of_bot *b,

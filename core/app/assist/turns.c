@@ -197,7 +197,7 @@ bool assist_known(void *server, struct known *w)
                        .message_count = 1,
                        .plain = true};
     buf_init(&k.text, LIMIT_TURN_TEXT);
-    bool known = answers_known(&k, w->channel_type);
+    bool known = answers_known(&k, w->channel);
     if (known) {
         w->body = body_of(&k, w->arena, false);
         w->note = note_of(&k, w->arena);

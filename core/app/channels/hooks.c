@@ -3,9 +3,10 @@
  *
  * Happy path: the channel in the path is found, its adapter's receive() gets
  * the raw request, hands over what it means (inbound.c, durable before it goes
- * on), and its answer goes out, now or later (held.c). Failure: no such channel is 404; an adapter
- * that is not there, a house that stops or has too much to do is 503 with
- * Retry-After, so that the platform sends again; a handler that failed is 500.
+ * on), and its answer goes out, now or later (held.c). Failure: no such channel
+ * is 404; an adapter that is not there, a house that stops or has too much to
+ * do is 503 with Retry-After, so that the platform sends again; a handler that
+ * failed is 500.
  */
 #include "app/channels/hook.h"
 #include "app/kinds.h"
