@@ -158,6 +158,8 @@ local function right(config, talk)
   if message and now - message.at < REPLY_MS then return message end
 end
 
+local function account_of(config, talk) return given(config.open_id) and config.open_id or talk.us end
+
 -- nil and the id of what was said, or what was in the way.
 function say(ctx, to, content, timeout)
   local config, talk = ctx.config, kv.get(talk_key(ctx, to)) or {}
@@ -165,18 +167,8 @@ function say(ctx, to, content, timeout)
   if not ids then return { failed = "window_closed", why = "客户 24 小时内没有说话 / no word from them for 24 hours" } end
   local body = { msg_id = ids.msg, conversation_id = ids.conversation, to_user_id = to, scene = scene,
     content = content }
-  local us = given(config.open_id) and config.open_id or talk.us
-  for try = 1, 2 do
-    local token, refusal, why = douyin.token(config)
-    if refusal then return douyin.trouble_of(refusal.code, refusal.answer) end
-    if not token then return { retry = 5, why = why } end
-    local answer, nobody, code = douyin.post(config, "/im/send/msg/", { query = { open_id = us },
-      headers = { ["access-token"] = secret.hide(token) }, json = body, timeout = timeout })
-    if not answer then return { retry = 5, why = nobody } end
-    if code == 0 then return nil, answer.msg_id end
-    if try == 2 or not douyin.STALE[code] then return douyin.trouble_of(code, answer) end
-    douyin.forget(config, token)
-  end
+  local trouble, answer = douyin.as_account(config, account_of(config, talk), "/im/send/msg/", body, timeout)
+  return trouble, answer and answer.msg_id
 end
 
 -- Pieces of a text as what Douyin is sent.
@@ -197,6 +189,9 @@ local function say_image(ctx, item)
   return trouble, said
 end
 
+local NO_CONSENT =
+  { failed = "config", why = "没有填写 Refresh Token，只能接收 / without a refresh token nothing can be sent" }
+
 function M.send(item, ctx)
   local config = ctx.config
   local list, no = item.kind == "text" and texts(item.text, config), nil
@@ -205,9 +200,7 @@ function M.send(item, ctx)
       function(text) return texts(text, config) end)
   end
   if not list then return no or shared.no_files(item) end
-  if not config.refresh_token then
-    return { failed = "config", why = "没有填写 Refresh Token，只能接收 / without a refresh token nothing can be sent" }
-  end
+  if not config.refresh_token then return NO_CONSENT end
   return shared.send_all(item, list, function(content)
     if content.image then return say_image(ctx, item) end
     return say(ctx, item.to, content)
@@ -215,6 +208,18 @@ function M.send(item, ctx)
 end
 
 local looked = {} -- consent -> when it was looked after
+
+-- Douyin wants the conversation, too: the one in which the customer did something last.
+function M.recall(item, ctx)
+  local config, talk = ctx.config, kv.get(talk_key(ctx, item.to)) or {}
+  local ids = talk.message or talk.enter
+  if not config.refresh_token then return NO_CONSENT end
+  if not ids then return { failed = "unsupported", why = "没有会话编号 / its conversation is not known any more" } end
+  return shared.recall_all(item, function(id)
+    return (douyin.as_account(config, account_of(config, talk), "/im/recall/msg/",
+      { msg_id = id, conversation_id = ids.conversation, conversation_type = 1 }))
+  end)
+end
 
 -- The consent dies when nobody looks after it.
 function M.poll(ctx)

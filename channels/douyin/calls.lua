@@ -182,6 +182,22 @@ function M.forget_client(config, token) shared.forget("client:" .. config.client
 
 function M.forget(config, token) shared.forget(key_of("token", config), token) end
 
+-- In the account's name, once more if its token is no good: nil and the answer, or
+-- what was in the way.
+function M.as_account(config, open_id, path, body, timeout)
+  for try = 1, 2 do
+    local token, refusal, why = M.token(config)
+    if refusal then return M.trouble_of(refusal.code, refusal.answer) end
+    if not token then return { retry = 5, why = why } end
+    local answer, nobody, code = M.post(config, path, { query = { open_id = open_id },
+      headers = { ["access-token"] = secret.hide(token) }, json = body, timeout = timeout })
+    if not answer then return { retry = 5, why = nobody } end
+    if code == 0 then return nil, answer end
+    if try == 2 or not M.STALE[code] then return M.trouble_of(code, answer) end
+    M.forget(config, token)
+  end
+end
+
 -- Asks for a token anew, to see whether it can be had; the old one stays good.
 function M.try(config)
   local token, refusal, why = fetch_token(config)

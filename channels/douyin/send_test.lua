@@ -174,6 +174,34 @@ describe("channel douyin, out", { only = "none" }, function()
       assert.equal("config", adapter.send({ id = "1", to = "C", kind = "text", text = "Hi" }, ctx).failed)
     end)
 
+    it("are taken back in their conversation, in all their pieces, with a token that is good", function()
+      has_token()
+      local function back(id) return adapter.recall({ id = "ob_2", to = "C_OPENID", sent = id, attempt = 1 }, ctx) end
+      assert.equal("unsupported", back("@NEW==").failed) -- which conversation?
+      writes "一"
+      for i = 1, 2 do
+        t.http.on(SEND_URL, { json = { msg_id = "@P" .. i .. "==", data = GOOD.data, extra = GOOD.extra }, times = 1 })
+      end
+      local last = adapter.send({ id = "ob_1", to = "C_OPENID", kind = "text", text = ("长"):rep(1500), attempt = 1 }, ctx).sent
+      local RECALL_URL = "POST " .. API .. "/im/recall/msg/*"
+      t.http.on(RECALL_URL, { json = { data = { error_code = 2190008 } }, times = 1 })
+      has_token "act.2"
+      t.http.on(RECALL_URL, { json = GOOD })
+      assert.same({ recalled = true }, back(last))
+      local calls = {}
+      for _, c in ipairs(t.http.calls()) do
+        if c.path:find "im/recall" then calls[#calls + 1] = c end
+      end
+      assert.equal(3, #calls)
+      assert.equal("act.2", calls[3].headers["access-token"])
+      assert.equal("B_OPENID", calls[3].query.open_id)
+      for i, n in ipairs { 1, 1, 2 } do
+        assert.same({ msg_id = "@P" .. n .. "==", conversation_id = "@CONV==", conversation_type = 1 }, calls[i].json)
+      end
+      ctx.config.refresh_token = nil
+      assert.equal("config", back(last).failed)
+    end)
+
     it("say that the consent is over", function()
       writes "一"
       t.http.on(REFRESH_URL, { json = { data = { error_code = 10010, description = "expired" }, message = "error" } })

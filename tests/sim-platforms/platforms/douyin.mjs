@@ -26,6 +26,7 @@ class Douyin extends Platform {
     this.on_call('POST', '/oauth/refresh_token/', (c) => this.#refresh(c));
     this.on_call('POST', '/oauth/renew_refresh_token/', (c) => this.#renew(c));
     this.on_call('POST', '/im/send/msg/', (c) => this.#send(c));
+    this.on_call('POST', '/im/recall/msg/', (c) => this.#recall(c));
     this.on_call('POST', '/tool/imagex/client_upload/', (c) => this.#upload(c));
     this.on_call('GET', '/api/im/message/resources/', (c) => this.#resources(c));
     this.on_call('GET', /^\/obj\/(\w+)$/, (c) => this.#object(c.part[0]));
@@ -84,14 +85,26 @@ class Douyin extends Platform {
     this.show(b.to_user_id, { kind: o.msg_type === 1 ? 'text' : 'image', text: o.msg_type === 1 ? o.text.text : `[image] ${this.media.get(o.image.media_id).name}`, body: o.image ?? o.text, id });
     return this.#said(0, id);
   }
-  #judge(c, b) {
+  /** What is wrong with who asks; 0 = nothing. */
+  #stranger(c) {
     const state = this.state_of(c.headers['access-token']);
     if (state !== 'good') return state === 'expired' ? 2190008 : 2190002;
     if (!c.headers['access-token'].startsWith('act.')) return 2190015;
     if (c.query.open_id !== this.settings.open_id) return 2190015;
     if (this.is_throttled()) return 28003018;
-    const planned = this.planned_error();
-    if (planned !== undefined) return planned;
+    return this.planned_error() ?? 0;
+  }
+  #recall(c) {
+    const b = parse(c.body) ?? {};
+    const talk = this.conversations.get(b.conversation_id);
+    const judge = () => (b.conversation_type !== 1 || !talk ? 28003082 : this.take_back(talk.user, b.msg_id) ? 0 : 2100005);
+    const code = this.#stranger(c) || judge();
+    if (code) this.refuse(TEXTS[code] ?? String(code), c.body.toString().slice(0, 200));
+    return this.#said(code);
+  }
+  #judge(c, b) {
+    const stranger = this.#stranger(c);
+    if (stranger) return stranger;
     const talk = this.conversations.get(b.conversation_id);
     if (!talk || talk.user !== b.to_user_id) return 28003082;
     const o = b.content;
@@ -150,6 +163,7 @@ class Douyin extends Platform {
     const id = `@${hex(12)}==`;
     const content = { conversation_short_id: conversation, server_message_id: id, conversation_type: 1, create_time: this.now(), user_infos: [{ open_id: user, nick_name: c.name, avatar: '' }] };
     talk.answers = 0;
+    if (m.type === 'recall') return this.#event('im_recall_msg', user, { ...content, server_message_id: m.id, message_type: 'text' }, m.id);
     if (m.type === 'enter') {
       talk.enter = { id, till: this.now() + 30_000 };
       return this.#event('im_enter_direct_msg', user, { ...content, scene_type: 4 }, id);

@@ -15,6 +15,7 @@ const PLATFORMS = {
   telegram: { busy: 502 },
   slack: { busy: 'internal_error', back: (sim, said) => sim.says(undefined, { type: 'recall', id: said.ts }) },
   wecom: { busy: -1, given: { per_message: 50 }, back: (sim, said) => sim.says(undefined, { type: 'recall', id: said.id }) },
+  douyin: { busy: 2100004, given: { per_window: 50 }, back: (sim, said) => sim.says(undefined, { type: 'recall', id: said.id }) },
   feishu: { busy: 230020, back: (sim, said) => sim.recalls(sim.settings.customer, said.message) },
 };
 const all = new Map();
