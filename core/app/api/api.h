@@ -88,6 +88,13 @@ void reply_none(struct call *c);             /* 204 */
  * events are announced and the answer goes out. Takes tx. */
 void reply_commit(struct call *c, struct tx *tx, int status,
                   void (*applied)(struct call *c, struct tx *tx));
+/* acts.c: the caller's act on the conversation in the path, NULL after a 404;
+ * act_go takes it. In its done, act_came gives the call back; NULL if it was
+ * refused: then the call is answered and the act is freed. */
+struct act *act_of_call(struct call *c, enum act_kind kind,
+                        void (*done)(struct act *act));
+void act_go(struct call *c, struct act *act);
+struct call *act_came(struct act *act);
 /* Id in the path: false after a 404. */
 bool call_id(struct call *c, int arg, const char *prefix, const char *what,
              uint64_t *id);

@@ -168,37 +168,13 @@ static void list(struct call *c)
 
 static void on_act(struct act *act)
 {
-    struct call *c = act->owner;
-    net_give_credits(c->s->net, 1);
-    if (act->result) {
-        struct err e = act->err;
-        e.code = act->result;
-        act_free(act);
-        reply_error(c, &e);
+    struct call *c = act_came(act);
+    if (!c) {
         return;
     }
     write_conversation(c, act->conversation);
     act_free(act);
     reply_send(c, 200);
-}
-
-static struct act *act_begin(struct call *c, enum act_kind kind)
-{
-    uint64_t id;
-    if (!call_id(c, 0, ID_CONVERSATION, "conversation", &id)) {
-        return NULL;
-    }
-    struct act *act = act_new(kind, on_act, c);
-    act->role = c->who.agent ? ROLE_AGENT : ROLE_SYSTEM;
-    act->actor = c->who.agent;
-    act->conv = id;
-    return act;
-}
-
-static void act_go(struct call *c, struct act *act)
-{
-    net_take_credit(c->s->net);
-    desk_act(c->s->desk, act);
 }
 
 static bool target_id(struct call *c, const char *name, const char *prefix,
@@ -240,7 +216,7 @@ static void assign(struct call *c)
         reply_fail(c, ERR_UNPROCESSABLE, "team", "there is no such team");
         return;
     }
-    struct act *act = act_begin(c, ACT_ASSIGN);
+    struct act *act = act_of_call(c, ACT_ASSIGN, on_act);
     if (act) {
         act->agent = agent;
         act->team = team;
@@ -252,7 +228,7 @@ static void assign(struct call *c)
 
 static void close_it(struct call *c)
 {
-    struct act *act = act_begin(c, ACT_CLOSE);
+    struct act *act = act_of_call(c, ACT_CLOSE, on_act);
     if (act) {
         act_go(c, act);
     }
@@ -260,7 +236,7 @@ static void close_it(struct call *c)
 
 static void reopen(struct call *c)
 {
-    struct act *act = act_begin(c, ACT_REOPEN);
+    struct act *act = act_of_call(c, ACT_REOPEN, on_act);
     if (act) {
         act_go(c, act);
     }
@@ -281,7 +257,7 @@ static void snooze(struct call *c)
                    "must be in the future, at most a year from now");
         return;
     }
-    struct act *act = act_begin(c, ACT_SNOOZE);
+    struct act *act = act_of_call(c, ACT_SNOOZE, on_act);
     if (act) {
         act->until = until;
         act_go(c, act);
@@ -290,7 +266,7 @@ static void snooze(struct call *c)
 
 static void read_mark(struct call *c)
 {
-    struct act *act = act_begin(c, ACT_READ);
+    struct act *act = act_of_call(c, ACT_READ, on_act);
     if (act) {
         act->seq = (uint32_t)body_int(c, "seq", 0);
         act_go(c, act);
@@ -299,7 +275,7 @@ static void read_mark(struct call *c)
 
 static void patch(struct call *c)
 {
-    struct act *act = act_begin(c, ACT_UPDATE);
+    struct act *act = act_of_call(c, ACT_UPDATE, on_act);
     if (!act) {
         return;
     }

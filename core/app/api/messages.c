@@ -147,13 +147,8 @@ static void ask_first(struct call *c, const struct event *ev)
 
 static void on_sent(struct act *act)
 {
-    struct call *c = act->owner;
-    net_give_credits(c->s->net, 1);
-    if (act->result) {
-        struct err e = act->err;
-        e.code = act->result;
-        act_free(act);
-        reply_error(c, &e);
+    struct call *c = act_came(act);
+    if (!c) {
         return;
     }
     if (act->event.flags & EVENT_DUPLICATE) {
@@ -186,14 +181,13 @@ static struct slice make_ref(struct call *c, struct arena *a)
 
 static void post(struct call *c)
 {
-    uint64_t id;
-    if (!call_id(c, 0, ID_CONVERSATION, "conversation", &id)) {
+    struct act *act = act_of_call(c, ACT_SEND, on_sent);
+    if (!act) {
         return;
     }
-    struct act *act = act_new(ACT_SEND, on_sent, c);
     struct frame *f = arena_one(act->arena, struct frame);
     f->type = FRAME_SEND;
-    f->conv = id;
+    f->conv = act->conv;
     int r = frame_check_message(c->body, true, act->arena, f, &c->err);
     if (r) {
         act_free(act);
@@ -204,25 +198,16 @@ static void post(struct call *c)
     if (f->ref.len == 0) {
         f->ref = make_ref(c, act->arena);
     }
-    act->role = c->who.agent ? ROLE_AGENT : ROLE_SYSTEM;
-    act->actor = c->who.agent;
-    act->conv = id;
     act->frame = f;
-    net_take_credit(c->s->net);
-    desk_act(c->s->desk, act);
+    act_go(c, act);
 }
 
 /* --- taking back --- */
 
 static void on_recalled(struct act *act)
 {
-    struct call *c = act->owner;
-    net_give_credits(c->s->net, 1);
-    if (act->result) {
-        struct err e = act->err;
-        e.code = act->result;
-        act_free(act);
-        reply_error(c, &e);
+    struct call *c = act_came(act);
+    if (!c) {
         return;
     }
     struct jsonw *w = reply_begin(c);
@@ -233,18 +218,15 @@ static void on_recalled(struct act *act)
 
 static void recall(struct call *c)
 {
-    uint64_t conv, message;
-    if (!call_id(c, 0, ID_CONVERSATION, "conversation", &conv) ||
-        !call_id(c, 1, ID_MESSAGE, "message", &message)) {
+    uint64_t message;
+    if (!call_id(c, 1, ID_MESSAGE, "message", &message)) {
         return;
     }
-    struct act *act = act_new(ACT_RECALL, on_recalled, c);
-    act->role = c->who.agent ? ROLE_AGENT : ROLE_SYSTEM;
-    act->actor = c->who.agent;
-    act->conv = conv;
-    act->message = message;
-    net_take_credit(c->s->net);
-    desk_act(c->s->desk, act);
+    struct act *act = act_of_call(c, ACT_RECALL, on_recalled);
+    if (act) {
+        act->message = message;
+        act_go(c, act);
+    }
 }
 
 /* What is wrong in here is found by frame_check_message, as for sockets. */

@@ -8,11 +8,11 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
+import { waits } from '../lib/until.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const NAMES = ['openai', 'dify', 'coze', 'fastgpt', 'anthropic'];
@@ -30,15 +30,7 @@ let server, house, shop, me;
 const sims = {};
 let customers = 0;
 
-async function until(what, look, ms = 30_000) {
-  const till = Date.now() + ms;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > till) assert.fail(`not within ${ms / 1000} s: ${what}\n${server.log.split('\n').slice(-12).join('\n')}`);
-    await sleep(30);
-  }
-}
+const until = waits(() => server.log, 30_000);
 const someone = () => 'customer-' + ++customers;
 async function says(user, text) {
   const a = await shop.says(user, text);

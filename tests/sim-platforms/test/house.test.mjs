@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { platforms, start } from '../lib/load.mjs';
+import { waits } from '../lib/until.mjs';
 
 const LOOK_MS = 60_000;
 const CUSTOMERS = 3;
@@ -23,15 +24,7 @@ let server;
 let house;
 const all = new Map(); // name -> { sim, channel, talks: [{user, id}] }
 
-async function until(what, look) {
-  const till = Date.now() + LOOK_MS;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > till) assert.fail(`not within ${LOOK_MS / 1000} s: ${what}\n${server.log.split('\n').slice(-15).join('\n')}`);
-    await sleep(40);
-  }
-}
+const until = waits(() => server.log, LOOK_MS);
 const each = (names, work) => Promise.all(names.map((n) => work(all.get(n), n)));
 
 /** People of a platform; ids as the platform makes them. */

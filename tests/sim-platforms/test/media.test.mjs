@@ -5,11 +5,11 @@
 // said twice.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
 import { amr, mp4, ogg, pdf, png } from '../lib/media.mjs';
+import { waits } from '../lib/until.mjs';
 
 const LOOK_MS = 30_000;
 /** What each takes from customers and shows them, as the simulator calls it; how it
@@ -37,15 +37,7 @@ let server;
 let house;
 const all = new Map();
 
-async function until(what, look) {
-  const till = Date.now() + LOOK_MS;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > till) assert.fail(`not within ${LOOK_MS / 1000} s: ${what}\n${server.log.split('\n').slice(-15).join('\n')}`);
-    await sleep(40);
-  }
-}
+const until = waits(() => server.log, LOOK_MS);
 const each = (work, names = NAMES) => Promise.all(names.map((n) => work(all.get(n), n)));
 const messages = async (one) => (one.talk ? (await house.call('GET', `/api/v1/conversations/${one.talk}/messages?limit=100`)).items : []);
 /** The customer's messages after the first `skip`, once there are `count`. */

@@ -6,11 +6,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
 import { mp4, ogg, pdf, png } from '../lib/media.mjs';
+import { waits } from '../lib/until.mjs';
 
 const LOOK_MS = 30_000;
 const MB = 1 << 20;
@@ -36,15 +36,7 @@ let server;
 let house;
 const all = new Map();
 
-async function until(what, look) {
-  const till = Date.now() + LOOK_MS;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > till) assert.fail(`not within ${LOOK_MS / 1000} s: ${what}\n${server.log.split('\n').slice(-15).join('\n')}`);
-    await sleep(40);
-  }
-}
+const until = waits(() => server.log, LOOK_MS);
 const each = (work) => Promise.all(NAMES.map((n) => work(all.get(n), n, PLATFORMS[n])));
 async function heard(one) {
   const page = await house.call('GET', `/api/v1/conversations/${one.talk}/messages?limit=100`);

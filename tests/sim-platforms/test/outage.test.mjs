@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
+import { waits } from '../lib/until.mjs';
 
 const DOWN_MS = 60_000;
 const BACK_MS = 120_000; // the breaker's longest wait, then the queue
@@ -19,15 +20,7 @@ const all = new Map(); // name -> { sim, channel, talks: [{user, id, said, wrote
 let server;
 let house;
 
-async function until(what, ms, look) {
-  const till = Date.now() + ms;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > till) assert.fail(`not within ${ms / 1000} s: ${what()}\n${server.log.split('\n').slice(-15).join('\n')}`);
-    await sleep(100);
-  }
-}
+const until = waits(() => server.log, 10_000);
 const each = (work) => Promise.all(NAMES.map((name) => work(all.get(name), name)));
 const figures = (channel) => house.call('GET', `/api/v1/channels/${channel.id}`);
 
@@ -55,7 +48,7 @@ async function meet(one, name) {
     const user = name === 'telegram' ? `4300000${n}` : `oBEN${n}`;
     const talk = { user, said: [], wrote: [] };
     await writes(one.sim, talk, `hello ${n}`);
-    talk.id = await until(() => `${name}: conversation ${n}`, 10_000, async () => {
+    talk.id = await until(() => `${name}: conversation ${n}`, async () => {
       const list = await house.call('GET', '/api/v1/conversations?limit=100');
       return list.items.find((c) => (c.channel?.id ?? c.channel) === one.channel.id && c.preview === `hello ${n}`)?.id;
     });
@@ -80,7 +73,7 @@ after(async () => {
 
 test('down for a minute under load: nothing lost, order kept, no duplicate', async () => {
   await each(meet);
-  await each((one, name) => until(() => `${name}: the first words`, 20_000, () => one.talks.every((t) => one.sim.texts(t.user).length === 1)));
+  await each((one, name) => until(`${name}: the first words`, () => one.talks.every((t) => one.sim.texts(t.user).length === 1), 20_000));
   const tried = new Map();
   await each(({ sim }, name) => {
     tried.set(name, sim.count.calls);
@@ -102,13 +95,13 @@ test('down for a minute under load: nothing lost, order kept, no duplicate', asy
     sim.faults.down = false;
   });
   await written;
-  await each((one, name) => until(() => `${name}: ${one.sim.shown.length} shown`, BACK_MS, () => one.talks.every((t) => one.sim.texts(t.user).length >= t.said.length)));
+  await each((one, name) => until(() => `${name}: ${one.sim.shown.length} shown`, () => one.talks.every((t) => one.sim.texts(t.user).length >= t.said.length), BACK_MS));
   await each(async ({ sim, channel, talks }, name) => {
     for (const t of talks) {
       assert.deepEqual(sim.texts(t.user), t.said, `${name}: what ${t.user} has seen`);
       assert.deepEqual(await heard(t.id), t.wrote, `${name}: what ${t.user} wrote`);
     }
-    const f = await until(() => `${name}: nothing waits`, 10_000, async () => {
+    const f = await until(() => `${name}: nothing waits`, async () => {
       const now = await figures(channel);
       return now.waiting === 0 && now;
     });

@@ -7,10 +7,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
+import { waits } from '../lib/until.mjs';
 
 const RULE = `return { api = 1, priority = 1, match = { text = { "quick", "twice", "[菜单] ORDERS" } }, on_message = function(conv, msg)
   conv:reply("at once: " .. msg.text)
@@ -20,15 +20,7 @@ end }
 let server, house;
 const sims = [];
 
-async function until(what, look, ms = 20_000) {
-  const till = Date.now() + ms;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > till) assert.fail(`not within ${ms} ms: ${what}\n${server.log.split('\n').slice(-12).join('\n')}`);
-    await sleep(30);
-  }
-}
+const until = waits(() => server.log, 20_000);
 async function account(more) {
   const n = sims.length;
   const sim = await start('wechat', { reply_mode: 'auto', appid: 'wx5e1f00d0000000b' + n, pace: 0.05, ...more });

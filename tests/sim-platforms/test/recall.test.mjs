@@ -4,10 +4,10 @@
 // down; what a customer takes back there is gone here.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
+import { waits } from '../lib/until.mjs';
 
 const LOOK_MS = 30_000;
 /** How the customer's message is named when they take it back; what "busy" is. */
@@ -22,15 +22,7 @@ const all = new Map();
 let server;
 let house;
 
-async function until(what, look) {
-  const till = Date.now() + LOOK_MS;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > till) assert.fail(`not within ${LOOK_MS / 1000} s: ${what}\n${server.log.split('\n').slice(-15).join('\n')}`);
-    await sleep(40);
-  }
-}
+const until = waits(() => server.log, LOOK_MS);
 const each = (work) => Promise.all([...all].map(([name, one]) => work(one, name, PLATFORMS[name])));
 const page = async (one) => (await house.call('GET', `/api/v1/conversations/${one.talk}/messages?limit=100`)).items;
 const answer = (one, text) => house.call('POST', `/api/v1/conversations/${one.talk}/messages`, { text });

@@ -3,25 +3,17 @@
 // at first, not at each key; and a platform that will not hear of it harms nobody.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
 import { agent_socket } from '../lib/load_run.mjs';
+import { waits } from '../lib/until.mjs';
 
 const USERS = { telegram: '42000009', wechat: 'oANNA9', whatsapp: '8613800000009', line: 'U' + '9'.repeat(32) };
 let server, house, socket;
 const sims = [];
 
-async function until(what, look) {
-  const till = Date.now() + 20_000;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > till) assert.fail(`not within 20 s: ${what}\n${server.log.split('\n').slice(-12).join('\n')}`);
-    await sleep(30);
-  }
-}
+const until = waits(() => server.log, 20_000);
 before(async () => {
   server = await new Real().up();
   house = await new House(server.url).sign_in(EMAIL, PASSWORD);

@@ -7,11 +7,11 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
+import { waits } from '../lib/until.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 const COUNT = Number(process.env.WAITING ?? 1000);
@@ -23,15 +23,7 @@ end }
 `;
 let server, house, shop, dead, well;
 
-async function until(what, look, ms = 60_000) {
-  const till = Date.now() + ms;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > till) assert.fail(`not within ${ms / 1000} s: ${what}\n${server.log.split('\n').slice(-12).join('\n')}`);
-    await sleep(50);
-  }
-}
+const until = waits(() => server.log, 60_000);
 const rss = () => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.proc.pid}/status`, 'utf8'))[1]) * 1024;
 const made = (id) => house.call('GET', '/api/v1/assistants/' + id);
 async function assistant(name, sim, more) {
