@@ -33,8 +33,7 @@ bool spine_fail(struct spine *s, const char *what)
     return false;
 }
 
-/* Plays one sentence of a talk. */
-static bool play(struct spine *s, const char *text)
+bool spine_play(struct spine *s, const char *text)
 {
     const struct step *const all[] = {steps_given, steps_say, steps_see};
     struct line l = {.text = slice_of(text)};
@@ -64,7 +63,8 @@ bool spine_open(struct spine *s, const char *data)
         snprintf(s->t.data, sizeof(s->t.data), "%s", data);
     if (house_start(&s->t))
         return spine_fail(s, "start");
-    if (!play(s, "bo signs in") || !play(s, "anna connects on webchat"))
+    if (!spine_play(s, "bo signs in") ||
+        !spine_play(s, "anna connects on webchat"))
         return false;
     s->anna = actor_find(&s->t, SLICE("anna"));
     s->bo = actor_find(&s->t, SLICE("bo"));
@@ -112,7 +112,7 @@ void spine_listen(struct spine *s, int64_t ms)
 bool spine_come_back(struct spine *s)
 {
     s->t.within_ms = TALK_WAIT_MS;
-    return play(s, "anna reconnects") && play(s, "bo reconnects");
+    return spine_play(s, "anna reconnects") && spine_play(s, "bo reconnects");
 }
 
 bool spine_all_acked(struct spine *s, int64_t ms)

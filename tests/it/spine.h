@@ -15,6 +15,7 @@ struct spine {
 /* data: NULL, or a folder to keep the database in. Starts the server. */
 bool spine_open(struct spine *s, const char *data);
 void spine_close(struct spine *s); /* the server must stop cleanly */
+bool spine_play(struct spine *s, const char *text); /* a talk's sentence */
 /* anna says the next one; the frame stays in her outbox until it is acked. */
 void spine_say(struct spine *s, size_t bytes);
 /* Reads what comes for some ms. */
