@@ -473,7 +473,10 @@ TEST("an answer that met a script which did not come to its wait is kept")
 TEST("too many steps and too long a log end the flow with a sentence")
 {
     struct flowing f;
-    flowing_with(&f, "for i = 1, 2000 do flow.step('s', function() end) end");
+    flowing_init(&f, "return { api = 1, run = function() for i = 1, 2000 do "
+                     "flow.step('s', function() end) end end }");
+    f.w.conf.cpu_ms = 5000; /* steps are counted here, not time */
+    flowing_open(&f, "{}");
     flowing_on(&f, "start", NULL);
     CHECK_STATE(&f, FLOW_FAILED);
     CHECK(contains(f.row.error, "more than 1000 steps"));
