@@ -115,8 +115,8 @@ static bool answer_held(struct out_conv *q)
 {
     struct desk *d = q->channel->desk;
     const struct desk_ports *ports = &d->conf.ports;
-    if (q->busy || !q->first || q->first->undoes || !ports->held ||
-        !channel_face(d, q->channel->id).answers) {
+    if (q->busy || !q->first || q->first->held || q->first->undoes ||
+        !ports->held || !channel_face(d, q->channel->id).answers) {
         return false;
     }
     q->held = ports->held(ports->arg, q->channel->id, q->contact);

@@ -305,7 +305,7 @@ void row_streams(void)
     figure("streams", "5,000 answers that grow: memory each", "B",
            (double)rss / count, 32768, false);
     figure("streams", "tokens to sockets (10,000/s offered)", "tokens/s",
-           said / s, 0, true);
+           said / s, 9500, true);
     figure("streams", "CPU per token", "us", (double)cpu / 1e3 / said, 0,
            false);
     take_down();

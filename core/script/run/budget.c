@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* budget.c - the counted allocator, the loading clock, the C stack's depth.
  *
- * Happy path: a small block is the nursery's next bytes. Failure modes: past the cap the
- * allocator refuses and LuaJIT raises its "not enough memory"; a script may
+ * Happy path: a small block is the nursery's next bytes. Failure modes: past
+ * the cap the allocator refuses and LuaJIT raises its "not enough memory"; a script may
  * catch that, so whoever ran it looks at `fails` too. Past the loading time
  * the hook raises at every further instruction, line, call and return until
  * the outermost call has returned: no pcall of the script's can swallow it.

@@ -99,6 +99,23 @@ TEST("a webhook that comes while a message waits takes it along: past a retry, "
     stage_close(&s);
 }
 
+TEST("a message that is being taken back does not go with a webhook, either")
+{
+    open_desk(true);
+    says("a1", "one");
+    comes_to(next(HOOK_DELIVER, "one"), "{\"retry\":600,\"why\":\"busy\"}");
+    stage_recalls(&s, agent, conv, s.outbox[0].pos);
+    stage_read(&s);
+    stage_read(&s); /* it is held back, and not on disk yet */
+    s.held = 7;
+    desk_answer_held(s.desk, conv);
+    CHECK_EQ_INT((int64_t)s.held, 7);
+    stage_settle(&s);
+    CHECK(stage_job(&s) == NULL);
+    CHECK_EQ_INT(s.outbox[0].state, OUTBOX_RECALLED);
+    stage_close(&s);
+}
+
 TEST("an adapter without passive() gets it as ever")
 {
     open_desk(false);
