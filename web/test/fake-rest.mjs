@@ -78,8 +78,11 @@ async function copilot(f, res, me, c, body) {
 
 /** What a bot is saying, and its tools that wait: for who looks on. */
 function lookOn(f, res, me, c, action, id, method, body, q) {
-  if (action === 'answer') f.looked++;
-  if (action === 'answer') return json(res, 200, { state: c.state, assistant: c.assistant ?? '', last_seq: c.last_seq, ...f.said.get(c.id) });
+  if (action === 'answer') {
+    const a = { state: c.state, assistant: c.assistant ?? '', last_seq: c.last_seq, ...f.said.get(c.id) };
+    f.looked++;
+    return void f.look.then(() => json(res, 200, a));
+  }
   if (method === 'GET') return page(res, f.confirms.filter((x) => x.conversation === c.id), q);
   const x = f.confirms.find((y) => y.id === id);
   if (x.by !== 'agent' || x.hash !== body.hash || x.state !== 'pending') return bad(res, 409, 'conflict', 'it has been decided, or is over');

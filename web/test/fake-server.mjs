@@ -51,6 +51,7 @@ export class Fake {
     this.assistants = [];
     this.said = new Map(); // conversation -> { stream, text } of a bot's answer
     this.looked = 0; // so often an answer so far was asked for
+    this.look = Promise.resolve(); // an answer to that is on its way until then
     this.confirms = []; // tools that wait for a word
     this.copilot = () => ({ pieces: ['您好，', '今天发货。'] }); // what it writes, when, or why not
   }

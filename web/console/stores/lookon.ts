@@ -26,11 +26,14 @@ export const waiting = signal<Confirmation[]>([]);
 
 /** The answer that comes by frames; what a look says of it is older. */
 let framed = '';
+let frames = 0;
 
-function took(id: string, a: Answer): void {
+/** `older`: than frames that came while it was on its way. */
+function took(id: string, a: Answer, older: boolean): void {
   const c = inbox.convs.get(id);
   if (a.last_seq > thread.line(id).top) void thread.catchUp(id);
   if (c && (c.state !== a.state || (c.assistant ?? '') !== a.assistant)) void inbox.fetchOne(id);
+  if (older && a.state === 'bot') return;
   const now = thread.streamOf(id);
   if (a.stream === undefined || a.state !== 'bot') {
     if (now) thread.dropStreams(id);
@@ -61,10 +64,11 @@ function watch(id: string): () => void {
     let soon = false;
     if (document.visibilityState === 'visible' && app.link.value === 'open' && !app.expired.value) {
       try {
+        const before = frames;
         const a = await app.rest.get<Answer>(`/conversations/${id}/answer`);
         if (over) return;
         soon = a.stream !== undefined;
-        took(id, a);
+        took(id, a, frames !== before);
         // A question is a message: it is asked for at once; its end is not.
         if (round++ % 4 === 0 || a.last_seq !== seen) await askConfirmations(id);
         seen = a.last_seq;
@@ -80,6 +84,7 @@ function watch(id: string): () => void {
     session.on('delta', (d) => {
       if (d.conversation !== id) return;
       framed = d.stream;
+      frames++;
       later(QUICK_MS); // as soon as no more comes
     }),
   ];

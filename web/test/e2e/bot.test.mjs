@@ -17,6 +17,7 @@ async function talk(o = {}) {
   f.giveBot(c, 'presale');
   await p.goto(f.url + '/console/c/' + c.id);
   await p.locator('.bot-bar').waitFor();
+  await until('its frames are asked for', () => f.watched === c.id);
   return { f, p, c, me: [...f.agents.values()][0], last: () => p.locator('.msg.bot .bubble-text').last().textContent() };
 }
 
@@ -126,6 +127,22 @@ test('the house is told what is looked at; an older look does not undo what fram
   await until('nothing comes of it', async () => (await p.locator('.msg.bot').count()) === 0);
   Object.assign(c, { state: 'queued' });
   await until('not any more', () => f.watched !== c.id);
+  clean(p);
+});
+
+test('a look that was on its way when the first piece came does not undo it', async () => {
+  const { f, p, c, last } = await talk();
+  let comes;
+  f.look = new Promise((yes) => (comes = yes));
+  f.looked = 0;
+  await until('it looks', () => f.looked > 0);
+  f.delta(c, 'tn_1', 0, '您好，');
+  await until('it grows', async () => (await p.locator('.msg.bot').count()) === 1);
+  const late = p.waitForResponse((r) => r.url().endsWith('/answer'));
+  comes();
+  await late;
+  f.delta(c, 'tn_1', 1, '到货了。');
+  await until('whole', async () => (await last()) === '您好，到货了。');
   clean(p);
 });
 
