@@ -29,8 +29,8 @@ static struct json *settings_of(const struct channel *c, struct arena *a)
 
 static bool is_plain(const struct kind *k)
 {
-    return !k->hours_from.len && !k->count_from.len && !k->after_from.len &&
-           !k->quiet_from.len && !k->push_needs.len;
+    return !k->socket && !k->hours_from.len && !k->count_from.len &&
+           !k->after_from.len && !k->quiet_from.len && !k->push_needs.len;
 }
 
 void kind_face(const struct kind *k, const struct channel *c,
@@ -64,6 +64,7 @@ void kind_face(const struct kind *k, const struct channel *c,
     if (k->push_needs.len && !json_text(config, k->push_needs.at).len) {
         out->pushes = false;
     }
+    out->drafts = k->socket && json_bool(config, KIND_TYPING_TEXT, false);
     arena_free(a);
 }
 

@@ -28,7 +28,8 @@ struct kinds {
 
 /* What the pages of web/ ask for; all of it is public. */
 static const char web[] =
-    "{\"title\":{\"zh\":\"网页\",\"en\":\"Web\"},\"schema\":{"
+    "{\"face\":{\"socket\":true},"
+    "\"title\":{\"zh\":\"网页\",\"en\":\"Web\"},\"schema\":{"
     "\"title\":{\"type\":\"string\",\"title\":{\"zh\":\"标题\","
     "\"en\":\"Title\"}},"
     "\"color\":{\"type\":\"string\",\"title\":{\"zh\":\"颜色\","
@@ -56,6 +57,16 @@ static const char of_all[] =
     "只能更严，不能更宽\","
     "\"en\":\"As in image/*, application/pdf; empty means the house's "
     "file_types. It narrows those, never widens\"}}}";
+
+/* Beside that, those whose visitors come by the WebSocket. */
+static const char of_sockets[] =
+    "{\"" KIND_TYPING_TEXT "\":{\"type\":\"boolean\",\"title\":{"
+    "\"zh\":\"显示访客未发送的文字\",\"en\":\"Show unsent text\"},"
+    "\"help\":{\"zh\":"
+    "\"打开后，访客还没发送的文字客服也能看到；我们的聊天页会告诉访客，"
+    "您自己的应用请在界面上说明\",\"en\":\"On: agents see what a visitor "
+    "types before it is sent. Our chat page says so; an app of yours must say "
+    "it itself\"}}}";
 
 static const char *wrong_mb(const struct json *v)
 {
@@ -105,8 +116,9 @@ static size_t common_fields(struct arena *a, const struct json *common,
     for (const struct json *f = common->first; f; f = f->next, n++) {
         must(field_type(f, &fields[n]) == 0);
         fields[n].name = slice_dup(a, f->key).at;
-        fields[n].wrong =
-            slice_is(f->key, KIND_FILE_MB) ? wrong_mb : wrong_types;
+        fields[n].wrong = slice_is(f->key, KIND_FILE_MB)      ? wrong_mb
+                          : slice_is(f->key, KIND_FILE_TYPES) ? wrong_types
+                                                              : NULL;
     }
     return n;
 }
@@ -127,7 +139,7 @@ static int fields_of(struct arena *a, const struct json *schema,
     for (const struct json *f = schema->first; f; f = f->next) {
         if (common && json_get(common, slice_dup(a, f->key).at)) {
             return err_set(e, ERR_UNPROCESSABLE,
-                           "field %.40s is the house's own, for every channel",
+                           "field %.40s is the house's own",
                            slice_dup(a, f->key).at);
         }
         struct kind_field *to = &fields[out->count++];
@@ -176,17 +188,32 @@ static struct slice text_of(struct arena *a, const struct json *v,
     return text;
 }
 
+/* The house's own fields; NULL: none. */
+static struct json *common_of(struct kinds *k, bool socket)
+{
+    struct arena *a = k->arena;
+    struct json *all = NULL, *more = NULL;
+    if (k->connectors) {
+        return NULL;
+    }
+    must(json_parse(a, slice_of(of_all), NULL, &all) == 0);
+    if (socket) {
+        must(json_parse(a, slice_of(of_sockets), NULL, &more) == 0);
+        must(json_parse(a, text_of(a, all, more), NULL, &all) == 0);
+    }
+    return all;
+}
+
 static int add(struct kinds *k, const char *name, struct slice text,
                bool has_adapter, struct err *e)
 {
     struct kind *out = &k->at[k->count];
-    struct json *table, *common = NULL;
+    struct json *table = NULL;
     *out = (struct kind){.name = slice_dup(k->arena, slice_of(name)).at,
                          .has_adapter = has_adapter};
-    if (!k->connectors) {
-        must(json_parse(k->arena, slice_of(of_all), NULL, &common) == 0);
-    }
     int r = json_parse(k->arena, text, e, &table);
+    out->socket = json_bool(json_get(table, "face"), "socket", false);
+    struct json *common = common_of(k, out->socket);
     r = r ? r : fields_of(k->arena, json_get(table, "schema"), common, out, e);
     if (r) {
         return r;
@@ -221,7 +248,6 @@ static void drop(struct kinds *k, struct slice name)
 static void learn_socket(struct kinds *k, const struct json *face,
                          struct kind *out)
 {
-    out->socket = json_bool(face, "socket", false);
     out->push_after_ms = json_int(face, "push_after_ms", 0);
     out->push_quiet_ms = json_int(face, "push_quiet_ms", 0);
     out->after_from = slice_dup(k->arena, json_text(face, "after_from"));
@@ -384,7 +410,6 @@ struct kinds *kinds_read(const char *home)
     char folder[KIND_PATH];
     k->arena = arena_new();
     must(add(k, "web", slice_of(web), true, NULL) == 0);
-    k->at[0].socket = true;
     snprintf(folder, sizeof folder, "%s/channels", home);
     int n = scandir(folder, &names, is_name, alphasort);
     for (int i = 0; i < n; i++) {

@@ -25,6 +25,8 @@
 #define KIND_FILE_MB "file_mb"
 #define KIND_FILE_TYPES "file_types"
 #define KIND_FILE_MB_MOST 1000
+/* One that those with visitors on sockets have: agents see unsent text. */
+#define KIND_TYPING_TEXT "typing_text"
 #define KIND_STR2(x) #x
 #define KIND_STR(x) KIND_STR2(x)
 

@@ -411,8 +411,10 @@ static void on_typing(struct desk *d, struct desk_peer *p, struct frame *f,
                        .who_name = visitor ? person_name(p->person)
                                            : p->agent->rec.name};
     if (!visitor) {
-        n.text = (struct slice){0}; /* drafts of agents are nobody's business */
         typing_out(d, c);
+    }
+    if (!visitor || !channel_face(d, c->rec.channel).drafts) {
+        n.text = (struct slice){0}; /* nobody's business */
     }
     tell_fleeting(d, c, &n, p->id);
 }

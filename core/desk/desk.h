@@ -31,6 +31,7 @@ struct channel_face {
     int32_t at_once;         /* calls under way; 0 = 4 */
     int64_t reply_window_ms; /* after the visitor's last word; 0 = any time */
     int32_t reply_count;     /* answers to it; 0 = any number */
+    bool drafts;             /* agents see what its visitors type, unsent */
     int64_t file_bytes;      /* longest file; 0 = the desk's, -1 = none */
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What many visitors never see: a bot and the way past it, the queue, the end,
-// a chat that is not there.
+// that agents see what is typed, a chat that is not there.
 // As data for message/text.tsx's view(); comes when it is so.
 import en from '../locales/rare.en.json';
 import zh from '../locales/rare.zh-CN.json';
@@ -15,6 +15,7 @@ const STYLE = `
 .chat-ended{flex:none;padding:10px 16px;text-align:center;font-size:13px;color:var(--text-2);border-top:1px solid var(--line);background:var(--surface)}
 .chat-ended .link{margin-left:8px}
 .chat-person{flex:none;padding:4px 16px;text-align:right;font-size:13px}
+.chat-typed{flex:none;padding:4px 16px;text-align:center;font-size:12px;color:var(--text-2);background:var(--surface)}
 .chat-fatal{flex:1;display:flex;flex-direction:column;align-items:center;justify-content:center;padding:24px;text-align:center;color:var(--text-2)}
 .chat-fatal p{margin:12px 0 16px}
 @media (pointer:coarse){.chat-ended .link,.chat-person .link{min-height:44px}}`;
@@ -26,6 +27,8 @@ export interface Rare {
   fatal: string;
   queue: Queue | null | undefined;
   state: string | undefined;
+  /** Agents see what is typed: said before a letter of it goes out. */
+  typed: boolean | undefined;
   say: ((text: string) => void) | undefined;
   lang: string;
   /** To where one writes. */
@@ -51,5 +54,6 @@ export function rare(o: Rare): Node[] {
   // Typed it is the same: ai/guard/policy.lua knows these words.
   if (o.state === 'bot') out.push(['div', { class: 'chat-person' }, ['button', { class: 'link', onClick: () => o.say && o.say(say('person')) }, say('person')]]);
   if (o.state === 'closed') out.push(['div', { class: 'chat-ended' }, ['span', null, say('ended')], ['button', { class: 'link', onClick: o.focus }, say('again')]]);
+  if (o.typed) out.push(['p', { class: 'chat-typed' }, say('typed')]);
   return out;
 }

@@ -18,6 +18,8 @@ interface Config {
   color?: string;
   greeting?: string;
   locale?: string;
+  /** Agents see what is typed before it is sent. */
+  typing_text?: boolean;
 }
 
 export const visitor = signal<Visitor | null>(null);

@@ -226,14 +226,15 @@ export function Chat({ host }: { host: Host }) {
   const fatal = s.fatal.value;
   const queue = v?.queue;
   const state = v?.conversation?.state;
-  const seldom = fatal || queue || state === 'closed' || state === 'bot';
+  const typed = s.config.value.typing_text;
+  const seldom = fatal || queue || state === 'closed' || state === 'bot' || typed;
   if (seldom && !few.value) import('./rare.ts').then((m) => (few.value = m), () => {}); // with the next drawing
   return (
     <main class="chat" onKeyDown={onKeyDown} onFocusIn={() => reach()} onDragEnter={() => reach()}>
       <Header host={host} />
       <Banner />
       {!fatal && (v ? <Log v={v} onEdit={onEdit} /> : <div class="chat-middle"><Skeletons /></div>)}
-      {seldom && few.value && few.value.rare({ fatal, queue, state, lang: lang.value, say: files.say, focus: () => field.current?.focus() }).map(view)}
+      {seldom && few.value && few.value.rare({ fatal, queue, state, typed, lang: lang.value, say: files.say, focus: () => field.current?.focus() }).map(view)}
       <div ref={tray} />
       {drafts && v && !fatal && (
         <Composer
@@ -253,7 +254,7 @@ export function Chat({ host }: { host: Host }) {
           maxBytes={v.session.limits.text_bytes}
           maxHeight={120}
           onSend={(text) => v.send(text)}
-          onType={(text) => v.type(text)}
+          onType={(text) => v.type(typed && few.value ? text : '')}
         />
       )}
       <p class="chat-foot">{t('chat.privacy')}</p>

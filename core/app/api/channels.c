@@ -455,7 +455,10 @@ static void chat_config(struct call *c)
     if (slice_is(ch->type, "web")) {
         kind_show(kind_of(c, ch), values_of(c, ch), w, c->a);
     } else { /* an adapter's settings are the house's own business */
+        struct channel_face face;
+        kind_face(kind_of(c, ch), ch, &face);
         jsonw_open(w, '{');
+        jsonw_put_bool(w, KIND_TYPING_TEXT, face.drafts);
         jsonw_close(w, '}');
     }
     jsonw_put_int(w, "text_bytes", LIMIT_TEXT_BYTES);

@@ -172,6 +172,14 @@ TEST("every channel can be told which files it takes")
             CHECK_EQ_STR(h.err.field, bad[n].field);
         }
     }
+    /* Unsent text is a matter of those whose visitors have sockets. */
+    CHECK(!json_get(parsed(&h, kinds_find(all, SLICE("x"))->schema),
+                    "typing_text"));
+    CHECK_SLICE(
+        json_text(json_get(parsed(&h, kinds_find(all, SLICE("web"))->schema),
+                           "typing_text"),
+                  "type"),
+        "boolean");
     kinds_free(all);
     /* The house's own word cannot be another thing for one adapter. */
     all = home_read(&h, "return { schema = { file_mb = 'string' } }");

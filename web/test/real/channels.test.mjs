@@ -68,3 +68,30 @@ for (const name of platforms()) {
     clean(p);
   });
 }
+
+test('unsent words: shown to agents only where the channel says so, and then the visitor is told', async () => {
+  const open = await house.call('POST', '/api/v1/channels', { type: 'web', name: 'open', config: { typing_text: true } });
+  for (const [channel, shown] of [[open.id, true], ['default', false]]) {
+    const v = await page(browser);
+    v.setDefaultTimeout(LOOK_MS);
+    await v.goto(`${server.url}/chat/${channel}`);
+    await v.locator('.composer-field').waitFor();
+    if (shown) await v.locator('.chat-typed').waitFor();
+    await write(v, `hello from ${channel}`);
+    await p.locator('.conv', { hasText: `hello from ${channel}` }).click({ timeout: LOOK_MS });
+    await p.mouse.move(700, 400);
+    await p.locator('.msg.left', { hasText: `hello from ${channel}` }).first().waitFor({ timeout: LOOK_MS });
+    await v.locator('.composer-field').fill('half a thought');
+    // Said at most every 2.5 s, and shown for 6: a hand that goes on typing.
+    const seen = await until('the agent sees that somebody types', async () => {
+      await v.locator('.composer-field').press('End');
+      await v.locator('.composer-field').pressSequentially('.');
+      return (await p.locator('.thread-typing').allTextContents()).join('');
+    }, LOOK_MS);
+    if (process.env.SHOTS) for (const [who, n] of [[v, 'chat'], [p, 'console']]) await who.screenshot({ path: `${process.env.SHOTS}/typing-${n}-${shown}.png` });
+    assert.equal(seen.includes('half a thought'), shown, seen);
+    assert.equal(await v.locator('.chat-typed').count(), shown ? 1 : 0);
+    clean(v, p);
+    await v.context().close();
+  }
+});
