@@ -121,17 +121,10 @@ local function quoted(m, out, tag)
   end
 end
 
--- How often in a row the bot has just said that it does not understand.
-local function misses_in(messages, p)
-  local n = 0
-  for i = #messages, 1, -1 do
-    local m = messages[i]
-    if m.role == "assistant" and m.text and m.text ~= "" then
-      if not person.is_lost(p, m.text) then break end
-      n = n + 1
-    end
-  end
-  return n
+-- What handover() needs to know of the turn. The house calls it where the guard
+-- is switched off, too.
+function M.look(turn, ctx)
+  ctx.misses, ctx.said = person.misses(M.policy(ctx), turn.messages), person.said(turn.messages)
 end
 
 function M.outgoing(turn, ctx)
@@ -144,7 +137,7 @@ function M.outgoing(turn, ctx)
       return nil, "refused", answer_for(m.text, p.refuse.answer)
     end
   end
-  ctx.misses = misses_in(turn.messages, p)
+  M.look(turn, ctx)
   local tag = crypto.hmac("sha256", key_of(ctx.vault), "tag:" .. tostring(turn.conversation or turn.id)):sub(1, 8)
   for i, m in ipairs(turn.messages) do
     local out = {}
@@ -241,7 +234,10 @@ end
 -- Why a person is wanted, or nil: asked, angry, tier, money, not_understood, or
 -- what the provider said.
 function M.handover(conv, msg, result, ctx)
-  local said = M.clean(type(msg) == "table" and msg.text or "")
+  local said = {}
+  for i, one in ipairs(ctx.said and #ctx.said > 0 and ctx.said or { type(msg) == "table" and msg.text or "" }) do
+    said[i] = M.clean(one)
+  end
   return person.wanted(M.policy(ctx), conv, said, result or {}, ctx)
 end
 

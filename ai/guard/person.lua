@@ -17,10 +17,43 @@ function M.amount(s)
   return most
 end
 
-function M.wanted(p, conv, said, result, ctx)
-  local h = p.handover
+-- How often in a row the bot has just said that it does not understand.
+function M.misses(p, messages)
+  local n = 0
+  for i = #messages, 1, -1 do
+    local m = messages[i]
+    if m.role == "assistant" and m.text and m.text ~= "" then
+      if not M.is_lost(p, m.text) then break end
+      n = n + 1
+    end
+  end
+  return n
+end
+
+-- All that the visitor said since the last answer, the newest first.
+function M.said(messages)
+  local out = {}
+  for i = #messages, 1, -1 do
+    local m = messages[i]
+    if m.role == "assistant" and not m.tool_calls then break end
+    if m.role == "user" and m.text and m.text ~= "" then out[#out + 1] = m.text end
+  end
+  return out
+end
+
+-- The last word on it counts.
+local function has_asked(p, texts)
+  for _, one in ipairs(texts) do
+    if is(p.is.not_asked, one) then return false end
+    if is(p.is.asked, one) then return true end
+  end
+  return false
+end
+
+function M.wanted(p, conv, texts, result, ctx)
+  local h, said = p.handover, table.concat(texts, "\n")
   local contact = ctx.contact or type(conv) == "table" and conv.contact
-  if is(p.is.asked, said) and not is(p.is.not_asked, said) then return "asked" end
+  if has_asked(p, texts) then return "asked" end
   if result.handover then return tostring(result.handover) end
   for _, tier in ipairs(h.tiers or {}) do
     if type(contact) == "table" and contact.tier == tier then return "tier" end

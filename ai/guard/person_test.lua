@@ -14,6 +14,22 @@ describe("guard: a person is wanted", function()
     { "订单 99999", nil }, { "你好", nil }, { "", nil } } do
     it(case[1] ~= "" and case[1] or "nothing", function() assert.equal(case[2], wanted(case[1])) end)
   end
+  it("when one of several messages since the last answer says so, and the last word counts", function()
+    local function of(...)
+      local messages = { { role = "user", text = "我要投诉" }, { role = "assistant", text = "好的" } }
+      for _, text in ipairs { ... } do messages[#messages + 1] = { role = "user", text = text } end
+      messages[#messages + 1] = { role = "assistant", text = "查一下", tool_calls = { { id = "c1", name = "order" } } }
+      messages[#messages + 1] = { role = "tool", tool_call_id = "c1", text = "转人工" }
+      local ctx = { vault = {} }
+      guard.look({ messages = messages }, ctx)
+      return wanted(select(select("#", ...), ...), nil, ctx)
+    end
+    assert.equal("asked", of("转人工", "快点"))
+    assert.equal("asked", of("不用转人工", "还是转人工吧"))
+    assert.is_nil(of("转人工", "算了，不用转人工"))
+    assert.equal("money", of("我要退款", "1500 元"))
+    assert.is_nil(of("你好", "在吗"))
+  end)
   it("when the provider says so", function() assert.equal("low confidence", wanted("x", { handover = "low confidence" })) end)
   it("for some tiers", function()
     assert.equal("tier", wanted("x", nil, { contact = { tier = "vip" }, policy = { handover = { tiers = { "vip" } } } }))

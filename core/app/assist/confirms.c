@@ -12,6 +12,7 @@
  * is stored, and the next turn tells it.
  */
 #include "app/assist/inside.h"
+#include "app/tongue.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/limits.h"
@@ -46,15 +47,13 @@ const char *confirm_by(const struct asking *k, const struct json *face)
     return own.len || more.len ? "visitor" : "";
 }
 
-static bool is_chinese(struct slice s)
+/* As is known of the conversation, else as the visitor writes; the house's own
+ * language is Chinese. */
+static bool is_chinese(const struct asking *k)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.at[i];
-        if (c >= 0xe4 && c <= 0xe9) {
-            return true;
-        }
-    }
-    return false;
+    enum tongue t = tongue_of(k->as->server, k->conv, k->contact, SLICE(""));
+    t = t ? t : tongue_of_words(k->question);
+    return t != TONGUE_EN;
 }
 
 /* A value of the arguments, as people read it; bounded. */
@@ -195,7 +194,7 @@ const char *confirm_ask(struct asking *k, const struct json *face,
         return "another call waits for a person's word already";
     }
     struct confirm *f = arena_one(k->arena, struct confirm);
-    k->asks_zh = is_chinese(k->question);
+    k->asks_zh = is_chinese(k);
     f->id = id_new();
     f->conv = k->conv;
     f->turn = k->id;

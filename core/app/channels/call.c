@@ -7,8 +7,8 @@
  */
 #include "app/channels/channels.h"
 #include "app/files/files.h"
+#include "app/tongue.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
 
 struct keeping {
@@ -46,32 +46,11 @@ void call_keep(struct server *s, const struct job *job,
 
 /* --- an item on its way out ----------------------------------------------- */
 
-/* "zh-CN" among these, "" = nothing is said. */
-static struct slice locale_in(struct arena *a, struct slice text)
-{
-    struct json *all = NULL;
-    if (!text.len || json_parse(a, text, NULL, &all) < 0) {
-        return SLICE("");
-    }
-    struct slice s = json_text(all, "locale");
-    return s.len ? s : json_text(all, "language");
-}
-
-/* By the conversation, the contact, the channel; the house's own is Chinese. */
+/* The house's own language is Chinese. */
 static bool is_zh(const struct server *s, const struct job *job)
 {
-    const struct conversation *v = desk_conversation(s->desk, job->conv.id);
-    const struct contact *who = desk_contact(s->desk, job->conv.contact);
-    struct slice from[] = {v ? v->attributes : SLICE(""),
-                           who ? who->attributes : SLICE(""),
-                           job->call->config};
-    for (size_t i = 0; i < sizeof from / sizeof from[0]; i++) {
-        struct slice locale = locale_in(job->arena, from[i]);
-        if (locale.len) {
-            return slice_starts(locale, "zh");
-        }
-    }
-    return true;
+    return tongue_of(s, job->conv.id, job->conv.contact, job->call->config) !=
+           TONGUE_EN;
 }
 
 void call_dress(struct server *s, struct job *job)

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- assist.lua - around a connector's ask and embed: the guard (ai/guard.lua)
--- looks at what goes out and at what comes in; usage, tools, sources, state and
--- the wish for a person are kept, and come home as one table.
+-- looks at what goes out and at what comes in (unless the assistant says guard =
+-- false) and says when a person is wanted (always); usage, tools, sources, state
+-- and that wish are kept, and come home as one table.
 local env = ...
 local type, next, tostring, tonumber, error = env.type, env.next, env.tostring, env.tonumber, env.error
 local sub, byte, find, concat = env.string.sub, env.string.byte, env.string.find, env.table.concat
@@ -54,6 +55,8 @@ local function entry_ask(ask, guard)
       local safe, class, why = guard.outgoing(turn, watch)
       if not safe then return { ok = false, class = class or "refused", detail = why, by = "guard" } end
       turn = safe
+    elseif guard and guard.look then
+      guard.look(turn, watch)
     end
     local incoming = guards and guard.incoming
     local held, said, stopped, heard = "", {}, false, false
@@ -121,7 +124,8 @@ local function entry_ask(ask, guard)
       out.detail = detail and tostring(detail) or nil
       out.seconds = tonumber(seconds)
     end
-    if guards and guard.handover and base.message and not stopped and not out.calls then
+    -- Who asks for a person gets one, whatever may leave the house.
+    if guard and guard.handover and base.message and not stopped and not out.calls then
       local result = { ok = out.ok, class = out.class, text = concat(said), handover = out.handover,
         usage = out.usage, sources = out.sources }
       local reason = guard.handover(base.conv, base.message, result, watch)
