@@ -5,7 +5,10 @@
 #include "peer.h"
 #include "test.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct shot {
@@ -171,6 +174,75 @@ TEST("a head without end is too large, a silent peer too slow")
     house_stop(&h);
     peer_stop(&a);
     peer_stop(&b);
+}
+
+/* --- nobody takes the connection ------------------------------------------ */
+
+struct deaf {
+    int listener, filler, port;
+};
+
+/* Its queue of connections is full, and nobody takes one out: Linux lets every
+ * further SYN fall. */
+static bool deaf_open(struct deaf *d)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(at);
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    d->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    d->filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (d->listener < 0 || d->filler < 0 ||
+        bind(d->listener, (struct sockaddr *)&at, sizeof(at)) ||
+        listen(d->listener, 0) ||
+        getsockname(d->listener, (struct sockaddr *)&at, &n) ||
+        connect(d->filler, (struct sockaddr *)&at, sizeof(at)))
+        return false;
+    d->port = ntohs(at.sin_port);
+    /* Of a listener that is how many wait to be taken. */
+    WAIT_UNTIL(getsockopt(d->listener, IPPROTO_TCP, TCP_INFO, &info, &len) ==
+                       0 &&
+                   info.tcpi_unacked > 0,
+               30000);
+    return info.tcpi_unacked > 0;
+}
+
+static void deaf_close(struct deaf *d)
+{
+    close(d->filler);
+    close(d->listener);
+}
+
+TEST("a connection that nobody takes has its own, shorter time")
+{
+    struct house h = {0};
+    struct deaf d = {0};
+    struct shot shots[2], patient;
+    REQUIRE(house_start(&h) && deaf_open(&d));
+    shot_init(&patient, &h, d.port, "/");
+    patient.call.connect_ms = patient.call.total_ms = 300000;
+    house_run(&h, start, &patient);
+    for (int i = 0; i < 2; i++) {
+        struct shot *s = &shots[i];
+        shot_init(s, &h, d.port, "/");
+        s->call.stream = i == 1;
+        s->call.connect_ms = 100;
+        s->call.first_ms = s->call.total_ms = 300000;
+        house_run(&h, start, s);
+        WAIT_UNTIL(atomic_load(&s->done), 60000);
+        REQUIRE(atomic_load(&s->done));
+        CHECK_EQ_INT(s->call.result, ERR_TIMEOUT);
+        CHECK(!atomic_load(&s->headed));
+        shot_fini(s);
+    }
+    CHECK(!atomic_load(&patient.done)); /* it was that limit, no other */
+    house_run(&h, cancel, &patient);
+    WAIT_UNTIL(atomic_load(&patient.done), 60000);
+    CHECK_EQ_INT(patient.call.result, ERR_CANCELLED);
+    shot_fini(&patient);
+    house_stop(&h);
+    deaf_close(&d);
 }
 
 /* --- the breaker ---------------------------------------------------------- */
