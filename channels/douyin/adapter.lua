@@ -8,7 +8,8 @@
 local json, kv, crypto, secret = require "json", require "kv", require "crypto", require "secret"
 local time, log, utf8 = require "time", require "log", require "utf8"
 local shared, media = require "lib.channels", require "lib.media"
-local douyin, files = require "channels.douyin.calls", require "channels.douyin.files"
+local douyin, files, staff = require "channels.douyin.calls", require "channels.douyin.files",
+  require "channels.douyin.staff"
 local given, setting = shared.given, shared.setting
 
 local TEXT_CHARS, ENTER_S, REPLY_MS, HOUR_MS = 1000, 30, 24 * 3600 * 1000, 3600 * 1000
@@ -62,12 +63,6 @@ local function table_of(value)
   return type(value) == "table" and value or {}
 end
 
-local function name_of(content, open_id)
-  for _, user in ipairs(type(content.user_infos) == "table" and content.user_infos or {}) do
-    if type(user) == "table" and user.open_id == open_id and given(user.nick_name) then return user.nick_name end
-  end
-end
-
 local function talk_key(ctx, user) return ("talk:%s:%s"):format(ctx.channel.id, crypto.sha256(user):sub(1, 32)) end
 
 -- What they did last, before anybody can answer.
@@ -85,9 +80,9 @@ end
 
 local function hand_over(ctx, event, content, dedupe, text)
   local from = event.from_user_id
-  local m = { dedupe = dedupe, from = from, name = name_of(content, from), kind = "text", text = text }
+  local m = { dedupe = dedupe, from = from, name = files.name_of(content, from), kind = "text", text = text }
   if not text then
-    m.kind, m.media = files.bearing(event, content)
+    m.kind, m.media = files.bearing(content, event.to_user_id)
     return media.take(ctx, m, files.fetch)
   end
   return shared.hand_over(ctx, m)
@@ -113,10 +108,13 @@ function events.im_enter_direct_msg(event, content, ctx, id)
   return true
 end
 
+-- Of the customer's, or of the account's own.
 function events.im_recall_msg(event, _, ctx, id)
+  if event.from_user_id == ctx.config.open_id then return staff.recalled(ctx, id) end
   return shared.taken_back(ctx, event.from_user_id, id)
 end
 
+events.im_send_msg, events.im_authorize = staff.im_send_msg, staff.im_authorize
 function events.unauthorize() return log.error "douyin: the account has taken its consent back" or true end
 
 -- The number as it is written: it may be too long for Lua.
@@ -135,9 +133,9 @@ function M.receive(req, ctx)
   if type(event) ~= "table" then return 400, "the body is not a JSON object" end
   if event.event == "verify_webhook" then return challenge(event, req.body) end
   local content, handle = table_of(event.content), events[ALIASES[event.event] or event.event]
-  local theirs = given(event.client_key) and event.client_key ~= config.client_key
-    or given(config.open_id) and event.to_user_id ~= config.open_id and event.event ~= "unauthorize"
-  if not handle or theirs or content.conversation_type == 2 then return 200, { err_no = 0 } end
+  if not handle or not staff.is_ours(event, config) or content.conversation_type == 2 then
+    return 200, { err_no = 0 }
+  end
   -- The header is not signed, the id in the body is.
   local id = given(content.server_message_id) and content.server_message_id
   id = id or req.headers["msg-id"] or crypto.sha1(req.body)

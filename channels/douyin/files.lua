@@ -25,10 +25,17 @@ function M.text_of(content)
   return table.concat(list, "\n")
 end
 
--- The kind of such a message, and what M.fetch needs of it.
-function M.bearing(event, content)
+-- The kind of such a message, and what M.fetch needs of it; us: the account's open_id.
+function M.bearing(content, us)
   return KINDS[content.message_type],
-    { message = content.server_message_id, conversation = content.conversation_short_id, us = event.to_user_id }
+    { message = content.server_message_id, conversation = content.conversation_short_id, us = us }
+end
+
+-- What somebody of the conversation calls themselves.
+function M.name_of(content, open_id)
+  for _, user in ipairs(shared.tab(content.user_infos)) do
+    if type(user) == "table" and user.open_id == open_id and given(user.nick_name) then return user.nick_name end
+  end
 end
 
 local BUSY = { [2100004] = true, [28001005] = true, [28001006] = true, [28003018] = true }

@@ -74,6 +74,13 @@ local function message_of(m, webhook_id)
   return out
 end
 
+-- One of the staff's: `to` the customer, by `name` (beside a file: `from_name`).
+local function echo_of(m, webhook_id)
+  local out = message_of(m, webhook_id)
+  out.to, out.from, out.agent = id_text(m.to) or "", nil, text_of(m.agent)
+  return out
+end
+
 -- Signed like what we post (over an empty body), so that they can be careful.
 local function fetch(ctx, x, timeout)
   if x.data then
@@ -113,10 +120,13 @@ end
 -- else what deliver answered last.
 local function take_file(ctx, m)
   local answer
-  local listens = setmetatable({ deliver = function(out)
-    answer = { ctx.deliver(out) }
-    return unpack(answer, 1, 3)
-  end }, { __index = ctx })
+  local listens = setmetatable({}, { __index = ctx })
+  for _, name in ipairs { "deliver", "echo" } do
+    listens[name] = function(out)
+      answer = { ctx[name](out) }
+      return unpack(answer, 1, 3)
+    end
+  end
   if not media.take(listens, m, fetch) then return nil, "unavailable", "the file cannot be taken now" end
   if answer then return unpack(answer, 1, 3) end
   return { waits = true }
@@ -135,11 +145,13 @@ function M.receive(req, ctx)
   if req.path == "/receipts" then return take_receipt(data, ctx) end
   if req.path ~= "" and req.path ~= "/" then return 404 end
   if event.type == "message.recalled" then return take_back(data, ctx) end
-  if event.data ~= nil and event.type ~= nil and event.type ~= "message.created" then
+  local is_echo = event.type == "message.echo"
+  if event.data ~= nil and event.type ~= nil and event.type ~= "message.created" and not is_echo then
     return 200, { ignored = event.type }
   end
-  local m = message_of(data, req.headers["webhook-id"])
-  local take = m.media and take_file or function(_, message) return ctx.deliver(message) end
+  local m = (is_echo and echo_of or message_of)(data, req.headers["webhook-id"])
+  local give = is_echo and ctx.echo or ctx.deliver
+  local take = m.media and take_file or function(_, message) return give(message) end
   local ok, code, why = take(ctx, m)
   if not ok then return refuse(code, why) end
   if ok.waits then return 202, { waits = true } end

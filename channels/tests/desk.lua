@@ -7,6 +7,7 @@ local t = require "test"
 ---@field adapter Channel the adapter, a fresh copy
 ---@field ctx table what its functions are given
 ---@field delivered table[] what it delivered
+---@field echoes table[] what staff said there, as it handed it over
 ---@field asked table[] the files it asked for
 ---@field receipts table[] what it said became of messages
 ---@field files table[] the answers to that, one after the other: { file }, or { nil, code, detail }
@@ -14,15 +15,15 @@ local t = require "test"
 local M = {}
 
 -- The desk of a channel: channel.type says whose adapter; a config has secrets
--- hidden. options.deliver(message), .receipt(receipt), .file(from) are asked, too:
+-- hidden. options.deliver(message), .echo(message), .receipt(receipt), .file(from) are asked, too:
 -- what one returns (if that is not nothing) is the house's answer.
 ---@param channel { type: string, id: string?, name: string? }
 ---@param config table
----@param options { deliver: function?, receipt: function?, file: function? }?
+---@param options { deliver: function?, echo: function?, receipt: function?, file: function? }?
 ---@return TestDesk
 function M.of(channel, config, options)
   local desk = { adapter = t.load("channels/" .. channel.type), delivered = {}, asked = {}, files = {},
-    receipts = {} }
+    receipts = {}, echoes = {} }
   local own = options or {}
   local function asked(what, x)
     if own[what] then return own[what](x) end
@@ -41,6 +42,12 @@ function M.of(channel, config, options)
       local got, code, detail = asked("deliver", message)
       if got ~= nil or code then return got, code, detail end
       return { id = "m_1", conversation = "cv_1", seq = 1, duplicate = false }
+    end,
+    echo = function(message)
+      desk.echoes[#desk.echoes + 1] = message
+      local got, code, detail = asked("echo", message)
+      if got ~= nil or code then return got, code, detail end
+      return { id = "m_2", conversation = "cv_1", seq = 2, duplicate = false }
     end,
     receipt = function(receipt)
       desk.receipts[#desk.receipts + 1] = receipt

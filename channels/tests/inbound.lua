@@ -9,7 +9,8 @@
 --       "GET https://…", and what t.http.on takes }], "status", "answer" (if it matters),
 --       "polls": how often poll() is called (a case may be without a request),
 --       "delivered": [fields that must be
---       so, the others may be as they are] }] }
+--       so, the others may be as they are], "echoed": [likewise, of what staff
+--       said there; none if it is left out] }] }
 local t, kit = require "test", require "tests.desk"
 
 local M = {}
@@ -27,6 +28,13 @@ local function config_of(schema, ...)
   return config
 end
 
+local function are_so(expected, got, what)
+  assert.equal(#expected, #got, what)
+  for i, fields in ipairs(expected) do
+    for name, value in pairs(fields) do assert.same(value, got[i][name], what .. ": " .. name) end
+  end
+end
+
 local function play(kind, all, case)
   local desk = kit.of({ type = kind }, {})
   local adapter, ctx, request = desk.adapter, desk.ctx, case.request
@@ -42,12 +50,8 @@ local function play(kind, all, case)
     if case.answer ~= nil then assert.same(case.answer, answer, case.name) end
   end
   for _ = 1, case.polls or 0 do adapter.poll(ctx) end
-  assert.equal(#case.delivered, #desk.delivered, case.name)
-  for i, expected in ipairs(case.delivered) do
-    for name, value in pairs(expected) do
-      assert.same(value, desk.delivered[i][name], case.name .. ": " .. name)
-    end
-  end
+  are_so(case.delivered, desk.delivered, case.name)
+  are_so(case.echoed or {}, desk.echoes, case.name .. ", echoed")
 end
 
 ---@param kind string the adapter's folder

@@ -75,8 +75,13 @@ local function take(m, ctx)
     local handle = events[e.event_type]
     return not handle or handle(m, e, ctx) ~= false
   end
-  if m.origin ~= 3 or not given(m.external_userid) or not given(m.open_kfid) then return true end -- 5: the WeCom app
+  if m.origin ~= 3 and m.origin ~= 5 or not given(m.external_userid) or not given(m.open_kfid) then return true end
   local out = messages.message_of(m)
+  if m.origin == 5 then -- a member of the enterprise, in the WeCom app
+    out.to, out.from = out.from, nil
+    out.name = given(m.servicer_userid) and m.servicer_userid or nil
+    out.agent = shared.agent_of(ctx.config.staff, m.servicer_userid)
+  end
   if out.media then return media.take(ctx, out, api.fetch, FILE_TIME) end
   return shared.hand_over(ctx, out)
 end

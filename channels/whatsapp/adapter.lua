@@ -85,17 +85,20 @@ end
 
 local function take(value, ctx, last)
   local names, all = messages.names_of(value), true
-  for _, m in ipairs(tab(value.messages)) do
-    local out = messages.message_of(tab(m), names)
+  for _, m in ipairs(tab(value.messages or value.message_echoes)) do
+    local out = messages.message_of(tab(m), names, not value.messages)
     local taken = true
     if out and out.media then taken = media.take(ctx, out, fetch)
     elseif out then taken = shared.hand_over(ctx, out) end
-    if out and taken then last[out.from] = out.dedupe end
+    if out and taken and out.from then last[out.from] = out.dedupe end
     all = taken and all
   end
   for _, s in ipairs(tab(value.statuses)) do all = take_status(tab(s), ctx) and all end
   return all
 end
+
+-- Echoes: what was said in the WhatsApp Business app to which the number belongs, too.
+local FIELDS = { messages = true, smb_message_echoes = true }
 
 local function verify(q, config)
   if q["hub.mode"] ~= "subscribe" or not config.verify_token then return 403 end
@@ -115,7 +118,7 @@ function M.receive(req, ctx)
     for _, change in ipairs(tab(tab(entry).changes)) do
       local value = tab(tab(change).value)
       local ours = tostring(tab(value.metadata).phone_number_id) == config.phone_number_id
-      if tab(change).field == "messages" and ours then all = take(value, ctx, last) and all end
+      if FIELDS[tab(change).field] and ours then all = take(value, ctx, last) and all end
     end
   end
   note(last, ctx)

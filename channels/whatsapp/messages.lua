@@ -40,9 +40,11 @@ function M.names_of(value)
   return names
 end
 
--- A message for the house; nil for what is none.
-function M.message_of(m, names)
+-- A message for the house; nil for what is none. is_echo: one of the staff's, from
+-- the WhatsApp Business app.
+function M.message_of(m, names, is_echo)
   local from = given(m.from) and m.from or m.from_user_id
+  if is_echo then from = given(m.to) and m.to:gsub("^%+", "") or m.to_user_id end
   if not given(from) or not given(m.id) then return nil end
   local make = kinds[m.type]
   local out
@@ -52,6 +54,7 @@ function M.message_of(m, names)
   out.dedupe, out.from, out.name = m.id, from, names[from] or names[m.from_user_id or ""]
   local number = from:match "^%d+$"
   out.profile = number and { phone = "+" .. number } or nil
+  if is_echo then out.to, out.from, out.name = from, nil, nil end
   return out
 end
 

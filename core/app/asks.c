@@ -102,6 +102,9 @@ void asks_on_ask(void *arg, struct script_ask *ask)
     case ASK_RECEIPT:
         receipt_ask(s, ask);
         break;
+    case ASK_ECHO:
+        echo_ask(s, ask);
+        break;
     case ASK_RECALLED:
         recalled_ask(s, ask);
         break;

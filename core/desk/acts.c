@@ -295,6 +295,24 @@ void desk_visitor_says(struct desk *d, const struct contact *who, bool stored,
     person_release(d, p);
 }
 
+struct conv *conv_of_person(struct desk *d, struct person *p)
+{
+    int64_t now = d->conf.ports.now(d->conf.ports.arg);
+    if (p->conv) {
+        return p->conv;
+    }
+    struct conversation rec = {.id = d->conf.ports.id(d->conf.ports.arg),
+                               .channel = p->channel,
+                               .contact = p->id,
+                               .state = CONV_BOT,
+                               .tags = SLICE("[]"),
+                               .attributes = SLICE("{}"),
+                               .fence = 1,
+                               .created_at = now,
+                               .updated_at = now};
+    return conv_new(d, &rec, p, false);
+}
+
 static void visitor_send(struct desk *d, struct act *act)
 {
     struct person *p = map_get(&d->persons, act->actor);
@@ -302,21 +320,7 @@ static void visitor_send(struct desk *d, struct act *act)
         act_fail(act, ERR_NOT_FOUND, "this visitor is not connected");
         return;
     }
-    struct conv *c = p->conv;
-    if (!c) {
-        int64_t now = d->conf.ports.now(d->conf.ports.arg);
-        struct conversation rec = {.id = d->conf.ports.id(d->conf.ports.arg),
-                                   .channel = p->channel,
-                                   .contact = p->id,
-                                   .state = CONV_BOT,
-                                   .tags = SLICE("[]"),
-                                   .attributes = SLICE("{}"),
-                                   .fence = 1,
-                                   .created_at = now,
-                                   .updated_at = now};
-        c = conv_new(d, &rec, p, false);
-    }
-    send_in(d, c, act);
+    send_in(d, conv_of_person(d, p), act);
 }
 
 void sends_move(struct desk *d, struct conv *c)
@@ -351,9 +355,8 @@ void sends_move(struct desk *d, struct conv *c)
 
 /* --- the other acts ------------------------------------------------------- */
 
-/* Who shall hold it now; fills next. */
-static enum event_name choose_holder(struct desk *d, struct step *s,
-                                     uint64_t agent, uint64_t team)
+enum event_name choose_holder(struct desk *d, struct step *s, uint64_t agent,
+                              uint64_t team)
 {
     int64_t now = d->conf.ports.now(d->conf.ports.arg);
     uint64_t was = s->next.assignee;

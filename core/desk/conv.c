@@ -378,7 +378,7 @@ static void message_done(struct desk *d, struct conv *c, struct step *s,
     count_message(c, ev);
     if (ev->role == ROLE_VISITOR) {
         channel_count(d, c->rec.channel, CHANNEL_IN);
-    } else if (!(ev->flags & EVENT_PRIVATE)) {
+    } else if (!(ev->flags & (EVENT_PRIVATE | EVENT_OUTSIDE))) {
         channel_count(d, c->rec.channel, CHANNEL_OUT);
     }
     uint64_t except = 0;

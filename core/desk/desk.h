@@ -213,6 +213,14 @@ struct act;
  * message). Takes the act (ACT_SEND, role VISITOR). */
 void desk_visitor_says(struct desk *d, const struct contact *who, bool stored,
                        struct act *act);
+/* What one of the staff told them on the platform itself: it is there already,
+ * nothing is sent. actor: the agent, 0 = none of ours, then by its name. A bot
+ * loses the conversation to people. Takes the act (ACT_SEND, role AGENT). */
+void desk_staff_said(struct desk *d, const struct contact *who, bool stored,
+                     struct act *act);
+/* Is a message to this contact with its adapter, or what came of it not stored
+ * yet? Then what its platform tells of may be that one. */
+bool desk_is_sending_to(const struct desk *d, uint64_t contact);
 /* A receipt of the platform: "delivered", "read" or "failed", by the id it
  * gave when it was sent. Copies. */
 void desk_receipt(struct desk *d, const struct outbox *o, struct slice status,
@@ -303,8 +311,9 @@ struct act {
     int32_t priority;
     bool has_tags, has_priority;
     uint32_t seq;
-    uint64_t message;   /* RECALL: its pos */
-    bool platform;      /* RECALL: its platform says so, whenever */
+    uint64_t message;          /* RECALL: its pos */
+    bool platform;             /* RECALL: its platform says so, whenever */
+    struct slice name, remote; /* outside.c: who said it, the platform's id */
     uint64_t passed;    /* conv where on_inbound, on_send let it pass, 0 = not
                            seen yet (desk's own) */
     struct job *screen; /* with what they want, owned; NULL = nothing */

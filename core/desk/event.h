@@ -36,6 +36,8 @@ enum {
     EVENT_DUPLICATE = 2, /* told by the store: this ref was stored before */
     EVENT_DOOR = 4,      /* so too, in a resume: with it the agent began to see
                             the conversation */
+    EVENT_OUTSIDE = 8,   /* not kept: it was said on the platform itself, so its
+                            visitor has it (outside.c) */
 };
 
 /* preview.c: a message's body in a line for lists, "[image] photo.jpg" without

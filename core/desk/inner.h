@@ -317,6 +317,12 @@ struct act *act_of_frame(enum act_kind kind, struct desk_peer *p,
 struct conv *conv_from(struct desk *d, const struct query *q);
 void send_in(struct desk *d, struct conv *c, struct act *act);
 
+/* Where the visitor's words belong; a new one if none is open. */
+struct conv *conv_of_person(struct desk *d, struct person *p);
+/* Who shall hold it now, agent 0: who has room, or the queue; fills s->next. */
+enum event_name choose_holder(struct desk *d, struct step *s, uint64_t agent,
+                              uint64_t team);
+
 /* screen.c: before a message is stored. True: the act waits there. */
 bool screen_take(struct desk *d, struct conv *c, struct act *act);
 /* What the hooks want beside the message: before it is written, the record;

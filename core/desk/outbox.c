@@ -232,6 +232,14 @@ bool desk_is_sending(const struct desk *d, uint64_t channel)
     return ch && ch->unsettled;
 }
 
+bool desk_is_sending_to(const struct desk *d, uint64_t contact)
+{
+    const struct person *p = map_get(&d->persons, contact);
+    const struct conv *c = p ? p->conv : NULL;
+    const struct out_conv *q = c ? map_get(&d->out_convs, c->rec.id) : NULL;
+    return q && q->asked;
+}
+
 void outbox_heard(struct desk *d, uint64_t conv)
 {
     struct out_conv *q = map_get(&d->out_convs, conv);
@@ -268,6 +276,7 @@ void outbox_put(struct desk *d, struct conv *c, struct tx *tx)
     if (!face.sends && !face.pushes) {
         return; /* its sockets are told, and that is all */
     }
+    const struct step *s = tx->owner;
     int64_t due = face.pushes ? now_ms(d) + face.push_after_ms : 0;
     const struct contact *who = c->person->rec;
     for (struct event *ev = tx->first; ev; ev = ev->next) {
@@ -285,13 +294,17 @@ void outbox_put(struct desk *d, struct conv *c, struct tx *tx)
                                .updated_at = now_ms(d),
                                .to = who ? slice_dup(tx->arena, who->identity)
                                          : SLICE("")};
+        if (ev->flags & EVENT_OUTSIDE) { /* it is there: a row for receipts */
+            row->state = OUTBOX_SENT;
+            row->remote = s->act->remote;
+        }
         tx_put(tx, PUT_OUTBOX)->outbox = row;
     }
 }
 
 void outbox_stored(struct desk *d, struct outbox *row)
 {
-    if (row->of) {
+    if (row->of && row->state == OUTBOX_WAITING) {
         row->pos = row->of->pos;
         row->seq = row->of->seq;
         outbox_add(d, row, row->of->body);

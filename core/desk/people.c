@@ -509,7 +509,7 @@ void sender_write(const struct desk *d, struct buf *out, enum role role,
     struct jsonw w = jsonw_on(out);
     jsonw_open(&w, '{');
     jsonw_put_text(&w, "role", slice_of(role_name(role)));
-    if (role == ROLE_VISITOR || role == ROLE_AGENT) {
+    if (role == ROLE_VISITOR || (role == ROLE_AGENT && id)) {
         jsonw_put_text(
             &w, "id",
             id_text(text, role == ROLE_AGENT ? ID_AGENT : ID_CONTACT, id));

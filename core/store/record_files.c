@@ -176,7 +176,8 @@ static int may_send(struct bind *b, bool *yes)
     if (r == 0 && !*yes && ev->role == ROLE_AGENT)
         r = agent_has(b, yes);
     if (r == 0 && !*yes && f->channel && !f->used_at &&
-        ev->role != ROLE_AGENT) { /* its adapter brought it */
+        (ev->role != ROLE_AGENT || ev->flags & EVENT_OUTSIDE)) {
+        /* its adapter brought it */
         r = channel_of(b, &channel);
         *yes = r == 0 && channel == f->channel;
     }

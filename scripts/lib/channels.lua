@@ -104,15 +104,23 @@ end
 -- Codes of what the house cannot take now and can take later.
 M.LATER = { unavailable = true, internal = true, rate_limited = true, timeout = true, busy = true }
 
--- Delivers a message; false if the house can take it later only, so that the
--- platform shall push it again; else true and what deliver answered.
+-- Delivers a message, or echoes one of the staff's (with `to`); false if the house
+-- can take it later only, so that the platform shall push it again; else true and
+-- what the house answered.
 function M.hand_over(ctx, message)
-  local ok, code, why = ctx.deliver(message)
+  local ok, code, why = (message.to and ctx.echo or ctx.deliver)(message)
   if ok then return true, ok end
   if M.LATER[code] then return false end
   log.error("a message could not be taken", { channel = ctx.channel.type, code = code, why = why,
     id = message.dedupe })
   return true
+end
+
+-- Whose email a staff member's id stands for in a setting "id=email, id=email".
+function M.agent_of(list, id)
+  for name, email in (M.given(list) and list:gsub("，", ",") or ""):gmatch "([^%s,;=]+)%s*=%s*([^%s,;]+)" do
+    if name == id then return email end
+  end
 end
 
 -- Their message is taken back on the platform: all that was handed over for it.

@@ -32,11 +32,11 @@ end
 
 -- False if the house can take it later only.
 local function deliver(ctx, m, file, code, why)
-  local out = { dedupe = m.dedupe, from = m.from, name = m.name, profile = m.profile, kind = m.kind, text = m.text,
-    file = file, hold = m.hold }
+  local out = { dedupe = m.dedupe, from = m.from, to = m.to, name = m.name, agent = m.agent, profile = m.profile,
+    kind = m.kind, text = m.text, file = file, hold = m.hold }
   local ok
   if file then
-    ok, code, why = ctx.deliver(out)
+    ok, code, why = (m.to and ctx.echo or ctx.deliver)(out)
     if ok or LATER[code] then return ok ~= nil end
   end
   out.kind, out.file, out.text = "text", nil, without(ctx, m, code, why)
@@ -51,7 +51,8 @@ function M.clock(timeout)
 end
 
 -- Hands over a message that bears a file. m: { dedupe, from, name, profile, kind,
--- text, link, name_of_file, media }, media being what fetch(ctx, media, timeout) needs
+-- text, link, name_of_file, media }, one of the staff's with `to` (and `agent`) in
+-- place of `from`, media being what fetch(ctx, media, timeout) needs
 -- (data: it may be kept); fetch gives a File, or nil, code, why. False if the
 -- platform shall push it again. It is noted before it is fetched: what cannot be
 -- fetched now, and what was under way when this handler died, waits for M.late.

@@ -18,6 +18,14 @@ local Context = {}
 function Context.deliver(message) end
 
 ---Waits.
+---Hands over what one of the staff told a customer on the platform itself (in its app, on the phone): it stands in the conversation as an agent's, with outside = true, and is not sent. Who speaks has the conversation: a bot that held it loses it to the queue, or to `agent`. No rule sees it as a customer's word. `to` is the customer's id, `dedupe` the message's on the platform: one that was stored, or that send() returned, gives the first message with duplicate = true. `name`: who said it; `agent`: the email of the agent they are here; `profile`: of the customer, if they are new. The rest as in Delivery. nil, code, detail if it is no message; "unavailable" is worth another push.
+---
+---ctx.echo{ dedupe = x.msg_id, to = x.customer, name = x.staff, text = x.text }
+---@param message { to: string, dedupe: string, name?: string, agent?: string, profile?: { name?: string, email?: string, phone?: string }, kind?: string, text?: string, file?: File|string }
+---@return { id: string, conversation: string, seq: integer, duplicate: boolean }|nil, string?, string?
+function Context.echo(message) end
+
+---Waits.
 ---Tells what became of a message sent: `sent` is what send() returned as sent. nil, "not_found" if none was.
 ---
 ---ctx.receipt{ sent = body.id, status = "delivered" }

@@ -51,6 +51,8 @@ export interface Message {
   cut?: string;
   status?: 'delivered' | 'read';
   recalled?: boolean;
+  /** Staff said it on the platform itself, not from here. */
+  outside?: boolean;
   recalled_at?: number;
   recalled_by?: Who;
   /** The system's, for agents: why a bot gave the conversation away. */

@@ -270,6 +270,10 @@ static const struct field message_out[] = {
      .help =
          "on its way to a platform: status (waiting, sent, delivered, read, "
          "failed, recalled), outbox, reason, code"},
+    {.name = "outside",
+     .type = FIELD_BOOL,
+     .help = "staff said it on the platform itself (ctx.echo): nothing was "
+             "sent; sender.id is null unless it is an agent here"},
     {.name = "recalled",
      .type = FIELD_BOOL,
      .help = "it was taken back: only who said it and when is left"},

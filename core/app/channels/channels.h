@@ -11,6 +11,7 @@
 #include "app/server.h"
 
 struct script_ask;
+struct json;
 
 /* hooks.c: /hooks/<channel>...; true: it was one, the request is taken. */
 bool hooks_answer(struct server *s, struct http_req *r);
@@ -33,6 +34,20 @@ void inbound_ask(struct server *s, struct script_ask *ask);
 void receipt_ask(struct server *s, struct script_ask *ask);
 /* `dedupe` as the message's ref. */
 struct slice inbound_ref(struct arena *a, struct slice dedupe);
+/* whose.c: the contact of this identity on the channel, made of the rest if
+ * there is none yet (slices: the ask's). next comes with it, or the ask is
+ * refused; who: during the call, its texts as long as the ask. */
+struct whose {
+    struct slice identity, name, email, phone;
+};
+void whose_ask(struct server *s, struct script_ask *ask, uint64_t channel,
+               const struct whose *is,
+               void (*next)(void *arg, const struct contact *who), void *arg);
+/* A short text of the first that has it (then: may be NULL), or "". */
+struct slice whose_word(const struct json *first, const struct json *then,
+                        const char *name);
+/* echoes.c: takes ASK_ECHO. */
+void echo_ask(struct server *s, struct script_ask *ask);
 /* recalled.c: takes ASK_RECALLED. */
 void recalled_ask(struct server *s, struct script_ask *ask);
 

@@ -24,10 +24,8 @@ struct inbound {
     struct server *server;
     struct script_ask *ask;
     struct json *given;
-    struct channel channel; /* id and type only */
-    struct slice identity;
+    uint64_t channel;
     struct contact who;
-    bool again; /* somebody else made the contact meanwhile */
 };
 
 static void refuse(struct inbound *in, int code, const char *why)
@@ -130,105 +128,18 @@ static void on_chosen(void *arg, struct slice chosen)
         choose(act->frame, act->arena, chosen);
     }
     if (in->ask->wait_ms) { /* before: the answer may be very quick */
-        held_begin(in->server, in->ask->call, in->channel.id, in->who.id,
+        held_begin(in->server, in->ask->call, in->channel, in->who.id,
                    in->ask->wait_ms);
     }
     desk_visitor_says(in->server->desk, &in->who, true, act);
 }
 
-static void say(struct inbound *in)
+static void say(void *arg, const struct contact *who)
 {
+    struct inbound *in = arg;
+    in->who = *who;
     choices_find(in->server, in->ask->arena, in->who.id,
                  json_text(in->given, "text"), on_chosen, in);
-}
-
-/* --- the sender ----------------------------------------------------------- */
-
-static void find(struct inbound *in);
-
-static void on_made(struct tx *tx)
-{
-    struct inbound *in = tx->owner;
-    int r = tx->result;
-    if (r == 0) {
-        server_announce(in->server, tx);
-    }
-    tx_free(tx);
-    if (r == ERR_CONFLICT && !in->again) {
-        in->again = true;
-        find(in);
-    } else if (r) {
-        refuse(in, r, "the contact could not be stored");
-    } else {
-        say(in);
-    }
-}
-
-static struct slice profile(const struct inbound *in, const char *name)
-{
-    struct slice s = json_text(json_get(in->given, "profile"), name);
-    s = s.len ? s : json_text(in->given, name);
-    return s.len <= LIMIT_NAME_BYTES && s.at ? s : SLICE("");
-}
-
-static void make(struct inbound *in)
-{
-    struct tx *tx = tx_new(on_made, in);
-    struct contact *c = arena_one(tx->arena, struct contact);
-    int64_t now = clock_ms();
-    *c = (struct contact){.id = id_new(),
-                          .channel = in->channel.id,
-                          .identity = in->identity,
-                          .name = profile(in, "name"),
-                          .email = profile(in, "email"),
-                          .phone = profile(in, "phone"),
-                          .tier = SLICE(""),
-                          .tags = SLICE("[]"),
-                          .attributes = SLICE("{}"),
-                          .created_at = now,
-                          .updated_at = now};
-    struct buf body;
-    buf_init(&body, LIMIT_FRAME_BYTES);
-    struct jsonw w = jsonw_on(&body);
-    contact_write(&w, c);
-    struct event *ev = tx_event(tx, EVENT_CONTACT_UPDATED);
-    ev->role = ROLE_VISITOR;
-    ev->sender = c->id;
-    ev->body = w.failed ? SLICE("{}") : slice_dup(tx->arena, buf_slice(&body));
-    buf_fini(&body);
-    tx_put(tx, PUT_CONTACT)->contact = c;
-    in->who = *c; /* its texts are the ask's */
-    server_commit(in->server, tx);
-}
-
-static void on_found(struct query *q)
-{
-    struct inbound *in = q->owner;
-    struct arena *a = in->ask->arena;
-    if (q->result && q->result != ERR_NOT_FOUND) {
-        refuse(in, q->result, "the contact could not be read");
-    } else if (!q->contact || q->result) {
-        make(in);
-    } else {
-        in->who = *q->contact;
-        in->who.identity = slice_dup(a, q->contact->identity);
-        in->who.name = slice_dup(a, q->contact->name);
-        in->who.email = slice_dup(a, q->contact->email);
-        in->who.phone = slice_dup(a, q->contact->phone);
-        in->who.tier = slice_dup(a, q->contact->tier);
-        in->who.tags = slice_dup(a, q->contact->tags);
-        in->who.attributes = slice_dup(a, q->contact->attributes);
-        say(in);
-    }
-    query_free(q);
-}
-
-static void find(struct inbound *in)
-{
-    struct query *q = query_new(QUERY_CONTACT, on_found, in);
-    q->channel = in->channel.id;
-    q->identity = slice_dup(q->arena, in->identity);
-    server_read(in->server, q);
 }
 
 void inbound_ask(struct server *s, struct script_ask *ask)
@@ -240,17 +151,23 @@ void inbound_ask(struct server *s, struct script_ask *ask)
         refuse(in, ERR_UNAVAILABLE, "the channel is not there any more");
         return;
     }
-    in->channel.id = ch->id;
+    in->channel = ch->id;
     if (json_parse(ask->arena, ask->data, NULL, &in->given) < 0 ||
         !json_is(in->given, JSON_OBJECT)) {
         refuse(in, ERR_BAD_REQUEST, "deliver: an object is needed");
         return;
     }
-    in->identity = json_text(in->given, "from");
-    if (in->identity.len == 0 || in->identity.len > LIMIT_NAME_BYTES) {
+    struct slice from = json_text(in->given, "from");
+    if (from.len == 0 || from.len > LIMIT_NAME_BYTES) {
         refuse(in, ERR_BAD_REQUEST,
                "deliver: `from` must be the sender's id on the platform");
         return;
     }
-    find(in);
+    const struct json *profile = json_get(in->given, "profile");
+    whose_ask(s, ask, ch->id,
+              &(struct whose){.identity = from,
+                              .name = whose_word(profile, in->given, "name"),
+                              .email = whose_word(profile, in->given, "email"),
+                              .phone = whose_word(profile, in->given, "phone")},
+              say, in);
 }

@@ -373,6 +373,11 @@ static int deliver_start(lua_State *L)
     return ask_start(L, ASK_DELIVER, "ctx.deliver");
 }
 
+static int echo_start(lua_State *L)
+{
+    return ask_start(L, ASK_ECHO, "ctx.echo");
+}
+
 static int receipt_start(lua_State *L)
 {
     return ask_start(L, ASK_RECEIPT, "ctx.receipt");
@@ -406,6 +411,26 @@ static const struct api_call context_calls[] = {
      "code, detail if it is no message.\n\n"
      "ctx.deliver{ dedupe = x.MsgId, from = x.FromUserName, kind = \"text\", "
      "text = x.Content }",
+     "1"},
+    {"echo", NULL, COMES_IN, API_LUA | API_WAITS,
+     "(message: { to: string, dedupe: string, name?: string, agent?: string, "
+     "profile?: { name?: string, email?: string, phone?: string }, kind?: "
+     "string, text?: string, file?: File|string }): { id: string, "
+     "conversation: string, seq: integer, "
+     "duplicate: boolean }|nil, string?, string?",
+     "Hands over what one of the staff told a customer on the platform itself "
+     "(in its app, on the phone): it stands in the conversation as an "
+     "agent's, with outside = true, and is not sent. Who speaks has the "
+     "conversation: a bot that held it loses it to the queue, or to `agent`. "
+     "No rule sees it as a customer's word. `to` is the customer's id, "
+     "`dedupe` "
+     "the message's on the platform: one that was stored, or that send() "
+     "returned, gives the first message with duplicate = true. `name`: who "
+     "said it; `agent`: the email of the agent they are here; `profile`: of "
+     "the customer, if they are new. The rest as in Delivery. nil, code, "
+     "detail if it is no message; \"unavailable\" is worth another push.\n\n"
+     "ctx.echo{ dedupe = x.msg_id, to = x.customer, name = x.staff, text = "
+     "x.text }",
      "1"},
     {"receipt", NULL, COMES_IN, API_LUA | API_WAITS,
      "(receipt: { sent: string, status: \"delivered\"|\"read\"|\"failed\", "
@@ -471,6 +496,7 @@ static void fill_context(lua_State *L)
 {
     const struct api_module *m = &context_module;
     api_waits(L, m, "deliver", deliver_start, ask_finish);
+    api_waits(L, m, "echo", echo_start, ask_finish);
     api_waits(L, m, "receipt", receipt_start, ask_finish);
     api_waits(L, m, "recalled", recalled_start, ask_finish);
     api_waits(L, m, "file", file_start, file_finish);

@@ -116,6 +116,7 @@ export function Bubble({ row, actions, face, visitor, after }: Props & { row: Bu
             )}
           </span>
           <span class="bubble-meta">
+            {AGENTS && m.outside && <span>{t('msg.outside')}</span>}
             {row.tick === 'queued' && <span>{t('tick.queued')}</span>}
             <time dateTime={new Date(m.at).toISOString()} title={fullTime(m.at)}>
               {clock(m.at)}
