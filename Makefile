@@ -18,7 +18,7 @@ PKGS_BUILD := gcc libc6-dev cmake ninja-build pkg-config libuv1-dev \
 PKGS_TEST := lua-check:luacheck universal-ctags clang:clang \
   libclang-rt-14-dev clang-format:clang-format sqlite3:sqlite3 chromium \
   fonts-noto-cjk util-linux clang-tidy:clang-tidy \
-  openssl dovecot-imapd dovecot-lmtpd exim4-daemon-light
+  openssl dovecot-imapd dovecot-lmtpd exim4-daemon-light mold:mold
 
 # need(packages): installs what is missing; asks no network if nothing is.
 define need
@@ -80,7 +80,10 @@ web: build/web.stamp ## web/dist: widget, chat page, console, demo
 check: deps-test dev ## the developer's minute
 	@tests/run format layers headers docs lint unit lua author sim smoke
 
-test: deps-test web release dev build-tsan ## everything
+# What the tests need is fetched while the program people run is built.
+test: deps ## everything
+	@$(MAKE) -j3 release web deps-test
+	@$(MAKE) dev build-tsan
 	@tests/run format layers headers docs lint unit lua author sim it fuzz talk \
 	  talk_release sims tsan web e2e e2e_real
 
