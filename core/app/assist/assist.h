@@ -67,7 +67,7 @@ size_t assist_forget(struct server *s, uint64_t id, struct slice question,
 void assist_forget_ask(struct server *s, struct script_ask *ask); /* takes */
 
 /* --- drafts.c --- */
-/* What was spent; costs in millionths. */
+/* What was spent; costs in billionths. */
 struct purse {
     int64_t input, output, cached, cost, turns;
 };

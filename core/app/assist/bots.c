@@ -143,8 +143,8 @@ static void read_settings(struct bot *b, const struct json *j)
     b->turn_tokens = json_int(limits, "turn_tokens", 0);
     b->conversation_tokens = json_int(limits, "conversation_tokens", 0);
     b->day_tokens = json_int(limits, "day_tokens", 0);
-    b->day_cost = micro(limits, "day_cost");
-    b->conversation_cost = micro(limits, "conversation_cost");
+    b->day_cost = 1000 * micro(limits, "day_cost");
+    b->conversation_cost = 1000 * micro(limits, "conversation_cost");
     b->patience_ms = ms_of(limits, "patience", PATIENCE_MS);
     b->confirm_ms = ms_of(limits, "confirm", CONFIRM_MS);
     b->confirm = json_get(j, "confirm");

@@ -37,8 +37,9 @@ struct bot {
     bool guard, summary;
     int64_t at_once, per_minute, turn_tokens, conversation_tokens, day_tokens;
     int64_t day_cost, conversation_cost, patience_ms, cache_ms;
-    int64_t connect_ms, first_ms, total_ms;          /* 0 = the connector's */
-    int64_t price_input, price_output, price_cached; /* of a million tokens */
+    int64_t connect_ms, first_ms, total_ms; /* 0 = the connector's */
+    /* of a million tokens, in millionths; budgets are in billionths */
+    int64_t price_input, price_output, price_cached;
     struct slice currency;
     const struct json *confirm; /* tool -> "visitor", "agent"; may be NULL */
     int64_t confirm_ms;         /* a word is waited for */

@@ -3,7 +3,8 @@
  *
  * Happy path: a conversation's memo is read once when something is asked in it
  * and written as a whole with each answer; an assistant's day is read at the
- * start. Costs are whole millionths, so that sums are exact. Failure: a row
+ * start. Costs are whole billionths, as fine as connectors tell them, so that
+ * sums are exact. Failure: a row
  * that cannot be read counts as empty and is logged; nothing is asked before
  * the answer is there.
  */
@@ -14,6 +15,7 @@
 
 #define DAY_MS (24LL * 3600 * 1000)
 #define KEPT_MS (60 * DAY_MS)
+#define COST_MOST 1e9 /* of one call: more is nonsense */
 
 void purse_add(struct purse *to, const struct purse *more)
 {
@@ -43,14 +45,14 @@ struct purse purse_of(const struct bot *bot, const struct json *usage)
                   : json_is(cost, JSON_INT) ? (double)cost->integer
                                             : 0;
     if (told > 0) {
-        p.cost = (int64_t)(told * 1e6 + 0.5);
+        p.cost = told < COST_MOST ? (int64_t)(told * 1e9 + 0.5) : 0;
         return p;
     }
     int64_t fresh = p.input - (p.cached < p.input ? p.cached : p.input);
     /* Millionths of a price for a million tokens: one division at the end. */
     p.cost = (fresh * bot->price_input + p.cached * bot->price_cached +
               p.output * bot->price_output) /
-             1000000;
+             1000;
     return p;
 }
 
@@ -61,8 +63,9 @@ void purse_write(struct jsonw *w, const struct purse *p, struct slice currency)
     jsonw_put_int(w, "output", p->output);
     jsonw_put_int(w, "cached", p->cached);
     jsonw_key(w, "cost");
-    jsonw_real(w, (double)p->cost / 1e6);
-    jsonw_put_int(w, "cost_micro", p->cost);
+    jsonw_real(w, (double)p->cost / 1e9);
+    jsonw_put_int(w, "cost_micro", (p->cost + 500) / 1000);
+    jsonw_put_int(w, "cost_nano", p->cost);
     if (currency.len) {
         jsonw_put_text(w, "currency", currency);
     }
@@ -75,7 +78,7 @@ static void read_purse(const struct json *j, struct purse *p)
     p->input += json_int(j, "input", 0);
     p->output += json_int(j, "output", 0);
     p->cached += json_int(j, "cached", 0);
-    p->cost += json_int(j, "cost_micro", 0);
+    p->cost += json_int(j, "cost_nano", 1000 * json_int(j, "cost_micro", 0));
     p->turns += json_int(j, "turns", 0);
 }
 

@@ -68,6 +68,8 @@ async function messages(call, res, sim, fault) {
     await block({ type: 'tool_use', id: `toolu_${call.n}_${i}`, name: t.name, input: {} }, ['', args.slice(0, 5), args.slice(5)].map((partial_json) => ({ type: 'input_json_delta', partial_json })));
   }
   const stop_reason = fault?.fault === 'refused' ? 'refusal' : tools.length ? 'tool_use' : 'end_turn';
+  const cached = sim.settings.cached ?? 0;
+  sim.tell({ input: input + cached, output, cached });
   await say({ type: 'message_delta', delta: { stop_reason, stop_sequence: null }, usage: { output_tokens: output } });
   await say({ type: 'message_stop' });
   s.end();

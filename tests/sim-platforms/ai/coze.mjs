@@ -83,6 +83,7 @@ async function talk(res, sim, fault, chat, prompt) {
   if (text) await say('conversation.message.completed', message('answer', text, 'm1'));
   await say('conversation.message.completed', message('follow_up', 'Anything else?', 'm2'));
   await say('conversation.message.completed', message('verbose', '{"msg_type":"generate_answer_finish","data":""}', 'm3'));
+  sim.tell({ input: usage.input_count, output: usage.output_count });
   await say('conversation.chat.completed', head('completed', { usage }));
   return close();
 }

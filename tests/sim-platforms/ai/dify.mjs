@@ -27,10 +27,12 @@ async function chat(call, res, sim, fault) {
   talk.said.push(b.query, text);
   const input = tokens(talk.said.join(''));
   const usage = { prompt_tokens: input, completion_tokens: tokens(text), total_tokens: input + tokens(text), total_price: (input * 2e-6 + tokens(text) * 6e-6).toFixed(7), currency: 'USD', latency: 0.1 };
+  const tell = () => sim.tell({ input, output: tokens(text), cost: Math.round(Number(usage.total_price) * 1e9) });
   const metadata = { usage, retriever_resources: answer.sources?.map((s, i) => ({ position: i + 1, document_name: s.title, segment_id: randomUUID(), score: 0.9, content: s.text })) ?? [] };
   const head = { task_id: randomUUID(), message_id: randomUUID(), conversation_id: id, created_at: 1_900_000_000 };
   if (b.response_mode !== 'streaming') {
     if (sim.settings.agent) return json(res, ...error(400, 'invalid_param', 'Agent Chat App does not support blocking mode'));
+    tell();
     return json(res, 200, { event: 'message', id: head.message_id, ...head, mode: 'chat', answer: text, metadata });
   }
   const s = new Stream(res, fault);
@@ -52,6 +54,7 @@ async function chat(call, res, sim, fault) {
   if (fault?.fault === 'half_json') await s.say('data: {"event":"message","ans');
   if (!['half_json', 'half_stream', 'error_event'].includes(fault?.fault)) {
     if (sim.settings.agent) await say('message', { answer: text });
+    tell();
     await say('message_end', { metadata });
     if (sim.settings.chatflow) await say('workflow_finished', { data: { id: 'w1', status: 'succeeded' } });
   }

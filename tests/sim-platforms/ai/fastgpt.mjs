@@ -27,6 +27,8 @@ async function chat(call, res, sim, fault) {
     { moduleName: 'Search', moduleType: 'datasetSearchNode', inputTokens: tokens(prompt), outputTokens: 0, quoteList: quotes },
     { moduleName: 'AI', moduleType: 'chatNode', inputTokens: 100 + tokens(prompt), outputTokens: tokens(text), totalPoints: 0.1 },
   ];
+  const tell = () => b.detail && sim.tell({ input: 100 + 2 * tokens(prompt), output: tokens(text) });
+  if (!b.stream) tell();
   if (!b.stream) return json(res, 200, { ...head, usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 1 }, responseData: b.detail ? nodes : undefined, choices: [{ message: { role: 'assistant', content: text }, finish_reason: 'stop', index: 0 }] });
   const s = new Stream(res, fault);
   const say = (name, data) => s.say((b.detail ? `event: ${name}\n` : '') + `data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
@@ -46,6 +48,7 @@ async function chat(call, res, sim, fault) {
   await chunk(null);
   await chunk(null, 'stop');
   await say('answer', '[DONE]');
+  tell();
   if (b.detail) await say('flowResponses', nodes);
   s.end();
 }

@@ -18,10 +18,12 @@ async function chat(call, res, sim, fault) {
   const answer = sim.next(prompt);
   const text = typeof answer === 'string' ? answer : answer.text ?? '';
   const input = tokens(JSON.stringify(b.messages));
-  const usage = { prompt_tokens: input, completion_tokens: tokens(text), total_tokens: input + tokens(text), prompt_tokens_details: { cached_tokens: 0 } };
+  const usage = { prompt_tokens: input, completion_tokens: tokens(text), total_tokens: input + tokens(text), prompt_tokens_details: { cached_tokens: sim.settings.cached ?? 0 } };
+  const tell = () => sim.tell({ input, output: tokens(text), cached: sim.settings.cached ?? 0 });
   const calls = (answer.tools ?? []).map((t, i) => ({ index: i, id: `call_${call.n}_${i}`, type: 'function', function: { name: t.name, arguments: JSON.stringify(t.arguments ?? {}) } }));
   const reason = fault?.fault === 'refused' ? 'content_filter' : calls.length ? 'tool_calls' : 'stop';
   const head = { id: `chatcmpl-${call.n}`, object: 'chat.completion.chunk', created: 1_900_000_000, model: b.model };
+  if (!b.stream) tell();
   if (!b.stream) return json(res, 200, { ...head, object: 'chat.completion', choices: [{ index: 0, message: { role: 'assistant', content: text, tool_calls: calls.length ? calls : undefined }, finish_reason: reason }], usage });
 
   const s = new Stream(res, fault);
@@ -46,6 +48,7 @@ async function chat(call, res, sim, fault) {
     await chunk({ tool_calls: [{ index: c.index, function: { arguments: c.function.arguments.slice(half) } }] });
   }
   await chunk({}, reason);
+  if (b.stream_options?.include_usage) tell();
   if (b.stream_options?.include_usage) await s.say(`data: ${JSON.stringify({ ...head, choices: [], usage })}\n\n`);
   await s.say('data: [DONE]\n\n');
   s.end();

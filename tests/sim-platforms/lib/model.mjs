@@ -70,7 +70,11 @@ export class Stream {
 
 /** answer(call, res, sim, fault) does the work of one call. */
 export async function serve(answer, { port = 0, host = '127.0.0.1', faults = [], ...settings } = {}) {
-  const sim = { calls: [], faults: Array.isArray(faults) ? [...faults] : [faults], settings, count: 0, answers: [], open: 0, most_open: 0, cut: 0 };
+  const sim = { calls: [], faults: Array.isArray(faults) ? [...faults] : [faults], settings, count: 0, answers: [], open: 0, most_open: 0, cut: 0, spent: { input: 0, output: 0, cached: 0, cost: 0 } };
+  /** What is reported to the caller as used; cost in billionths. */
+  sim.tell = (used) => {
+    for (const [k, n] of Object.entries(used)) sim.spent[k] += n;
+  };
   sim.take = () => {
     const f = sim.faults.shift() ?? sim.faults.always;
     return typeof f === 'string' ? { fault: f } : f;

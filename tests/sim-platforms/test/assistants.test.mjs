@@ -66,7 +66,7 @@ before(async () => {
   shop = await start('http');
   await house.wire(shop);
   for (const name of NAMES) {
-    sims[name] = await start(name);
+    sims[name] = await start(name, { cached: 3 });
     sims[name].made = await assistant(name, name, sims[name].config);
   }
 });
@@ -81,6 +81,7 @@ for (const name of NAMES) {
     const sim = sims[name];
     const check = await house.call('POST', `/api/v1/assistants/${sim.made.id}/check`, {});
     assert.equal(check.ok, true, JSON.stringify(check));
+    sim.spent = { input: 0, output: 0, cached: 0, cost: 0 }; // a check is nobody's answer
     const user = someone();
     sim.answers.push('您好，请讲。');
     await says(user, `use ${name} 在吗？`);
@@ -90,7 +91,10 @@ for (const name of NAMES) {
     assert.equal(await hears(user, 2), '七天内可以退货。');
     const now = await house.call('GET', '/api/v1/assistants/' + sim.made.id);
     assert.equal(now.today.turns, 2, JSON.stringify(now.today));
-    assert.ok(now.today.input > 0 && now.today.output > 0, JSON.stringify(now.today));
+    const { input, output, cached, cost_nano: cost } = now.today;
+    assert.deepEqual({ input, output, cached, cost }, sim.spent);
+    assert.ok(input > 0 && output > 0, JSON.stringify(now.today));
+    assert.ok(cost > 0 === (name === 'dify'), JSON.stringify(now.today)); // the only one that tells money
   });
 
   test(`${name}: numbers of people stay in the house, and come back in the answer`, async () => {
