@@ -210,6 +210,7 @@ static void begin(struct desk_of_bot *b, struct asking *k)
     arm(k, ASKING_READS, -1);
     run_start(k, b);
     k->run->ticket = breaker_take(&b->breaker, loop_now(l));
+    meter_set(b->state, b->breaker.state); /* it may be a probe */
     if (k->has_context && k->conv && !k->memo) {
         k->memo = memo_get(k->as, k->conv);
     }

@@ -7,6 +7,7 @@
  */
 #include "app/assist/inside.h"
 #include "app/assist/prompts.h"
+#include "app/files/files.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/limits.h"
@@ -25,26 +26,43 @@ static const char *role_of(const struct event *ev)
                                                             : NULL;
 }
 
-static void put_file(struct jsonw *w, const struct json *body)
+static void put_given(struct jsonw *w, const char *key, struct slice text)
 {
-    struct slice file = json_text(body, "file");
-    if (!file.len) {
+    if (text.len) {
+        jsonw_put_text(w, key, text);
+    }
+}
+
+/* With an address that the provider can reach, where the house has one. */
+static void put_file(struct jsonw *w, struct server *s, struct arena *a,
+                     const struct json *body)
+{
+    const struct json *file = json_get(body, "file");
+    struct slice text = json_is(file, JSON_OBJECT) ? json_text(file, "id")
+                                                   : json_text(body, "file");
+    uint64_t id;
+    if (!id_parse(text, ID_FILE, &id)) {
         return;
     }
+    struct slice url = files_public_link(s, a, id);
     jsonw_key(w, "files");
     jsonw_open(w, '[');
     jsonw_open(w, '{');
-    jsonw_put_text(w, "id", file);
-    jsonw_put_text(w, "name", json_text(body, "name"));
+    jsonw_put_text(w, "id", text);
     jsonw_put_text(w, "kind", json_text(body, "kind"));
+    put_given(w, "name",
+              json_text(json_is(file, JSON_OBJECT) ? file : body, "name"));
+    put_given(w, "mime", json_text(file, "mime"));
+    put_given(w, "url", url);
     jsonw_close(w, '}');
     jsonw_close(w, ']');
 }
 
-static struct slice message_of(struct arena *a, const struct event *ev,
+static struct slice message_of(struct asking *k, const struct event *ev,
                                const char *role, struct slice *said,
                                bool *plain)
 {
+    struct arena *a = k->arena;
     struct json *body = NULL;
     struct buf out;
     *said = SLICE("");
@@ -65,7 +83,7 @@ static struct slice message_of(struct arena *a, const struct event *ev,
     } else {
         jsonw_put_text(&w, "text", text.at ? text : SLICE(""));
     }
-    put_file(&w, body);
+    put_file(&w, k->as->server, a, body);
     jsonw_close(&w, '}');
     *said = text;
     *plain = slice_is(kind, "text");
@@ -89,7 +107,7 @@ static void build(struct asking *k, struct query *q)
         if (n == CONTEXT_MOST * 2) {
             memmove(all, all + 1, --n * sizeof all[0]);
         }
-        all[n] = message_of(k->arena, ev, role, &said, &plain);
+        all[n] = message_of(k, ev, role, &said, &plain);
         if (!all[n].len) {
             continue;
         }
