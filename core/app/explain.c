@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* explain.c - a message's way as one JSON object.
+/* explain.c - a message's way, or another event's, as one JSON object.
  *
  * Happy path: what the desk noted of each job stands in the traces; what came
  * of them are events; whether it has reached anybody follows from the read
@@ -7,6 +7,7 @@
  */
 #include "app/explain.h"
 #include "base/clock.h"
+#include <string.h>
 
 enum role explain_to(const struct event *message)
 {
@@ -43,10 +44,32 @@ static const char *why_no_agent(const struct explain *x)
     return NULL;
 }
 
+/* Why a platform has not got it; NULL = it has. */
+static const char *why_no_platform(const struct outbox *o)
+{
+    switch (o->state) {
+    case OUTBOX_WAITING:
+        return o->attempts ? "the platform has not taken it; it is tried again"
+               : o->reason.len
+                   ? "it could not be given to the platform; it is tried again"
+                   : "it waits for its turn to go to the platform";
+    case OUTBOX_DEAD:
+        return "the platform did not take it; it can be sent again by hand "
+               "(the outbox)";
+    case OUTBOX_RECALLED:
+        return "it was taken back before it went out";
+    default:
+        return NULL;
+    }
+}
+
 static const char *why_not(const struct explain *x)
 {
     if (is_read(x)) {
         return NULL;
+    }
+    if (x->out) {
+        return why_no_platform(x->out);
     }
     if (explain_to(x->message) == ROLE_AGENT) {
         return why_no_agent(x);
@@ -55,6 +78,31 @@ static const char *why_not(const struct explain *x)
         return "the visitor is not connected; it is shown when they come back";
     }
     return NULL;
+}
+
+/* How far it is on its way to a platform. */
+static void write_platform(struct jsonw *w, const struct outbox *o)
+{
+    char id[ID_TEXT];
+    jsonw_key(w, "platform");
+    if (!o) {
+        jsonw_null(w);
+        return;
+    }
+    jsonw_open(w, '{');
+    jsonw_put_text(w, "outbox", id_text(id, ID_OUTBOX, o->id));
+    jsonw_put_text(w, "status", slice_of(outbox_status(o)));
+    jsonw_put_int(w, "attempts", o->attempts);
+    jsonw_put_text(w, "reason", o->reason);
+    jsonw_put_text(w, "code", o->code);
+    jsonw_key(w, "retry_at");
+    if (o->state == OUTBOX_WAITING && o->attempts) {
+        jsonw_int(w, o->due_at);
+    } else {
+        jsonw_null(w);
+    }
+    jsonw_put_int(w, "updated_at", o->updated_at);
+    jsonw_close(w, '}');
 }
 
 static void write_delivery(struct jsonw *w, const struct explain *x)
@@ -72,6 +120,7 @@ static void write_delivery(struct jsonw *w, const struct explain *x)
     } else {
         jsonw_int(w, x->sockets);
     }
+    write_platform(w, x->out);
     jsonw_put_text(w, "why_not", slice_of(why));
     jsonw_close(w, '}');
 }
@@ -93,7 +142,9 @@ static void write_caused(struct jsonw *w, const struct explain *x)
         if (!event_is_public(ev->name)) {
             continue;
         }
+        char id[ID_TEXT];
         jsonw_open(w, '{');
+        jsonw_put_text(w, "id", id_text(id, ID_MESSAGE, ev->pos));
         jsonw_put_text(w, "event", slice_of(event_name_text(ev->name)));
         jsonw_put_int(w, "at", ev->at);
         write_data(w, ev);
@@ -104,12 +155,21 @@ static void write_caused(struct jsonw *w, const struct explain *x)
 
 void explain_write(struct jsonw *w, const struct explain *x)
 {
+    bool message = x->message->name == EVENT_MESSAGE_CREATED;
     char id[ID_TEXT];
     jsonw_open(w, '{');
+    jsonw_put_text(w, "event", slice_of(event_name_text(x->message->name)));
+    jsonw_put_int(w, "at", x->message->at);
     jsonw_put_text(w, "conversation",
-                   id_text(id, ID_CONVERSATION, x->message->conv));
-    jsonw_put_text(w, "state", slice_of(conv_state_name(x->conv->state)));
-    jsonw_key(w, "message");
+                   x->conv ? id_text(id, ID_CONVERSATION, x->message->conv)
+                           : (struct slice){NULL, 0});
+    jsonw_put_text(w, "cause",
+                   x->message->cause
+                       ? id_text(id, ID_MESSAGE, x->message->cause)
+                       : (struct slice){NULL, 0});
+    jsonw_put_text(w, "state",
+                   slice_of(x->conv ? conv_state_name(x->conv->state) : NULL));
+    jsonw_key(w, message ? "message" : "data");
     if (!w->failed) {
         w->failed = event_write_data(w->out, x->message);
     }
@@ -117,6 +177,30 @@ void explain_write(struct jsonw *w, const struct explain *x)
     jsonw_put_raw(w, "jobs", x->jobs.len ? x->jobs : SLICE("[]"));
     write_caused(w, x);
     jsonw_put_bool(w, "cut", x->cut);
-    write_delivery(w, x);
+    if (message) {
+        write_delivery(w, x);
+    }
     jsonw_close(w, '}');
+}
+
+bool explain_name(struct slice name, struct query *q)
+{
+    const char *slash = memchr(name.at, '/', name.len);
+    struct cursor at;
+    int64_t seq;
+    if (!slash && cursor_parse(name, &at)) {
+        q->after_pos = at.pos;
+        return at.pos != 0;
+    }
+    if (!slash) {
+        return id_parse(name, ID_MESSAGE, &q->after_pos) && q->after_pos;
+    }
+    struct slice conv = {name.at, (size_t)(slash - name.at)};
+    struct slice number = {slash + 1, name.len - conv.len - 1};
+    if (!id_parse(conv, ID_CONVERSATION, &q->conv) ||
+        !slice_to_i64(number, &seq) || seq < 1 || seq > UINT32_MAX) {
+        return false;
+    }
+    q->after_seq = (uint32_t)seq;
+    return true;
 }

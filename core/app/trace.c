@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trace.c - `yuelai trace MESSAGE`: why a message went as it did.
+/* trace.c - `yuelai trace EVENT`: why a message went as it did.
  *
  * Happy path: the database is looked at, read only, beside a running server or
  * without one; the message's way becomes the same object that the API gives,
@@ -19,7 +19,7 @@
 #define QUOTE_MOST 60 /* bytes of a text that are shown */
 
 static const char usage[] =
-    "usage: yuelai trace MESSAGE [--data DIR] [--json]\n"
+    "usage: yuelai trace EVENT [--data DIR] [--json]\n"
     "\n"
     "Shows each hop of a message: the scripts that saw it, with rule, "
     "version,\n"
@@ -27,7 +27,9 @@ static const char usage[] =
     "it,\n"
     "and whether it was delivered. Only reads; the server may run.\n"
     "\n"
-    "  MESSAGE     an id (m_000000000001z) or CONVERSATION/SEQ (cv_…/3)\n"
+    "  EVENT       a message's id (m_000000000001z) or CONVERSATION/SEQ "
+    "(cv_…/3),\n"
+    "              or the cursor of any event (an assignment, a close ...)\n"
     "  --data DIR  the server's data folder (default ./data)\n"
     "  --json      as the API gives it: GET /api/v1/messages/{id}/trace\n";
 
@@ -35,7 +37,7 @@ static const char usage[] =
 
 struct subject {
     const char *dir;
-    struct query *event, *conv, *trace;
+    struct query *event, *conv, *trace, *out;
     char holder[LIMIT_NAME_BYTES + 1];
     struct err err;
 };
@@ -49,29 +51,10 @@ static int look(const char *dir, struct query *q, struct err *e)
     return r;
 }
 
-/* "m_…" or "cv_…/SEQ". */
-static bool read_name(const char *name, struct query *q)
-{
-    const char *slash = strchr(name, '/');
-    int64_t seq;
-    if (!slash) {
-        return id_parse(slice_of(name), ID_MESSAGE, &q->after_pos) &&
-               q->after_pos;
-    }
-    struct slice conv = {name, (size_t)(slash - name)};
-    if (!id_parse(conv, ID_CONVERSATION, &q->conv) ||
-        !slice_to_i64(slice_of(slash + 1), &seq) || seq < 1 ||
-        seq > UINT32_MAX) {
-        return false;
-    }
-    q->after_seq = (uint32_t)seq;
-    return true;
-}
-
 static int on_agent(void *arg, const struct agent *a)
 {
     struct subject *s = arg;
-    if (a->id == s->conv->conversation->assignee) {
+    if (s->conv->conversation && a->id == s->conv->conversation->assignee) {
         snprintf(s->holder, sizeof s->holder, "%.*s", SLICE_FMT(a->name));
     }
     return 0;
@@ -84,13 +67,16 @@ static int read_all(struct subject *s)
         return r;
     }
     const struct event *ev = s->event->events;
-    if (ev->name != EVENT_MESSAGE_CREATED) {
-        return err_set(&s->err, ERR_NOT_FOUND, "this is no message");
-    }
     s->conv->id = ev->conv;
     s->trace->after_pos = ev->pos;
-    r = look(s->dir, s->conv, &s->err);
+    r = ev->conv ? look(s->dir, s->conv, &s->err) : 0;
     r = r ? r : look(s->dir, s->trace, &s->err);
+    s->out->conv = ev->conv;
+    s->out->after_seq = ev->seq;
+    if (r == 0 && ev->seq &&
+        (r = look(s->dir, s->out, &s->err)) == ERR_NOT_FOUND) {
+        r = 0; /* it goes to no platform */
+    }
     struct store_walk names = {.arg = s, .agent = on_agent};
     return r ? r : store_walk(s->dir, INT64_MAX, &names, &s->err);
 }
@@ -101,11 +87,15 @@ static int read_trace(struct subject *s, struct buf *out)
     if (r) {
         return r;
     }
+    const struct outbox *out_row = s->out->outbox;
     struct explain x = {.message = s->event->events,
                         .conv = s->conv->conversation,
                         .jobs = s->trace->json,
                         .caused = s->trace->events,
                         .cut = s->trace->more,
+                        .out = out_row && out_row->pos == s->event->events->pos
+                                   ? out_row
+                                   : NULL,
                         .sockets = -1,
                         .holder = s->holder[0] ? s->holder : NULL};
     struct jsonw w = jsonw_on(out);
@@ -164,10 +154,33 @@ static void print_message(const struct json *m)
     putchar('\n');
 }
 
+static void print_columns(void)
+{
+    printf("\n%-14s%-16s%-26s%-14s%-10s%s\n", "time", "hook", "script",
+           "version", "took", "outcome");
+}
+
+static void print_event_head(const struct json *j)
+{
+    struct slice conv = json_text(j, "conversation");
+    char at[40];
+    clock_of(json_int(j, "at", 0), true, at);
+    printf("%s  %.*s", at, SLICE_FMT(json_text(j, "event")));
+    if (conv.len) {
+        printf(" of %.*s, which is %.*s now", SLICE_FMT(conv),
+               SLICE_FMT(json_text(j, "state")));
+    }
+    putchar('\n');
+}
+
 static void print_head(const struct json *j)
 {
     const struct json *m = json_get(j, "message");
     char at[40];
+    if (!m) {
+        print_event_head(j);
+        return;
+    }
     clock_of(json_int(m, "at", 0), true, at);
     printf("%.*s  message %lld of %.*s, which is %.*s now\n",
            SLICE_FMT(json_text(m, "id")), (long long)json_int(m, "seq", 0),
@@ -175,8 +188,6 @@ static void print_head(const struct json *j)
            SLICE_FMT(json_text(j, "state")));
     printf("%s  ", at);
     print_message(m);
-    printf("\n%-14s%-16s%-26s%-14s%-10s%s\n", "time", "hook", "script",
-           "version", "took", "outcome");
 }
 
 static void print_value(const char *name, const struct json *v)
@@ -207,7 +218,12 @@ static void print_effect(const struct json *e)
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
         struct slice s = json_text(e, plain[i]);
         if (s.len) {
-            printf(" %s %.*s", i == 3 ? "" : plain[i], SLICE_FMT(s));
+            bool ai = slice_is(json_text(e, "type"), "assign");
+            printf("%s%s %.*s", i < 3 || ai ? " " : "",
+                   i < 3 ? plain[i]
+                   : ai  ? "ai"
+                         : "",
+                   SLICE_FMT(s));
         }
     }
     if (json_text(e, "text").len) {
@@ -312,6 +328,11 @@ static void print_job(const struct json *job)
     if (json_text(job, "trouble").len) {
         print_note("TROUBLE: ", json_text(job, "trouble"));
     }
+    if (json_int(job, "retry_at", 0)) {
+        char at[40];
+        clock_of(json_int(job, "retry_at", 0), false, at);
+        print_note("RETRY at ", slice_of(at));
+    }
     if (json_bool(job, "cut", false)) {
         print_note("(what it wanted was too long to be kept)", SLICE(""));
     }
@@ -340,19 +361,47 @@ static void print_caused(const struct json *ev)
     if (json_text(d, "team").len) {
         printf(", team %.*s", SLICE_FMT(json_text(d, "team")));
     }
+    printf("  (%.*s)\n", SLICE_FMT(json_text(ev, "id")));
+}
+
+/* "tried 2 times, again at 05:22:29.903: connection refused" */
+static void print_platform(const struct json *p)
+{
+    int64_t tries = json_int(p, "attempts", 0);
+    int64_t again = json_int(p, "retry_at", 0);
+    struct slice reason = json_text(p, "reason"), code = json_text(p, "code");
+    char at[40];
+    printf("by the platform: %.*s, tried %lld time%s",
+           SLICE_FMT(json_text(p, "status")), (long long)tries,
+           tries == 1 ? "" : "s");
+    if (again) {
+        clock_of(again, false, at);
+        printf(", again at %s", at);
+    }
+    if (code.len || reason.len) {
+        printf(": %.*s%s%.*s", SLICE_FMT(code),
+               code.len && reason.len ? ", " : "", SLICE_FMT(reason));
+    }
     putchar('\n');
 }
 
 static void print_delivery(const struct json *d)
 {
     struct slice why = json_text(d, "why_not"), holder = json_text(d, "holder");
+    const struct json *platform = json_get(d, "platform");
+    bool outside = json_is(platform, JSON_OBJECT);
     printf("\nto the %.*s: ", SLICE_FMT(json_text(d, "to")));
     if (json_bool(d, "read", false)) {
         puts("read");
+    } else if (outside) {
+        printf("%.*s\n", SLICE_FMT(why.len ? why : SLICE("platform has it")));
     } else if (why.len) {
         printf("not read; %.*s\n", SLICE_FMT(why));
     } else {
         puts("not read yet; shown at once to whoever is connected");
+    }
+    if (outside) {
+        print_platform(platform);
     }
     if (holder.len) {
         printf("held by %.*s\n", SLICE_FMT(holder));
@@ -364,7 +413,11 @@ static void print_all(const struct json *j)
     const struct json *job = first_of(json_get(j, "jobs"));
     const struct json *ev = first_of(json_get(j, "caused"));
     print_head(j);
-    if (!job) {
+    print_columns();
+    if (json_text(j, "cause").len) {
+        printf("(it came of %.*s: that one's trace says why)\n",
+               SLICE_FMT(json_text(j, "cause")));
+    } else if (!job) {
         puts("(no trace: no script looked at it, or it is too old)");
     }
     while (job || ev) {
@@ -379,7 +432,9 @@ static void print_all(const struct json *j)
     if (json_bool(j, "cut", false)) {
         puts("(it may have led to more, much later)");
     }
-    print_delivery(json_get(j, "delivery"));
+    if (json_get(j, "delivery")) {
+        print_delivery(json_get(j, "delivery"));
+    }
 }
 
 /* --- the command --- */
@@ -389,14 +444,15 @@ static int run(const struct config *conf, const char *name, bool as_json)
     struct subject s = {.dir = conf->data,
                         .event = query_new(QUERY_EVENT, NULL, NULL),
                         .conv = query_new(QUERY_CONVERSATION, NULL, NULL),
-                        .trace = query_new(QUERY_TRACE, NULL, NULL)};
+                        .trace = query_new(QUERY_TRACE, NULL, NULL),
+                        .out = query_new(QUERY_OUTBOX, NULL, NULL)};
     struct buf out;
     struct arena *a = arena_new();
     struct json *j = NULL;
     int code = 1;
     buf_init(&out, TRACE_TEXT_MAX);
-    if (!read_name(name, s.event)) {
-        code = usage_error(usage, "%s is neither m_… nor cv_…/SEQ", name);
+    if (!explain_name(slice_of(name), s.event)) {
+        code = usage_error(usage, "%s is no m_…, cv_…/SEQ or cursor", name);
     } else if (read_trace(&s, &out) ||
                json_parse(a, buf_slice(&out), &s.err, &j)) {
         fprintf(stderr, "yuelai: %s\n", s.err.text);
@@ -412,6 +468,7 @@ static int run(const struct config *conf, const char *name, bool as_json)
     query_free(s.event);
     query_free(s.conv);
     query_free(s.trace);
+    query_free(s.out);
     return code;
 }
 
@@ -424,7 +481,7 @@ int trace_main(int argc, char **argv)
         return r - 1;
     }
     if (f.rest_count != 1) {
-        return usage_error(usage, "which message?");
+        return usage_error(usage, "which message or event?");
     }
     log_setup(LOG_WARN, LOG_TEXT);
     if (!flags_config(&f, &conf)) {

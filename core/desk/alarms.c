@@ -106,6 +106,12 @@ static void fire(struct desk *d, struct conv *c, const struct alarm *a,
                  const struct dead *letter)
 {
     struct event none = {0};
+    if (!a->unit.len) { /* the house's own */
+        if (c) {
+            within_due(d, c, a);
+        }
+        return;
+    }
     struct job *job =
         c ? job_make(d, c, HOOK_TIMER, &none) : job_free_new(d, HOOK_TIMER);
     job->unit = slice_dup(job->arena, a->unit);

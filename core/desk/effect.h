@@ -75,7 +75,8 @@ struct effect {
     struct slice body; /* REPLY: JSON object {"kind":"text","text":…} */
     struct slice pick; /* ASSIGN: "least_busy" (default), "round_robin" */
     uint64_t agent, team;
-    int64_t number;
+    int64_t number; /* ALARM, SNOOZE: till when; PRIORITY; ASSIGN: ms to answer
+                       in, 0 = any */
 };
 
 /* What scripts may know of an agent. */

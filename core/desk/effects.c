@@ -324,6 +324,9 @@ static const char *apply_held(struct outcome *o, const struct effect *e)
         } else {
             o->to_bot = false;
             assign(o, e->agent, e->team, e->pick);
+            if (e->number) {
+                within_put(o, e);
+            }
         }
         break;
     case EFFECT_CLOSE:

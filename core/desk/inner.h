@@ -370,6 +370,8 @@ void alarm_add(struct desk *d, const struct alarm *a);
 void alarm_fire(struct desk *d, const struct alarm *a,
                 const struct dead *letter);
 void alarms_free(struct desk *d);
+/* within.c: the house's own alarm of conv:assign { within = } is due. */
+void within_due(struct desk *d, struct conv *c, const struct alarm *a);
 struct job *job_free_new(struct desk *d, enum hook hook); /* of no conv */
 void job_free_run(struct desk *d, struct job *job);
 void job_for_house(struct desk *d, const struct event *ev); /* of no conv */
@@ -394,4 +396,6 @@ void queue_drain(struct desk *d); /* gives what can be given */
 uint32_t queue_position(const struct desk *d, const struct conv *c); /* 1.. */
 /* Who shall have it: an agent with room, or NULL. team 0 = anybody. */
 struct agent_live *queue_pick(struct desk *d, uint64_t team, struct slice how);
+struct agent_live *queue_pick_but(struct desk *d, uint64_t team,
+                                  struct slice how, uint64_t but);
 void queue_tell(struct desk *d); /* positions, when they moved */

@@ -221,16 +221,24 @@ static void keep_choices(const struct out_conv *q, struct slice choices,
     buf_fini(&out);
 }
 
-/* Its kind had to change: the trace says so, choices are kept. */
-static void note_plain(struct desk *d, const struct out_conv *q,
-                       struct job *job, struct tx *tx)
+/* The trace tells of a send that was not taken, and of one whose kind had to
+ * change; choices that were shown as text are kept. */
+static void note_send(struct desk *d, const struct out_conv *q, struct job *job,
+                      const struct verdict *v, struct tx *tx)
 {
-    if (!job || !job->call || !job->call->shown.len) {
+    bool over = v->state != OUTBOX_WAITING;
+    bool plain = over && job && job->call && job->call->shown.len;
+    bool taken = v->state == OUTBOX_SENT || v->state == OUTBOX_RECALLED;
+    if (!job || (taken && !plain) || (v->nobody && !plain)) {
         return;
     }
     struct outcome o = {.d = d, .job = job, .tx = tx};
+    if (!taken) {
+        o.why = v->reason;
+        o.again_at = over ? 0 : q->first->due_at;
+    }
     trace_put(&o, NULL);
-    if (job->call->choices.len) {
+    if (plain && job->call->choices.len) {
         keep_choices(q, job->call->choices, now_ms(d), tx);
     }
 }
@@ -255,9 +263,7 @@ void outbox_settle(struct desk *d, struct out_conv *q, struct job *job,
     if (job) {
         job_put_kv(job, tx); /* what the adapter remembers */
     }
-    if (v->state != OUTBOX_WAITING) {
-        note_plain(d, q, job, tx);
-    }
+    note_send(d, q, job, v, tx);
     if (job && q->push && v->state == OUTBOX_SENT) {
         q->quiet_till = now + channel_face(d, q->channel->id).push_quiet_ms;
     }

@@ -22,6 +22,8 @@ struct outcome {
     bool to_bot;         /* an assistant is to answer */
     struct turn *known;  /* has its answer already; NULL = none */
     struct slice answer; /* the body of it */
+    struct slice why;    /* of a send: what the platform said */
+    int64_t again_at;    /* it is tried again then; 0 = it is not */
     enum event_name name;
     const char *refused[LIMIT_EFFECTS]; /* why, by the effect's number */
 };
@@ -35,6 +37,9 @@ void outcome_apply_notes(struct outcome *o); /* and then these */
 void outcome_place(struct outcome *o); /* what no rule placed: the queue */
 void outcome_to_bot(struct outcome *o, struct slice name); /* "*" = the last */
 void outcome_release(struct outcome *o); /* it is not committed after all */
+
+/* within.c: whoever e gave it to has so much time to answer. */
+void within_put(struct outcome *o, const struct effect *e);
 
 /* flows.c */
 void flow_begin(struct outcome *o, const struct effect *e, const char **why);

@@ -80,13 +80,20 @@ static bool waited_longer(const struct agent_live *a,
 
 struct agent_live *queue_pick(struct desk *d, uint64_t team, struct slice how)
 {
+    return queue_pick_but(d, team, how, 0);
+}
+
+struct agent_live *queue_pick_but(struct desk *d, uint64_t team,
+                                  struct slice how, uint64_t but)
+{
     bool turn = slice_is(how, "round_robin");
     if (team && !desk_team(d, team)) {
         team = 0; /* deleted: anybody may, rather than nobody */
     }
     struct agent_live *best = NULL, *a;
     for (size_t i = 0; (a = map_next(&d->agents, &i)) != NULL;) {
-        if (!agent_is_free(a) || (team && !team_has(d, team, a->rec.id))) {
+        if (!agent_is_free(a) || a->rec.id == but ||
+            (team && !team_has(d, team, a->rec.id))) {
             continue;
         }
         if (!best || (turn ? waited_longer(a, best) : less_busy(a, best))) {

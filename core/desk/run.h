@@ -46,6 +46,9 @@ enum outbox_state {
 const char *outbox_state_name(enum outbox_state s);
 /* What the platform said of it since: never backwards. */
 enum outbox_receipt { RECEIPT_NONE, RECEIPT_DELIVERED, RECEIPT_READ };
+struct outbox;
+/* In the words of message.status; "waiting": not taken yet. */
+const char *outbox_status(const struct outbox *o);
 struct outbox {
     uint64_t id;
     uint64_t pos, conv, channel, contact; /* pos: of message.created */

@@ -106,7 +106,10 @@ static int write_trace(struct outcome *o, struct buf *out, enum how_much much)
     put_some(&w, "decided_by", job->rule);
     put_some(&w, "kept_by", o->known ? o->known->assistant : SLICE(""));
     put_who(&w, "letter", ID_DEAD, job->letter);
-    put_some(&w, "trouble", job->trouble);
+    put_some(&w, "trouble", job->trouble.len ? job->trouble : o->why);
+    if (o->again_at) {
+        jsonw_put_int(&w, "retry_at", o->again_at);
+    }
     if (job->call && job->call->shown.len) {
         jsonw_put_raw(&w, "shown", job->call->shown);
     }
@@ -140,7 +143,7 @@ static struct trace *trace_new(struct outcome *o, struct arena *a,
     t->pos = o->job->event.pos;
     t->of = t->pos ? NULL : of;
     t->hook = (int)o->job->hook;
-    t->conv = o->c ? o->c->rec.id : 0;
+    t->conv = o->c ? o->c->rec.id : o->job->conv.id;
     t->at = o->job->at;
     t->body = slice_dup(a, buf_slice(&out));
     buf_fini(&out);

@@ -156,6 +156,19 @@ const char *outbox_state_name(enum outbox_state s)
     return outbox_states[s];
 }
 
+const char *outbox_status(const struct outbox *o)
+{
+    if (o->state == OUTBOX_RECALLED || (o->undoes && o->state == OUTBOX_SENT)) {
+        return "recalled";
+    }
+    if (o->state == OUTBOX_SENT) {
+        return o->receipt == RECEIPT_READ        ? "read"
+               : o->receipt == RECEIPT_DELIVERED ? "delivered"
+                                                 : "sent";
+    }
+    return o->state == OUTBOX_DEAD ? "failed" : "waiting";
+}
+
 const char *version_state_name(enum version_state s)
 {
     must((size_t)s < COUNT(version_states));

@@ -4,6 +4,7 @@
  * Happy path: one JSON object a unit, sorted by name. Failure modes: the
  * caller's buffer is too small (ERR_TOOBIG).
  */
+#include "base/clock.h"
 #include "base/json.h"
 #include "script/inside.h"
 #include "script/script.h"
@@ -30,6 +31,25 @@ static struct unit **sorted(const struct script *s, size_t *count)
     return list;
 }
 
+/* What was under way when it happened last, and what had been logged. */
+static void write_cause(struct jsonw *w, const struct trouble *t)
+{
+    char id[ID_TEXT];
+    const struct slice none = {NULL, 0};
+    jsonw_put_text(w, "hook", slice_of(t->hook));
+    jsonw_put_text(w, "event", t->pos ? id_text(id, ID_MESSAGE, t->pos) : none);
+    jsonw_put_text(w, "conversation",
+                   t->conv ? id_text(id, ID_CONVERSATION, t->conv) : none);
+    jsonw_key(w, "log");
+    jsonw_open(w, '[');
+    for (const char *at = t->log; at && *at;) {
+        const char *end = strchr(at, '\n');
+        jsonw_text(w, (struct slice){at, (size_t)(end - at)});
+        at = end + 1;
+    }
+    jsonw_close(w, ']');
+}
+
 static void write_trouble(struct jsonw *w, const struct trouble *t)
 {
     jsonw_open(w, '{');
@@ -42,6 +62,7 @@ static void write_trouble(struct jsonw *w, const struct trouble *t)
     jsonw_put_int(w, "count", t->count);
     jsonw_put_int(w, "first_at", t->first_at);
     jsonw_put_int(w, "last_at", t->last_at);
+    write_cause(w, t);
     jsonw_close(w, '}');
 }
 

@@ -11,6 +11,7 @@
 #include "loop/loop.h"
 #include "script/inside.h"
 #include "script/load/serving.h"
+#include "script/run/logtail.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,9 @@ struct telling {
     struct version *version; /* told by address only; never followed */
     struct slice text;
     enum unit_state ill; /* it is switched off; SERVING = it is not */
+    const char *hook;    /* NULL: of no job */
+    uint64_t pos, conv;
+    char *log; /* owned, or NULL */
     char bytes[];
 };
 
@@ -93,8 +97,8 @@ static void make_room(struct unit *u)
     u->trouble_count--;
 }
 
-void unit_note(struct unit *u, const struct place *at, struct slice traceback,
-               enum phase phase)
+struct trouble *unit_note(struct unit *u, const struct place *at,
+                          struct slice traceback, enum phase phase)
 {
     char *message = copy(at->message, MESSAGE_BYTES);
     int64_t now = clock_ms();
@@ -105,7 +109,7 @@ void unit_note(struct unit *u, const struct place *at, struct slice traceback,
         t->count++;
         t->last_at = now;
         mem_free(message);
-        return;
+        return t;
     }
     if (u->trouble_count == UNIT_TROUBLES)
         make_room(u);
@@ -120,6 +124,7 @@ void unit_note(struct unit *u, const struct place *at, struct slice traceback,
     list_add_last(&u->troubles, &t->link);
     u->trouble_count++;
     log_warn("script", "%s:%u: %s", t->file, t->line, t->message);
+    return t;
 }
 
 void unit_forget_troubles(struct unit *u, bool only_loading)
@@ -146,13 +151,27 @@ static struct slice split_traceback(struct slice *text)
     return rest;
 }
 
-void unit_note_text(struct unit *u, struct slice text, enum phase phase)
+struct trouble *unit_note_text(struct unit *u, struct slice text,
+                               enum phase phase)
 {
     char file[UNIT_NAME + 20];
     int n = snprintf(file, sizeof file, "scripts/%s.lua", u->name);
     struct slice traceback = split_traceback(&text);
     struct place p = place_of(text, (struct slice){file, (size_t)n});
-    unit_note(u, &p, traceback, phase);
+    return unit_note(u, &p, traceback, phase);
+}
+
+/* The event of the last one is the one to look at: its trace is there. */
+static void note_cause(struct trouble *t, struct telling *of)
+{
+    if (!of->hook)
+        return;
+    t->hook = of->hook;
+    t->pos = of->pos;
+    t->conv = of->conv;
+    mem_free(t->log);
+    t->log = of->log;
+    of->log = NULL;
 }
 
 static void on_home(struct mail *m)
@@ -161,7 +180,7 @@ static void on_home(struct mail *m)
     struct script *s = t->script;
     struct unit *u = t->unit;
     if (!s->closed) {
-        unit_note_text(u, t->text, PHASE_RUN);
+        note_cause(unit_note_text(u, t->text, PHASE_RUN), t);
         if (t->ill != UNIT_SERVING)
             serving_ill(s, u, t->version, t->ill);
         if (s->conf.on_change)
@@ -169,19 +188,25 @@ static void on_home(struct mail *m)
     }
     unit_free(u);
     script_unref(s);
+    mem_free(t->log);
     mem_free(t);
 }
 
 /* --- on the worker -------------------------------------------------------- */
 
-static void tell(struct worker *w, struct version *v, struct slice text,
-                 enum unit_state ill)
+static void tell(struct worker *w, struct version *v, const struct job *job,
+                 struct slice text, enum unit_state ill)
 {
     struct telling *t = mem_alloc(sizeof *t + text.len + 1);
     if (text.len)
         memcpy(t->bytes, text.at, text.len);
     t->text = (struct slice){t->bytes, text.len};
     t->ill = ill;
+    t->hook = job ? hook_name(job->hook) : NULL;
+    t->pos = job ? job->event.pos : 0;
+    t->conv = job ? job->conv.id : 0;
+    /* a lane that has the state has its lines */
+    t->log = job && !v->away ? logtail_text(v->log) : NULL;
     t->unit = v->unit;
     t->version = v;
     t->script = w->conf.script;
@@ -191,17 +216,18 @@ static void tell(struct worker *w, struct version *v, struct slice text,
     worker_post(w, &t->mail);
 }
 
-void report_failure(struct worker *w, struct version *v, struct slice text)
+void report_failure(struct worker *w, struct version *v, const struct job *job,
+                    struct slice text)
 {
     size_t most = MESSAGE_BYTES * 8 + TRACEBACK_BYTES;
     if (text.len > most)
         text.len = most;
-    tell(w, v, text, UNIT_SERVING);
+    tell(w, v, job, text, UNIT_SERVING);
 }
 
 void report_quarantine(struct worker *w, struct version *v)
 {
-    tell(w, v,
+    tell(w, v, NULL,
          SLICE("switched off: stopped 5 times within a minute; it serves "
                "again when the file changes or is reloaded"),
          UNIT_QUARANTINED);
@@ -209,7 +235,7 @@ void report_quarantine(struct worker *w, struct version *v)
 
 void report_lost(struct worker *w, struct version *v)
 {
-    tell(w, v,
+    tell(w, v, NULL,
          SLICE("switched off: a call did not come back and holds its thread; "
                "it serves again when the file changes or is reloaded"),
          UNIT_QUARANTINED);
@@ -217,7 +243,7 @@ void report_lost(struct worker *w, struct version *v)
 
 void report_failing(struct worker *w, struct version *v)
 {
-    tell(w, v,
+    tell(w, v, NULL,
          SLICE("switched off: it failed too often in a row; it serves again "
                "when the file changes or is reloaded"),
          UNIT_FAILING);

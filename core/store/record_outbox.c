@@ -117,20 +117,6 @@ static void write_id(struct jsonw *w, const char *key, const char *prefix,
     jsonw_put_text(w, key, id_text(text, prefix, id));
 }
 
-/* In the words of message.status; waiting: not taken yet. */
-static const char *status_of(const struct outbox *o)
-{
-    if (o->state == OUTBOX_RECALLED || (o->undoes && o->state == OUTBOX_SENT)) {
-        return "recalled";
-    }
-    if (o->state == OUTBOX_SENT) {
-        return o->receipt == RECEIPT_READ        ? "read"
-               : o->receipt == RECEIPT_DELIVERED ? "delivered"
-                                                 : "sent";
-    }
-    return o->state == OUTBOX_DEAD ? "failed" : "waiting";
-}
-
 int outbox_write_delivery(struct buf *out, const struct outbox *o)
 {
     int r = buf_add_text(out, ",\"delivery\":");
@@ -138,7 +124,7 @@ int outbox_write_delivery(struct buf *out, const struct outbox *o)
         return r;
     struct jsonw w = jsonw_on(out);
     jsonw_open(&w, '{');
-    jsonw_put_text(&w, "status", slice_of(status_of(o)));
+    jsonw_put_text(&w, "status", slice_of(outbox_status(o)));
     write_id(&w, "outbox", ID_OUTBOX, o->id);
     if (o->state != OUTBOX_SENT && o->reason.len)
         jsonw_put_text(&w, "reason", o->reason);
@@ -175,7 +161,7 @@ static void write_row(struct jsonw *w, const struct outbox *o)
     jsonw_put_int(w, "seq", o->seq);
     jsonw_put_text(w, "act", o->undoes ? SLICE("recall") : SLICE("send"));
     jsonw_put_text(w, "state", slice_of(outbox_state_name(o->state)));
-    jsonw_put_text(w, "status", slice_of(status_of(o)));
+    jsonw_put_text(w, "status", slice_of(outbox_status(o)));
     jsonw_put_int(w, "attempts", o->attempts);
     jsonw_put_text(w, "to", o->to);
     jsonw_put_text(w, "remote", o->remote);

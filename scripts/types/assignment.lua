@@ -9,5 +9,6 @@
 ---@field team? string A team's id or name.
 ---@field ai? string An assistant's name: it holds the conversation and answers each message of the visitor, until a person takes over.
 ---@field queue? boolean true: wait for anybody.
+---@field within? Duration So long ("1s" to "1d") whoever gets it has to read or answer: then another one of the team gets it, else anybody with room; with nobody else it stays. Who waits in a team's queue waits for anybody from then on.
 ---@field pick? "least_busy"|"round_robin" How one of several is chosen.
 ---@field note? string A private note for whoever gets it.

@@ -51,7 +51,7 @@ function Conversation:set_contact(fields) end
 ---@param text string
 function Conversation:note(text) end
 
----Gives the conversation to an agent, to a team, to an assistant or to the queue. A decision; or nil, "not_found", detail when there is no such agent or team. pick says how one of several is chosen: "least_busy" (the default) or "round_robin"; nobody with room = the queue.
+---Gives the conversation to an agent, to a team, to an assistant or to the queue. A decision; or nil, "not_found", detail when there is no such agent or team. pick says how one of several is chosen: "least_busy" (the default) or "round_robin"; nobody with room = the queue. within: after that time without a look at it another one gets it.
 ---
 ---if conv.contact.tier == "vip" then
 ---  return conv:assign { team = "vip", pick = "round_robin" }

@@ -13,7 +13,7 @@
 ---@field on_send? fun(conv: Conversation, msg: Message): Decision? An agent's or a script's message, before it is stored. May change and reject.
 ---@field on_assign? fun(conv: Conversation, agent: Agent?) It was given to this agent, or taken from one (nil).
 ---@field on_queue? fun(conv: Conversation, position: integer) It began to wait in the queue.
----@field on_close? fun(conv: Conversation) It was closed.
+---@field on_close? fun(conv: Conversation, how: { by: "agent"|"visitor"|"bot"|"system", agent?: string }) It was closed; by whom.
 ---@field on_timer? fun(conv: Conversation?, name: string, data: any): Decision? An alarm of conv:after is due; on_timer(nil, "every") with every, on_timer(nil, "cron") with cron.
 ---@field on_event? fun(conv: Conversation?, event: table) One of the events listed in `events` has happened.
 ---@field on_conversation? fun(conv: Conversation, what: "created"|"assigned"|"closed"): Decision? The older form of on_assign and on_close, and the one that hears of new conversations.

@@ -179,6 +179,26 @@ TEST("a trace is for those who may see the conversation; no message is 404")
     roof_close(&r);
 }
 
+/* What a message has led to has traces of its own, by the ids that it tells;
+ * and a bot's message names the one it came of. */
+static void check_next(struct roof *r, const struct json *caused)
+{
+    bool assigned = false, said = false;
+    const char *out;
+    for (; caused; caused = caused->next) {
+        const char *id = slice_dup(r->t.arena, json_text(caused, "id")).at;
+        const char *const args[] = {"trace", id, "--data", r->t.data, NULL};
+        test_note("%s", id);
+        CHECK_EQ_INT(run(r, args, &out), 0);
+        if (slice_is(json_text(caused, "event"), "conversation.assigned")) {
+            assigned = strstr(out, "conversation.assigned of cv_") != NULL;
+        } else if (slice_is(json_text(caused, "event"), "message.created")) {
+            said = strstr(out, "(it came of m_") != NULL;
+        }
+    }
+    CHECK(assigned && said);
+}
+
 TEST("yuelai trace tells the same beside the server and without it")
 {
     struct roof r;
@@ -209,6 +229,9 @@ TEST("yuelai trace tells the same beside the server and without it")
         CHECK_EQ_INT(json_parse(r.t.arena, slice_of(out), NULL, &j), 0);
         CHECK_EQ_INT(json_get(j, "jobs") ? json_get(j, "jobs")->count : 0, 1);
         CHECK(json_is(json_get(json_get(j, "delivery"), "sockets"), JSON_NULL));
+        CHECK(
+            json_is(json_get(json_get(j, "delivery"), "platform"), JSON_NULL));
+        check_next(&r, item(json_get(j, "caused"), 0));
         if (round == 0) {
             REQUIRE(house_stop(&r.t) == 0);
         }

@@ -164,6 +164,9 @@ TEST("what another version would do otherwise is told by kind, with examples")
     CHECK(strstr(out, "1 of 1 messages replayed") != NULL);
     CHECK_EQ_INT(REPLAY(id), 0);
     CHECK(strstr(out, "routed\n") != NULL);
+    const char *by_id = out;
+    CHECK_EQ_INT(REPLAY(at(&r, "%/1", conversation_of(&r, "anna"))), 0);
+    CHECK(strstr(out, "1 of 1 messages replayed") != NULL && strstr(by_id, id));
     roof_close(&r);
 }
 
@@ -282,6 +285,7 @@ TEST("wrong words, broken scripts and missing things are refused")
     CHECK_EQ_INT(REPLAY("--json"), 2);
     CHECK_EQ_INT(REPLAY("m_000000000000g", "--since", "1d"), 2);
     CHECK_EQ_INT(REPLAY("nonsense"), 2);
+    CHECK_EQ_INT(REPLAY("cv_0000000zzzzzz/1"), 1);
     CHECK_EQ_INT(REPLAY("m_0000000zzzzzz"), 1);
     CHECK(strstr(out, "there is no such message") != NULL);
     CHECK_EQ_INT(REPLAY("--since", "1d", "--fixtures", "/nowhere"), 1);

@@ -357,7 +357,9 @@ static const struct field script_out[] = {
      .help = "cpu_ms, wall_ms, memory_bytes, http, effects"},
     {.name = "errors",
      .type = FIELD_ANY,
-     .help = "phase, file, line, message, traceback, count, first_at, last_at"},
+     .help = "phase, file, line, message, traceback, count, first_at, last_at; "
+             "of the last one: hook, event, conversation, log (up to 20 lines "
+             "the script wrote before)"},
     {0}};
 const struct shape shape_script = {"Script", script_out};
 static const struct field version_out[] = {

@@ -12,6 +12,7 @@ struct look {
     struct call *call;
     struct event message;
     struct conversation conv; /* without its slices */
+    struct outbox out;        /* id 0: it goes to no platform */
 };
 
 static bool failed(struct call *c, struct query *q)
@@ -50,10 +51,34 @@ static void on_traces(struct query *q)
             (int64_t)desk_sockets(c->s->desk, agent ? ROLE_AGENT : ROLE_VISITOR,
                                   agent ? l->conv.assignee : l->conv.contact),
         .holder = holder_name(c, l->conv.assignee),
+        .out = l->out.id ? &l->out : NULL,
     };
     explain_write(reply_begin(c), &x);
     query_free(q);
     reply_send(c, 200);
+}
+
+static void ask_traces(struct look *l)
+{
+    struct query *q = query_new(QUERY_TRACE, on_traces, l);
+    q->after_pos = l->message.pos;
+    server_read(l->call->s, q);
+}
+
+static void on_outbox(struct query *q)
+{
+    struct look *l = q->owner;
+    struct call *c = l->call;
+    if (q->result != ERR_NOT_FOUND && failed(c, q)) {
+        return;
+    }
+    if (q->result == 0 && q->outbox->pos == l->message.pos) {
+        l->out = *q->outbox;
+        l->out.reason = slice_dup(c->a, q->outbox->reason);
+        l->out.code = slice_dup(c->a, q->outbox->code);
+    }
+    query_free(q);
+    ask_traces(l);
 }
 
 static void on_conversation(struct query *q)
@@ -71,8 +96,13 @@ static void on_conversation(struct query *q)
                    "this conversation is not yours to see");
         return;
     }
-    q = query_new(QUERY_TRACE, on_traces, l);
-    q->after_pos = l->message.pos;
+    if (l->message.seq == 0) {
+        ask_traces(l);
+        return;
+    }
+    q = query_new(QUERY_OUTBOX, on_outbox, l);
+    q->conv = l->message.conv;
+    q->after_seq = l->message.seq;
     server_read(c->s, q);
 }
 
@@ -83,7 +113,7 @@ static void on_message(struct query *q)
     if (failed(c, q)) {
         return;
     }
-    if (q->events->name != EVENT_MESSAGE_CREATED) {
+    if (!event_is_public(q->events->name) || !q->events->conv) {
         query_free(q);
         reply_missing(c, "message");
         return;
@@ -117,9 +147,19 @@ static void get(struct call *c)
 }
 
 static const struct field trace_out[] = {
+    {.name = "event",
+     .type = FIELD_TEXT,
+     .help = "message.created, or what else the id names (an event's, as in "
+             "caused)"},
+    {.name = "at", .type = FIELD_INT},
     {.name = "conversation", .type = FIELD_TEXT},
     {.name = "state", .type = FIELD_TEXT, .help = "of the conversation, now"},
-    {.name = "message", .type = FIELD_OBJECT},
+    {.name = "cause",
+     .type = FIELD_TEXT,
+     .help = "id of the message it came of, null: of none"},
+    {.name = "message",
+     .type = FIELD_OBJECT,
+     .help = "of another event: data instead, and no delivery"},
     {.name = "jobs",
      .type = FIELD_ANY,
      .help = "each run of the scripts: hook at took_ms decided_by kept_by "
@@ -130,7 +170,9 @@ static const struct field trace_out[] = {
      .help = "it may have led to more than is told"},
     {.name = "delivery",
      .type = FIELD_OBJECT,
-     .help = "to holder read sockets why_not"},
+     .help = "to holder read sockets platform why_not; platform: how far it "
+             "is on its way there (outbox status attempts reason code "
+             "retry_at), null: it goes to none"},
     {0}};
 const struct shape shape_trace = {"Trace", trace_out};
 const struct route routes_traces[] = {

@@ -9,6 +9,7 @@
  */
 #include "app/replay/replay.h"
 #include "app/command.h"
+#include "app/explain.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/store.h"
@@ -18,7 +19,7 @@
 static const char usage[] =
     "usage: yuelai replay --since 3d [--script FILE] [--fixtures DIR] "
     "[--json]\n"
-    "       yuelai replay MESSAGE    [--script FILE] [--fixtures DIR] "
+    "       yuelai replay EVENT      [--script FILE] [--fixtures DIR] "
     "[--json]\n"
     "                                [--data DIR] [--home DIR]\n"
     "\n"
@@ -29,7 +30,8 @@ static const char usage[] =
     "server may run.\n"
     "\n"
     "  --since 3d      messages of the last three days (30m, 12h, 3d, 2w)\n"
-    "  MESSAGE         one message (m_…), with everything the scripts wanted\n"
+    "  EVENT           one message, with everything the scripts wanted: m_…,\n"
+    "                  cv_…/SEQ or its cursor\n"
     "  --script FILE   this file in place of the one of its name\n"
     "  --fixtures DIR  answers of other servers, as yuelai test --record "
     "keeps\n"
@@ -302,23 +304,32 @@ static int64_t read_span(const char *text)
 static int find_message(struct replay *r)
 {
     struct query *q = query_new(QUERY_EVENT, NULL, NULL);
-    q->after_pos = r->only;
-    int rc = store_look(r->data, q);
+    int rc = explain_name(slice_of(r->name), q) ? store_look(r->data, q)
+                                                : ERR_BAD_REQUEST;
     if (rc) {
         r->err = q->err;
     } else if (q->events->name != EVENT_MESSAGE_CREATED ||
                q->events->role != ROLE_VISITOR) {
         rc = err_set(&r->err, ERR_NOT_FOUND, "this is no visitor's message");
     } else {
+        r->only = q->events->pos;
         r->since = q->events->at;
     }
     query_free(q);
     return rc;
 }
 
+static bool is_name(const char *name)
+{
+    struct query *q = query_new(QUERY_EVENT, NULL, NULL);
+    bool is = explain_name(slice_of(name), q);
+    query_free(q);
+    return is;
+}
+
 static int run(struct replay *r)
 {
-    int rc = r->only ? find_message(r) : 0;
+    int rc = r->name ? find_message(r) : 0;
     r->arena = arena_new();
     r->past = past_new();
     r->traced = r->only != 0; /* then no trace means: no script */
@@ -354,9 +365,8 @@ int replay_main(int argc, char **argv)
     if (f.value[0] && !span) {
         return usage_error(usage, "--since is like 30m, 12h, 3d or 2w");
     }
-    if (f.rest_count &&
-        (!id_parse(slice_of(f.rest[0]), ID_MESSAGE, &r.only) || r.only == 0)) {
-        return usage_error(usage, "%s is no message's id (m_…)", f.rest[0]);
+    if (f.rest_count && !is_name(r.name = f.rest[0])) {
+        return usage_error(usage, "%s is no m_…, cv_…/SEQ or cursor", r.name);
     }
     log_setup(LOG_ERROR, LOG_TEXT);
     if (!flags_config(&f, &conf)) {

@@ -68,7 +68,8 @@ struct replay {
     const struct config *conf;
     const char *data, *home, *file, *fixtures;
     int64_t since;
-    uint64_t only; /* this message alone, 0 = all */
+    const char *name; /* of one message alone, or NULL: all */
+    uint64_t only;    /* its position, 0 = all */
     bool json, shows;
     struct arena *arena; /* of examples */
     struct past *past;

@@ -13,6 +13,8 @@
 #include "script/flow/flowcall.h"
 #include <string.h>
 
+#define WITHIN_LEAST_MS 1000
+#define WITHIN_MOST_MS (24LL * 3600 * 1000)
 #define AFTER_MOST_MS (400LL * 24 * 3600 * 1000)
 #define PRIORITY_MOST 1000
 
@@ -116,10 +118,10 @@ static void check_assign_field(lua_State *L, const char *name)
             bind_raise(L, "assign: %s must be a text", name);
         return;
     }
-    if (strcmp(name, "queue") != 0)
+    if (strcmp(name, "queue") != 0 && strcmp(name, "within") != 0)
         bind_raise(L,
                    "assign: unknown field '%s' (known are agent, team, ai, "
-                   "queue, pick, note)",
+                   "queue, pick, within, note)",
                    name);
 }
 
@@ -141,6 +143,22 @@ static void check_assign(lua_State *L)
                       "\"round_robin\"");
 }
 
+/* within = "30s": ms, 0 = not said. */
+static int64_t assign_within(lua_State *L, bool to_bot)
+{
+    lua_getfield(L, 2, "within");
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        return 0;
+    }
+    int64_t ms = bind_duration(L, lua_gettop(L), "assign: within");
+    lua_pop(L, 1);
+    if (to_bot || ms < WITHIN_LEAST_MS || ms > WITHIN_MOST_MS)
+        luaL_error(L, to_bot ? "assign: within is for people, not for ai"
+                             : "assign: within is 1s to 1d");
+    return ms;
+}
+
 static int assign(lua_State *L)
 {
     struct task *t = conv_task(L);
@@ -151,6 +169,7 @@ static int assign(lua_State *L)
     struct slice ai = bind_table_text(L, 2, "ai");
     if (ai.len > LIMIT_NAME_BYTES || (ai.len && (agent.len || team.len)))
         return luaL_error(L, "assign: either ai, or agent, or team");
+    int64_t within = assign_within(L, ai.len > 0);
     const struct agent_view *a = find_agent(t->job->roster, agent);
     const struct team_view *m = find_team(t->job->roster, team);
     if (agent.len && !a)
@@ -165,12 +184,13 @@ static int assign(lua_State *L)
     e->agent = a ? a->id : 0;
     e->team = m ? m->id : 0;
     e->name = bind_kept(t, ai);
+    e->number = within;
     e->pick = bind_kept(t, bind_table_text(L, 2, "pick"));
     lua_pushboolean(L, 1);
     return 1;
 }
 
-/* conv:assign{ agent =, team =, queue =, pick =, note = } */
+/* conv:assign{ agent =, team =, queue =, pick =, within =, note = } */
 static int conv_assign(lua_State *L)
 {
     return flowcall_once(L, "assign", assign);
@@ -426,7 +446,9 @@ static const struct api_call calls[] = {
         "the queue. A "
         "decision; or nil, \"not_found\", detail when there is no such "
         "agent or team. pick says how one of several is chosen: \"least_busy\" "
-        "(the default) or \"round_robin\"; nobody with room = the queue."
+        "(the default) or \"round_robin\"; nobody with room = the queue. "
+        "within: "
+        "after that time without a look at it another one gets it."
         "\n\nif conv.contact.tier == \"vip\" then\n  return conv:assign { team "
         "= \"vip\", pick = \"round_robin\" }\nend\nreturn conv:assign { agent "
         "= \"mei@example.com\", note = \"third time today\" }"),

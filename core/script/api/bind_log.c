@@ -7,6 +7,7 @@
 #include "script/flow/play.h"
 #include "script/load/unit.h"
 #include "script/run/budget.h"
+#include "script/run/logtail.h"
 
 #define LINES 100
 #define LINE_BYTES 1000
@@ -54,6 +55,7 @@ static int write_line(lua_State *L, enum log_level level)
     for (size_t i = 0; i < out->len; i++)
         if ((unsigned char)out->data[i] < ' ')
             out->data[i] = ' ';
+    logtail_add(&v->log, buf_slice(out));
     log_line(level, "script", "%.*s: %.*s", SLICE_FMT(v->name), (int)out->len,
              out->data ? out->data : "");
     return 0;

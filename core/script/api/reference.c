@@ -143,6 +143,8 @@ static int add_where(struct buf *out, const struct api_call *c)
     bool most = __builtin_popcount(hooks) > __builtin_popcount(all & ~hooks);
     if (c->flags & API_WAITS)
         got = buf_add_text(out, "*Waits.* ");
+    if (c->where == API_LOAD)
+        return got ? got : buf_add_text(out, "At the top of a file.");
     if ((c->where & API_ANYWHERE) == API_ANYWHERE)
         return got ? got : buf_add_text(out, "Everywhere.");
     if (hooks == all)

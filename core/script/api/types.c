@@ -35,7 +35,10 @@ static const struct api_call rule[] = {
           "It was given to this agent, or taken from one (nil)."),
     FIELD("on_queue", "nil|fun(conv: Conversation, position: integer)",
           "It began to wait in the queue."),
-    FIELD("on_close", "nil|fun(conv: Conversation)", "It was closed."),
+    FIELD("on_close",
+          "nil|fun(conv: Conversation, how: { by: \"agent\"|\"visitor\"|"
+          "\"bot\"|\"system\", agent?: string })",
+          "It was closed; by whom."),
     FIELD("on_timer",
           "nil|fun(conv: Conversation?, name: string, data: any): Decision?",
           "An alarm of conv:after is due; on_timer(nil, \"every\") with every, "
@@ -405,6 +408,11 @@ static const struct api_call assignment[] = {
           "An assistant's name: it holds the conversation and answers each "
           "message of the visitor, until a person takes over."),
     FIELD("queue", "boolean|nil", "true: wait for anybody."),
+    FIELD("within", "Duration|nil",
+          "So long (\"1s\" to \"1d\") whoever gets it has to read or answer: "
+          "then another one of the team gets it, else anybody with room; with "
+          "nobody else it stays. Who waits in a team's queue waits for anybody "
+          "from then on."),
     FIELD("pick", "\"least_busy\"|\"round_robin\"|nil",
           "How one of several is chosen."),
     FIELD("note", "string|nil", "A private note for whoever gets it."),

@@ -273,7 +273,7 @@ static void tell(struct play *p, struct slice why)
     job->failures++;
     if (!job->trouble.len)
         job->trouble = why;
-    report_failure(p->task->worker, p->task->version, why);
+    report_failure(p->task->worker, p->task->version, job, why);
 }
 
 /* A run that did not come to its wait has not heard what woke it: an answer

@@ -28,6 +28,7 @@ void trouble_free(struct trouble *t)
     mem_free(t->file);
     mem_free(t->message);
     mem_free(t->traceback);
+    mem_free(t->log);
     mem_free(t);
 }
 
@@ -160,6 +161,7 @@ void version_close(struct version *v)
     arena_free(v->arena);
     unit_free(v->unit);
     mem_free(v->lent);
+    mem_free(v->log);
     v->magic = 0;
     mem_free(v);
 }

@@ -49,6 +49,10 @@ struct trouble {
     uint32_t line; /* 0 = unknown */
     int64_t count, first_at, last_at;
     char *file, *message, *traceback; /* owned */
+    /* of the last one, when it ran: */
+    const char *hook;   /* NULL: it did not */
+    uint64_t pos, conv; /* of the event and its conversation; 0 = none */
+    char *log;          /* lines the script wrote before; owned, or NULL */
 };
 void trouble_free(struct trouble *t);
 
@@ -145,6 +149,7 @@ struct version {
     lua_State *L;
     struct budget budget;
     struct task *running; /* in whose name Lua runs, NULL while loading */
+    struct log_tail *log; /* owned; NULL: it has logged nothing */
     struct list tasks;    /* alive, in its worker's slots */
     struct list idle;     /* tasks with a coroutine to use again */
     uint32_t idle_count, task_count;

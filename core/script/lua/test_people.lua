@@ -169,6 +169,7 @@ end
 
 local function made(class, data, got)
   for k, v in pairs(got) do data[k] = v end
+  for k in pairs(class) do data[k] = nil end -- status = "away": a call has that name
   data.at = 0
   return setmetatable(data, { __index = class })
 end

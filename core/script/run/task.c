@@ -278,7 +278,7 @@ static void report(struct task *t, int status)
     luaL_traceback(L, t->co, sentence(t, status), 0);
     text.at = lua_tolstring(L, -1, &text.len);
     note_failure(t, text);
-    report_failure(t->worker, t->version, text);
+    report_failure(t->worker, t->version, t->job, text);
     lua_settop(L, top);
 }
 
@@ -367,7 +367,7 @@ static enum outcome finish_call(struct task *t)
     if (why) {
         struct slice text = slice_of(why);
         note_failure(t, text);
-        report_failure(t->worker, t->version, text);
+        report_failure(t->worker, t->version, t->job, text);
         meter_add(t->version->unit->meters.errors, 1);
         count_failure(t);
     } else {
@@ -580,7 +580,8 @@ enum outcome task_start(struct worker *w, struct version *v, struct job *job)
         return refuses(v, job) ? OUTCOME_DECIDED : OUTCOME_PASSED;
     }
     if (v->task_count >= LIMIT_TASKS) {
-        report_failure(w, v, SLICE("too many handlers of this script wait"));
+        report_failure(w, v, job,
+                       SLICE("too many handlers of this script wait"));
         meter_add(v->unit->meters.errors, 1);
         job->failures++;
         return failed(v, job);
