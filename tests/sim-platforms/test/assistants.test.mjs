@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
 import { House } from '../lib/house.mjs';
@@ -137,6 +138,32 @@ test('one that is down hands on to the next in its chain', async () => {
   sims.dify.answers.push('我来回答。');
   await says(user, 'use first 在吗');
   assert.equal(await hears(user), '我来回答。');
+  await sim.close();
+});
+
+test('one that is down is left alone, which metrics and the API tell, and asked again when it is back', async () => {
+  const sim = await start('openai');
+  const made = await assistant('down', 'openai', sim.config);
+  const gauge = async () => /^yuelai_assistant_breaker\{assistant="down"\} (\d)$/m.exec(await (await fetch(server.url + '/metrics')).text())?.[1];
+  const breaker = async () => (await house.call('GET', '/api/v1/assistants/' + made.id)).breaker;
+  const asks = async (n) => {
+    await says(someone(), `use down 在吗 ${n}`);
+    return until(`question ${n} is dealt with`, async () => { const t = await talk_of(`use down 在吗 ${n}`); return (t?.state === 'queued' || t?.messages.length > 1) && t; });
+  };
+  assert.deepEqual([await breaker(), await gauge()], ['closed', '0']);
+  sim.faults.always = 'server_error';
+  for (let n = 0; (await breaker()) === 'closed' && n < 6; n++) await asks(n);
+  assert.deepEqual([await breaker(), await gauge()], ['open', '1']);
+  const calls = sim.count;
+  const left = await asks('open');
+  assert.equal(left.state, 'queued');
+  assert.ok(left.messages.some((m) => m.private && /left alone for a while/.test(m.text)), JSON.stringify(left.messages));
+  assert.equal(sim.count, calls, 'nobody asked it');
+  sim.faults.always = undefined;
+  let n = 0;
+  const answered = async () => (await asks(`again ${n++}`)).messages.some((m) => m.sender.role === 'bot');
+  await until('it answers again', async () => (await answered()) || (await sleep(2000)), 90_000);
+  assert.deepEqual([await breaker(), await gauge()], ['closed', '0']);
   await sim.close();
 });
 
