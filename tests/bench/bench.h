@@ -234,3 +234,4 @@ void row_channels(void);
 void row_ai(void);
 void row_hits(void);
 void row_streams(void);
+void row_dead(void);

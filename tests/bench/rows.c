@@ -20,6 +20,7 @@ const struct row rows[] = {
     {"ai", row_ai, 0},
     {"hits", row_hits, 0},
     {"streams", row_streams, 1},
+    {"dead", row_dead, 1},
     {"conversations", row_conversations, 1},
     {"stored", row_stored, 1},
     {"flows", row_flows, 1},

@@ -5,7 +5,9 @@
  * second of new visitors beside them, two of three a frequent one that was
  * answered before. hits: frequent questions alone, as fast as they are
  * answered, and the same with a rule that says those words itself: what is more
- * is the hit. streams: 5,000 visitors whose answers grow at the same time.
+ * is the hit. streams: 5,000 visitors whose answers grow at the same time. dead:
+ * 5,000 questions to a provider that takes calls and says nothing, until all of
+ * them are given to people; others talk meanwhile.
  *
  * The provider is model.c, the guard is on. A question counts as answered when
  * its visitor has the whole answer; who gets none, or half of one, makes the
@@ -37,7 +39,10 @@ static struct hist to_people, to_first, to_hit;
 static void (*on_answered)(void);
 static int whole_bytes; /* of a provider's answer */
 
-static void set_up(int tokens, int gap_ms, bool rule_answers)
+/* As patient as the rows are that want an answer to each. */
+#define PATIENT "\"limits\":{\"at_once\":5100,\"patience\":\"60s\"}"
+
+static void set_up(int tokens, int gap_ms, bool rule_answers, const char *more)
 {
     char body[600];
     home_make(home, HOME_LINKED);
@@ -57,8 +62,8 @@ static void set_up(int tokens, int gap_ms, bool rule_answers)
              "{\"name\":\"bench\",\"type\":\"openai\",\"config\":{"
              "\"provider\":\"other\",\"base\":\"http://127.0.0.1:%d/v1\","
              "\"key\":\"k\",\"model\":\"bench\"},\"cache\":{\"ttl\":\"1h\"},"
-             "\"limits\":{\"at_once\":%d,\"patience\":\"60s\"}}",
-             model.port, STREAMS + 100);
+             "%s}",
+             model.port, more);
     struct answer a = rest(crowd.server.port, "POST", "/api/v1/assistants",
                            crowd.token, body);
     if (a.status != 201)
@@ -194,7 +199,7 @@ void row_ai(void)
 {
     double s = 8 * options.scale;
     uint32_t count = (uint32_t)(ASK_RATE * s) + 20;
-    set_up(40, 20, false);
+    set_up(40, 20, false, PATIENT);
     open_askers(PERSONS, count, true);
     crowd.on_delivered = people;
     hist_clear(&to_first);
@@ -238,7 +243,7 @@ static void ask_next(void)
 static double one_by_one(bool rule_answers, double *rate)
 {
     uint32_t count = (uint32_t)(8000 * options.scale) + 20;
-    set_up(40, 2, rule_answers);
+    set_up(40, 2, rule_answers, PATIENT);
     open_askers(1, count, true);
     on_answered = ask_next;
     int64_t cpu = server_cpu_ns(&crowd.server), from = now_ns();
@@ -280,7 +285,7 @@ void row_streams(void)
     uint32_t count =
         (uint32_t)(STREAMS * (options.scale < 1 ? options.scale : 1));
     const int tokens = 80, gap_ms = 500;
-    set_up(tokens, gap_ms, false);
+    set_up(tokens, gap_ms, false, PATIENT);
     open_askers(1, count, false);
     idle(1);
     int64_t rss = server_rss_bytes(&crowd.server);
@@ -307,6 +312,82 @@ void row_streams(void)
     figure("streams", "tokens to sockets (10,000/s offered)", "tokens/s",
            said / s, 9500, true);
     figure("streams", "CPU per token", "us", (double)cpu / 1e3 / said, 0,
+           false);
+    take_down();
+}
+
+/* --- dead ------------------------------------------------------------------- */
+
+static double metric(const char *name)
+{
+    struct answer a = rest(crowd.server.port, "GET", "/metrics", NULL, NULL);
+    char line[100];
+    snprintf(line, sizeof(line), "\n%s ", name);
+    const char *at = a.body ? strstr(a.body, line) : NULL;
+    double n = at ? strtod(at + strlen(line), NULL) : 0;
+    answer_free(&a);
+    return n;
+}
+
+static int64_t said_ns[PERSONS];
+
+static void heard(struct visitor *v, uint32_t n, int64_t at_ns)
+{
+    if (n >= 2)
+        hist_add(&to_people, at_ns - said_ns[v->conn.id]);
+}
+
+/* 500 messages a second to people, each of 200 visitors in turn. */
+static void talk_on(double s)
+{
+    int64_t from = now_ns();
+    for (uint32_t k = 0; k < 500 * s && !engine.dead; k++) {
+        int64_t due = from + (int64_t)k * 2000000;
+        while (now_ns() < due)
+            engine_turn(due);
+        said_ns[k % PERSONS] = now_ns();
+        crowd_send(&crowd.visitors[k % PERSONS]);
+        server_drain_log(&crowd.server);
+    }
+    crowd_wait_done(15000);
+}
+
+void row_dead(void)
+{
+    static const char handed[] = "yuelai_turns_handed_over_total";
+    uint32_t count =
+        (uint32_t)(STREAMS * (options.scale < 1 ? options.scale : 1));
+    set_up(8, 600000, false,
+           "\"timeout\":{\"first\":\"10s\",\"total\":\"20s\"},"
+           "\"limits\":{\"patience\":\"60s\"}");
+    open_askers(PERSONS, count, false);
+    crowd.on_delivered = heard;
+    idle(1);
+    int64_t rss = server_rss_bytes(&crowd.server), from = now_ns();
+    for (uint32_t i = 0; i < count; i++) { /* within two seconds */
+        ask(i, false, now_ns());
+        while (now_ns() - from < (int64_t)i * 2000000000LL / count)
+            engine_turn(-1);
+    }
+    idle(2);
+    rss = server_rss_bytes(&crowd.server) - rss;
+    if (metric(handed) > 0)
+        wrong("dead: some were given up before it was measured");
+    talk_on(14); /* in whose middle all of them go to people */
+    crowd_check("dead");
+    int64_t until = now_ns() + 60 * 1000000000LL;
+    while (metric(handed) < count && now_ns() < until)
+        idle(0.2);
+    if (metric(handed) < count || answered)
+        wrong("dead: %.0f of %u were given to people", metric(handed), count);
+    figure("dead", "5,000 who wait for a provider: memory each", "B",
+           (double)rss / count, 16384, false);
+    figure("dead", "to a person meanwhile: p50", "ms",
+           (double)hist_at(&to_people, 0.50) / 1e6, 0, false);
+    figure("dead", "to a person meanwhile: p99", "ms",
+           (double)hist_at(&to_people, 0.99) / 1e6, 100, false);
+    figure("dead", "calls that the provider got", "calls",
+           metric("yuelai_assistant_asked_total{assistant=\"bench\"}"), 100,
            false);
     take_down();
 }

@@ -18,7 +18,10 @@
 #define AGAIN_MS 300
 #define AGAIN_MOST_MS 3000
 #define TRIES 2
-#define PUMP_MOST 64 /* passed on in one go */
+/* Passed on in one go, and until the next: thousands who waited for one that is
+ * down go to people without crowding out who talks meanwhile. */
+#define PUMP_MOST 16
+#define PUMP_MS 10
 #define ASKED_BYTES 4096
 
 METER(m_over, METER_COUNTER, "yuelai_assistant_failovers_total",
@@ -235,7 +238,7 @@ static void turn_away(struct desk_of_bot *b, const char *why)
     }
     if (!list_empty(&b->waiting)) {
         timer_stop(loop_wheel(l), &b->timer);
-        timer_start(loop_wheel(l), &b->timer, loop_now(l) + 1);
+        timer_start(loop_wheel(l), &b->timer, loop_now(l) + PUMP_MS);
     }
 }
 
