@@ -159,9 +159,7 @@ local function finish(state, ctx)
   return turns.tell_calls(ctx, state.calls)
 end
 
-function M.ask(turn, ctx)
-  local answer, class, detail, seconds = ai.open(call(ctx.config, "/v1/messages", body_of(turn, ctx.config)), ctx,
-    M.timeout, classify)
+local function read(ctx, answer, class, detail, seconds)
   if not answer then return nil, class, detail, seconds end
   local state = { pen = ai.pen(ctx), open = {}, calls = {}, usage = {} }
   if answer.whole then
@@ -182,6 +180,11 @@ function M.ask(turn, ctx)
   class, detail = answer.trouble()
   if not state.done then return nil, class or "broken", detail or "the answer ended half-way" end
   return finish(state, ctx)
+end
+
+-- A tail call: nothing holds the turn while its answer grows.
+function M.ask(turn, ctx)
+  return read(ctx, ai.open(call(ctx.config, "/v1/messages", body_of(turn, ctx.config)), ctx, M.timeout, classify))
 end
 
 function M.check(config)

@@ -56,6 +56,8 @@ local function call(config, path, body)
     auth = { bearer = secret.join(config.key) } }
 end
 
+local function user_of(turn) return turn.user or turn.conversation or turn.id end
+
 local function body_of(turn, config, conversation)
   local text, files = turns.question(turn.messages)
   local inputs, list = tab(json.decode(config.inputs or "{}")), json.array {}
@@ -67,7 +69,7 @@ local function body_of(turn, config, conversation)
       list[#list + 1] = { type = turns.kind_of(file), transfer_method = "remote_url", url = file.url }
     end
   end
-  return { inputs = inputs, query = text ~= "" and text or "（文件）", user = turn.user or turn.conversation or turn.id,
+  return { inputs = inputs, query = text ~= "" and text or "（文件）", user = user_of(turn),
     response_mode = config.mode == "blocking" and "blocking" or "streaming", conversation_id = conversation or "",
     files = #list > 0 and list or nil, auto_generate_name = false }
 end
@@ -128,15 +130,14 @@ local function remember(x, state)
   if given(x.conversation_id) then state.conversation = x.conversation_id end
 end
 
-local function stop(turn, ctx, state)
+local function stop(user, ctx, state)
   if not state.task then return end
-  local user = turn.user or turn.conversation or turn.id
   local c = call(ctx.config, "/chat-messages/" .. state.task .. "/stop", { user = user })
   c.timeout = "3s"
   http.request(c) -- what it says changes nothing any more
 end
 
-local function read(answer, turn, ctx)
+local function read(answer, user, ctx)
   local state = { pen = ai.pen(ctx) }
   for _, x in answer.each do
     if x ~= ai.DONE then
@@ -146,7 +147,7 @@ local function read(answer, turn, ctx)
         local ok, class, detail = step(x, state, ctx)
         if not ok then
           answer.close()
-          if class == "cancelled" then stop(turn, ctx, state) end
+          if class == "cancelled" then stop(user, ctx, state) end
           return nil, class, detail
         end
       end
@@ -190,7 +191,7 @@ function M.ask(turn, ctx)
     end)
     if answer then
       if answer.whole then return whole(answer.whole, ctx) end
-      return read(answer, turn, ctx)
+      return read(answer, user_of(turn), ctx) -- nothing holds the turn while it grows
     end
     if not (gone and conversation) then return nil, class, detail, seconds end
     conversation = nil -- Dify has forgotten it: a new one

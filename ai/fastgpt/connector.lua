@@ -151,9 +151,7 @@ local function take(name, x, state, ctx)
   return true
 end
 
-function M.ask(turn, ctx)
-  local answer, class, detail, seconds = ai.open(call(ctx.config, "/api/v1/chat/completions",
-    body_of(turn, ctx.config)), ctx, M.timeout, classify)
+local function read(ctx, answer, class, detail, seconds)
   if not answer then return nil, class, detail, seconds end
   local state = { pen = ai.pen(ctx) }
   if answer.whole then
@@ -177,6 +175,12 @@ function M.ask(turn, ctx)
   class, detail = answer.trouble()
   if not state.done then return nil, class or "broken", detail or "the answer ended half-way" end
   return state.pen.close()
+end
+
+-- A tail call: nothing holds the turn while its answer grows.
+function M.ask(turn, ctx)
+  return read(ctx, ai.open(call(ctx.config, "/api/v1/chat/completions", body_of(turn, ctx.config)), ctx, M.timeout,
+    classify))
 end
 
 -- There is no call that only looks: the smallest question is asked.

@@ -103,17 +103,16 @@ local function tell_usage(ctx, u, model)
   usage.tell(ctx, { input = u.prompt_tokens, output = u.completion_tokens, cached = cached }, model)
 end
 
-local function merge_calls(calls, pieces)
-  for n, piece in ipairs(type(pieces) == "table" and pieces or {}) do
+local function merge_calls(state, pieces)
+  if type(pieces) ~= "table" then return true end
+  local calls = state.calls or { list = {} }
+  state.calls = calls
+  for n, piece in ipairs(pieces) do
     if type(piece) ~= "table" then return nil, "broken", "a call of a tool is no object" end
     local f, index = tab(piece["function"]), tonumber(piece.index) or n - 1
     if index < 0 or index > 63 then return nil, "broken", "a call of a tool has a wrong index" end
-    local c = calls[index]
-    if not c then
-      c = { index = index, text = "" }
-      calls[index] = c
-      calls.list[#calls.list + 1] = c
-    end
+    local c = calls[index] or { index = index, text = "" }
+    if not calls[index] then calls[index], calls.list[#calls.list + 1] = c, c end
     c.id, c.name = c.id or given(piece.id) and piece.id or nil, c.name or given(f.name) and f.name or nil
     if type(f.arguments) == "table" then c.text = f.arguments
     elseif given(f.arguments) and type(c.text) == "string" then c.text = c.text .. f.arguments end
@@ -141,6 +140,7 @@ local function finish(state, ctx)
   if not state.reason and not (state.done and state.pen.bytes > 0) then
     return nil, "broken", "the answer ended half-way"
   end
+  if not state.calls then return true end
   table.sort(state.calls.list, function(a, b) return a.index < b.index end)
   return turns.tell_calls(ctx, state.calls.list)
 end
@@ -154,16 +154,14 @@ local function take(x, state, ctx)
   local delta = tab(choice.delta or choice.message)
   if given(delta.refusal) then state.refusal = delta.refusal end
   if given(choice.finish_reason) then state.reason = choice.finish_reason end
-  local ok, why, more = merge_calls(state.calls, delta.tool_calls)
+  local ok, why, more = merge_calls(state, delta.tool_calls)
   if not ok then return nil, why, more end
   return state.pen.write(delta.content)
 end
 
-function M.ask(turn, ctx)
-  local answer, class, detail, seconds = ai.open(call(ctx.config, "/chat/completions", body_of(turn, ctx.config)), ctx,
-    M.timeout)
+local function read(ctx, answer, class, detail, seconds)
   if not answer then return nil, class, detail, seconds end
-  local state = { pen = ai.pen(ctx), calls = { list = {} } }
+  local state = { pen = ai.pen(ctx) }
   if answer.whole then
     local ok, why, more = take(answer.whole, state, ctx)
     if not ok then return nil, why, more end
@@ -183,6 +181,11 @@ function M.ask(turn, ctx)
   class, detail = answer.trouble()
   if class and not (state.reason and class == "broken") then return nil, class, detail end
   return finish(state, ctx)
+end
+
+-- A tail call: nothing holds the turn while its answer grows.
+function M.ask(turn, ctx)
+  return read(ctx, ai.open(call(ctx.config, "/chat/completions", body_of(turn, ctx.config)), ctx, M.timeout))
 end
 
 -- --- vectors, and is it set up well ---------------------------------------------

@@ -112,6 +112,15 @@ static void begin(struct sse *s)
     buf_clear(&s->event);
 }
 
+void sse_rest(struct sse *s)
+{
+    struct buf *all[] = {&s->line, &s->data, &s->event, &s->id, &s->next_id};
+    begin(s);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (!all[i]->len)
+            buf_fini(all[i]);
+}
+
 int64_t sse_feed(struct sse *s, struct slice in, bool *got)
 {
     size_t i = 0;

@@ -27,6 +27,9 @@ void sse_fini(struct sse *s);
  * *got tells whether there is an event (then the rest is to be fed again), or
  * ERR_TOOBIG. */
 int64_t sse_feed(struct sse *s, struct slice in, bool *got);
+/* Before a long wait: the event that was given is over, and what holds nothing
+ * gives its memory back. */
+void sse_rest(struct sse *s);
 /* Of the event: valid until the next sse_feed. "" means "message". */
 static inline struct slice sse_event(const struct sse *s)
 {

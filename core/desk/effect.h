@@ -122,7 +122,8 @@ struct adapter_call {
     /* DELIVER, by the roof: JSON {"kind","as","why"} if the item's kind had to
      * change, and what numbers stand for, ["…"]; both "" = not. */
     struct slice shown, choices;
-    struct slice more; /* ASK, TOOL: JSON object, what ctx has beside */
+    struct slice more; /* ASK, TOOL: JSON object, what ctx has beside; an ASK
+                          reads it again at its end (lua/assist.lua) */
     uint64_t number;   /* ASK: whose pieces (ASK_WRITE) they are; RECEIVE,
                           PASSIVE: which webhook */
     int64_t wall_ms;   /* ASK, EMBED, TOOL, PASSIVE: at most so long; 0 = the

@@ -153,36 +153,41 @@ end
 
 -- for name, x in feed.each do … end: the JSON of each event as a table, or
 -- M.DONE. Afterwards feed.trouble() closes it and gives class and detail if it
--- broke.
-function M.feed(stream)
-  local feed, events, bytes, class, detail = { headers = stream.headers }, 0, 0, nil, nil
-  local next_event = stream:sse { last = true }
-  local function fail(why, more)
-    class, detail = why, more
-    stream:close()
-  end
-  function feed.each()
-    while not class do
-      local event = next_event()
-      if not event then
-        local code, why = stream:failed()
-        if code then fail(code == "timeout" and "timeout" or code == "cancelled" and code or "broken", why) end
-        return nil
-      end
-      events, bytes = events + 1, bytes + #event.data
-      if events > MOST_EVENTS or bytes > MOST_BYTES then return fail("broken", "the stream does not end") end
-      local data = event.data
-      if data == "[DONE]" or data == '"[DONE]"' then return event.event, M.DONE end
-      if data ~= "" then
-        local x, _, why = json.decode(data)
-        if type(x) ~= "table" then return fail("broken", M.said("an event is no JSON object:", why)) end
-        return event.event, x
-      end
+-- broke. Thousands of them wait at the same time: all that one has is one table.
+local function broken(feed, class, detail)
+  feed.class, feed.detail = class, detail
+  feed.stream:close()
+end
+
+local function next_of(feed)
+  while not feed.class do
+    local event = feed.next_event()
+    if not event then
+      local code, why = feed.stream:failed()
+      if code then broken(feed, code == "timeout" and "timeout" or code == "cancelled" and code or "broken", why) end
+      return nil
+    end
+    local data = event.data
+    feed.events, feed.bytes = feed.events + 1, feed.bytes + #data
+    if feed.events > MOST_EVENTS or feed.bytes > MOST_BYTES then
+      return broken(feed, "broken", "the stream does not end")
+    end
+    if data == "[DONE]" or data == '"[DONE]"' then return event.event, M.DONE end
+    if data ~= "" then
+      local x, _, why = json.decode(data)
+      if type(x) ~= "table" then return broken(feed, "broken", M.said("an event is no JSON object:", why)) end
+      return event.event, x
     end
   end
+end
+
+function M.feed(stream)
+  local feed = { stream = stream, headers = stream.headers, next_event = stream:sse { last = true }, events = 0,
+    bytes = 0 }
+  function feed.each() return next_of(feed) end
   function feed.trouble()
     stream:close()
-    return class, detail
+    return feed.class, feed.detail
   end
   function feed.close() stream:close() end
   return feed
@@ -190,47 +195,51 @@ end
 
 -- --- text that goes out ----------------------------------------------------
 
+local function out(pen, text)
+  if text == "" then return true end
+  pen.bytes = pen.bytes + #text
+  if pen.bytes > MOST_TEXT then return nil, "broken", "the answer is longer than " .. MOST_TEXT .. " bytes" end
+  local ok, why = pen.say(text)
+  if not ok then return nil, why or "cancelled", "nobody waits for it any more" end
+  return true
+end
+
+local function write(pen, text)
+  if text == nil or text == json.null or text == "" then return true end
+  if type(text) ~= "string" then return nil, "broken", "the text is a " .. type(text) end
+  if pen.mode == "text" then return out(pen, text) end
+  local held = pen.held .. text
+  if pen.mode == "thinking" then
+    local _, to = held:find("</think>", 1, true)
+    if not to then
+      pen.held = held:sub(-7)
+      return true
+    end
+    pen.mode, held, pen.thought = "start", held:sub(to + 1), true
+  end
+  local trimmed = held:match "^%s*(.*)$"
+  if pen.thought then held = trimmed end
+  pen.held = held
+  if held == "" or not pen.thought and #trimmed < 7 and ("<think>"):sub(1, #trimmed) == trimmed then return true end
+  pen.held = ""
+  if not pen.thought and trimmed:sub(1, 7) == "<think>" then
+    pen.mode = "thinking"
+    return write(pen, trimmed:sub(8))
+  end
+  pen.mode = "text"
+  return out(pen, held)
+end
+
 -- pen.write(text) -> true | nil, class, detail. Bounded, only texts, and without
 -- the <think>…</think> that some servers put in front.
 function M.pen(ctx)
-  local pen, held, mode, thought = { bytes = 0 }, "", "start", false
-  local function out(text)
-    if text == "" then return true end
-    pen.bytes = pen.bytes + #text
-    if pen.bytes > MOST_TEXT then return nil, "broken", "the answer is longer than " .. MOST_TEXT .. " bytes" end
-    local ok, why = ctx.write(text)
-    if not ok then return nil, why or "cancelled", "nobody waits for it any more" end
-    return true
-  end
-  function pen.write(text)
-    if text == nil or text == json.null or text == "" then return true end
-    if type(text) ~= "string" then return nil, "broken", "the text is a " .. type(text) end
-    if mode == "text" then return out(text) end
-    held = held .. text
-    if mode == "thinking" then
-      local _, to = held:find("</think>", 1, true)
-      if not to then
-        held = held:sub(-7)
-        return true
-      end
-      mode, held, thought = "start", held:sub(to + 1), true
-    end
-    local trimmed = held:match "^%s*(.*)$"
-    if thought then held = trimmed end
-    if held == "" or not thought and #trimmed < 7 and ("<think>"):sub(1, #trimmed) == trimmed then return true end
-    if not thought and trimmed:sub(1, 7) == "<think>" then
-      mode, held = "thinking", ""
-      return pen.write(trimmed:sub(8))
-    end
-    local now = held
-    mode, held = "text", ""
-    return out(now)
-  end
+  local pen = { bytes = 0, held = "", mode = "start", say = ctx.write }
+  function pen.write(text) return write(pen, text) end
   -- The end: what was held back because it could have been a mark.
   function pen.close()
-    local rest = mode == "start" and held or ""
-    held = ""
-    return out(rest)
+    local rest = pen.mode == "start" and pen.held or ""
+    pen.held = ""
+    return out(pen, rest)
   end
   return pen
 end

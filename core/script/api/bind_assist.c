@@ -67,6 +67,13 @@ int connector_args(struct task *t)
     return 2;
 }
 
+static int more(lua_State *L)
+{
+    const struct task *t = bind_task(L, "ask");
+    push_json(L, t->job->call ? t->job->call->more : SLICE(""));
+    return 1;
+}
+
 /* What lua/assist.lua gives, run for the first who asks. */
 static void push_entries(lua_State *L)
 {
@@ -77,7 +84,8 @@ static void push_entries(lua_State *L)
     lua_pop(L, 1);
     chunk_push_own(L, "assist", "=assist");
     api_native(L, "house");
-    lua_call(L, 1, 1);
+    lua_pushcfunction(L, more);
+    lua_call(L, 2, 1);
     lua_pushlightuserdata(L, (void *)&entry_key);
     lua_pushvalue(L, -2);
     lua_rawset(L, LUA_REGISTRYINDEX);

@@ -6,7 +6,8 @@
  *
  * Happy path: the roof opens it and tells status and headers; each time the
  * script has used up what is here it asks for more and waits. At most
- * what one NEXT brings is here, so a slow script holds the peer back.
+ * what one NEXT brings is here, so a slow script holds the peer back. Thousands
+ * wait at the same time: who waits holds no buffer that is empty.
  *
  * Failure modes: a stream that breaks ends its loop; stream:failed() tells why.
  * A handler that ends, is killed or gives up waiting closes what it opened: the
@@ -21,7 +22,6 @@
 #include "script/api/calls.h"
 #include "script/load/unit.h"
 #include "script/run/worker.h"
-#include <stdio.h>
 #include <string.h>
 
 #define STREAMS_MOST 10 /* open at once in a handler */
@@ -35,13 +35,14 @@ struct stream {
     struct sse sse;
     bool ended, waits;
     int result;
-    char why[240];
+    char *why; /* NULL: nothing to say */
 };
 
 static void free_stream(struct stream *st)
 {
     buf_fini(&st->in);
     sse_fini(&st->sse);
+    mem_free(st->why);
     mem_free(st);
 }
 
@@ -175,10 +176,11 @@ static int more_start(lua_State *L)
         lua_pushnil(L);
         return 2;
     }
-    if (st->used) {
-        buf_drop(&st->in, st->used);
-        st->used = 0;
-    }
+    buf_drop(&st->in, st->used);
+    st->used = 0;
+    if (!st->in.len)
+        buf_fini(&st->in);
+    sse_rest(&st->sse);
     struct script_ask *ask = task_ask(t, ASK_STREAM_NEXT);
     ask->number = (int64_t)st->number;
     int got = calls_waiting(L, t);
@@ -194,7 +196,8 @@ static void set_end(struct stream *st, int result, const char *why)
 {
     st->ended = true;
     st->result = result;
-    snprintf(st->why, sizeof st->why, "%s", why);
+    mem_free(st->why);
+    st->why = *why ? mem_strdup(why) : NULL;
 }
 
 static int more_finish(lua_State *L)
@@ -298,7 +301,7 @@ static int stream_failed(lua_State *L)
     const struct stream *st = find(L, "stream:failed");
     if (!st || !st->ended || st->result == 0)
         return push_nothing(L);
-    (void)bind_trouble_of(L, st->result, st->why);
+    (void)bind_trouble_of(L, st->result, st->why ? st->why : "");
     return 2; /* code, detail */
 }
 

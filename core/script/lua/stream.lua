@@ -4,30 +4,27 @@ local _, calls, stream = ...
 local gate = calls.gate
 
 -- Nothing is left: false, and why if it broke.
-local function each(take, self)
-  return function()
-    while true do
-      local got = take(self)
-      if got ~= nil then return got end
-      if not calls.stream_more(self) then return take(self) end
-    end
+local function following(take, self)
+  while true do
+    local got = take(self)
+    if got ~= nil then return got end
+    if not calls.stream_more(self) then return take(self) end
   end
 end
 
 function stream.sse(self, options)
   gate["Stream.sse"]()
-  local next_event = each(calls.stream_event, self)
-  if not options or not options.last then return next_event end
+  local last = options and options.last
   return function()
-    local got = next_event()
-    if got == nil then got = calls.stream_last(self) end
+    local got = following(calls.stream_event, self)
+    if got == nil and last then got = calls.stream_last(self) end
     return got
   end
 end
 
 function stream.lines(self)
   gate["Stream.lines"]()
-  return each(calls.stream_line, self)
+  return function() return following(calls.stream_line, self) end
 end
 
 function stream.read(self)

@@ -16,10 +16,16 @@
 /* Collect when the heap is that many percent of what was left last time. Half
  * of what a small handler costs is collecting, so a small heap (of a 16th of
  * its maximum) may grow to four times itself; a large one must not meet its
- * maximum before it is collected. */
+ * maximum before it is collected. Large is also what weighs in the machine: of
+ * a connector with thousands of answers under way garbage would be the greater
+ * part. While a collection runs the heap goes on growing, by so much of itself
+ * as the step is short: a large one is collected in longer steps. */
 #define PAUSE_SMALL 400
 #define PAUSE 200 /* LuaJIT's own */
 #define PAUSE_LARGE 120
+#define STEP 200 /* LuaJIT's own */
+#define STEP_LARGE 400
+#define LARGE_BYTES ((size_t)16 * 1024 * 1024)
 #define HOOK_STEP 10000          /* instructions between two looks */
 #define STACK_BYTES (256 * 1024) /* C stack for nested callbacks */
 
@@ -99,13 +105,15 @@ void budget_pace(struct budget *b, lua_State *L)
 {
     if (!b->nursery.pages)
         nursery_open(&b->nursery);
-    int pause = b->used > b->max / 4    ? PAUSE_LARGE
+    bool large = b->used > b->max / 4 || b->used > LARGE_BYTES;
+    int pause = large                   ? PAUSE_LARGE
                 : b->used > b->max / 16 ? PAUSE
                                         : PAUSE_SMALL;
     if (pause == b->pause)
         return;
     b->pause = pause;
     lua_gc(L, LUA_GCSETPAUSE, pause);
+    lua_gc(L, LUA_GCSETSTEPMUL, large ? STEP_LARGE : STEP);
 }
 
 void budget_close(struct budget *b, lua_State *L)

@@ -40,6 +40,7 @@ static const char source[] =
     "local str, math, concat = env.string, env.math, env.table.concat\n"
     "native.house = { error = env.error, next = env.next, pcall = env.pcall,\n"
     "  tonumber = env.tonumber, tostring = env.tostring, type = env.type,\n"
+    "  rawget = rawget, setmetatable = setmetatable,\n"
     "  math = { huge = math.huge }, table = { concat = concat },\n"
     "  string = { byte = str.byte, find = str.find, sub = str.sub } }\n"
     "native.self = native\n"

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static bool rests; /* after each piece */
+
 /* Feeds a copy of a piece that ends where memory ends; each event becomes
  * "[event|data|id]" in out. */
 static int feed(struct sse *s, struct slice in, struct buf *out)
@@ -26,6 +28,8 @@ static int feed(struct sse *s, struct slice in, struct buf *out)
                      SLICE_FMT(sse_data(s)), SLICE_FMT(sse_id(s)));
     }
     free(copy);
+    if (rests)
+        sse_rest(s);
     return n < 0 ? (int)n : 0;
 }
 
@@ -57,6 +61,9 @@ static void reads_n(struct slice text, const char *want)
 static void reads(const char *text, const char *want)
 {
     reads_n(slice_of(text), want);
+    rests = true;
+    reads_n(slice_of(text), want);
+    rests = false;
 }
 
 TEST("an event has data, a name and an id; lines of data are joined")
@@ -126,6 +133,27 @@ TEST("a byte order mark is skipped at the start and only there")
           "data: x\n\ndata: y\n\n",
           "[message|y|]");
     reads("\xef\ndata: y\n\n", "[message|y|]");
+}
+
+TEST("what rests holds no memory but of what is not whole yet")
+{
+    struct sse s;
+    struct buf out;
+    buf_init(&out, 1000);
+    sse_init(&s, 1000);
+    CHECK_EQ_INT(feed(&s, SLICE("id: 7\nevent: e\ndata: a\n\n"), &out), 0);
+    CHECK_SLICE(buf_slice(&out), "[e|a|7]");
+    CHECK(s.line.data && s.data.data && s.event.data);
+    sse_rest(&s);
+    CHECK(!s.line.data && !s.data.data && !s.event.data);
+    CHECK_SLICE(sse_id(&s), "7");
+    CHECK_EQ_INT(feed(&s, SLICE("event: f\ndata: b\nda"), &out), 0);
+    sse_rest(&s);
+    CHECK(s.line.data && s.data.data && s.event.data);
+    CHECK_EQ_INT(feed(&s, SLICE("ta: c\n\n"), &out), 0);
+    CHECK_SLICE(buf_slice(&out), "[e|a|7][f|b\nc|7]");
+    buf_fini(&out);
+    sse_fini(&s);
 }
 
 TEST("retry is a number of digits only")

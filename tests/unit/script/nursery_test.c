@@ -109,3 +109,29 @@ TEST("a state that used one gives everything back when it is closed")
     long grown = (mapped_pages() - before) * 4096;
     CHECK(grown < 2 * 1024 * 1024); /* a state has more than 500 kB */
 }
+
+TEST("a heap that weighs in the machine holds little garbage")
+{
+    struct budget b;
+    lua_State *L = sandbox_new(&b, 128 * 1024 * 1024);
+    size_t least, most = 0;
+    if (luaL_dostring(L, "kept = {}\n"
+                         "for i = 1, 120000 do kept[i] = { { i }, i } end\n"
+                         "function churn()\n"
+                         "  for i = 1, 2000 do local t = { { i }, i } end\n"
+                         "end\n"))
+        FAIL("%s", lua_tostring(L, -1));
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    least = b.used;
+    CHECK(least > 16 * 1024 * 1024 && least < b.max / 4);
+    for (int i = 0; i < 800; i++) {
+        budget_pace(&b, L);
+        lua_getglobal(L, "churn");
+        lua_call(L, 0, 0);
+        if (i > 400 && b.used > most) /* at the pace of now since a while */
+            most = b.used;
+    }
+    test_note("%zu kB live, at most %zu", least / 1024, most / 1024);
+    CHECK(most < least + least * 6 / 10); /* with LuaJIT's own pace: twice it */
+    budget_close(&b, L);
+}
