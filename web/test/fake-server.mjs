@@ -15,6 +15,18 @@ export const newId = (p) => p + (++lastId + 1e9).toString(36);
 
 const BOT = { role: 'bot', id: 'bot1', name: '小悦' };
 
+/** A developer's tool: welcomes and REST answers come up to so many ms late. */
+const LATE = Number(process.env.YUELAI_E2E_LATE ?? 0);
+
+/** What it says is of now, it arrives later. */
+function late(res) {
+  const { writeHead, end } = res;
+  let head;
+  res.writeHead = (...a) => ((head = a), res);
+  res.end = (...a) => void setTimeout(() => (head && writeHead.apply(res, head), end.apply(res, a)), Math.random() * LATE);
+  return res;
+}
+
 export class Fake {
   constructor(o = {}) {
     this.o = { heartbeat_ms: 15_000, ...o };
@@ -69,7 +81,7 @@ export class Fake {
       if (/^\/api\/v1\/files\/\w+$/.test(path)) return linksOf(this, req, res);
       if (path === '/api/v1/files' && req.method === 'POST') return void takeUpload(this, req, res);
       if (path.startsWith('/files/')) return serveMedia(this, req, res);
-      if (path.startsWith('/api/v1/')) return rest(this, req, res);
+      if (path.startsWith('/api/v1/')) return rest(this, req, LATE ? late(res) : res);
       if (path === '/readyz') return res.writeHead(this.ready ? 200 : 503).end();
       if (path === '/healthz') return res.end('ok');
       if (/^\/chat\/[^/]+\/config$/.test(path)) return json(res, 200, this.channel);
@@ -101,7 +113,8 @@ export class Fake {
     ws.on('message', (data) => {
       const f = JSON.parse(String(data));
       if (this.o.trace) console.log('>', String(data));
-      if (this.o.delay) setTimeout(() => this.onFrame(s, f), this.o.delay);
+      if (LATE && f.type === 'hello') setTimeout(() => this.onFrame(s, f), Math.random() * LATE);
+      else if (this.o.delay) setTimeout(() => this.onFrame(s, f), this.o.delay);
       else this.onFrame(s, f);
     });
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs one kind of tests and ends with "N passed, N failed".
 //   node test/run.mjs unit | e2e | real | perf   [file filter]
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
@@ -37,17 +38,38 @@ if (kind !== 'unit' && !existsSync(join(WEB, 'dist', 'manifest.json'))) {
 const files = kind === 'unit' ? await bundled() : plain(kind);
 let passed = 0;
 let failed = 0;
-for (const file of files) {
-  // One process a file: two cores are shared, browsers are not.
-  const r = spawnSync(process.execPath, [file], { encoding: 'utf8', cwd: WEB, timeout: 600_000 });
-  const text = r.stdout + r.stderr;
+
+const FILE_MS = 900_000;
+
+/** One process a file; what it wrote, and how it ended. */
+function run(file) {
+  return new Promise((ok) => {
+    const child = spawn(process.execPath, [file], { cwd: WEB, timeout: FILE_MS, stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    for (const s of [child.stdout, child.stderr]) s.setEncoding('utf8').on('data', (d) => (text += d));
+    child.on('error', (e) => ok([text + e, 1]));
+    child.on('close', (status) => ok([text, status]));
+  });
+}
+
+function tell(file, text, status) {
   const n = (word) => Number(new RegExp(`^(?:#|ℹ) ${word} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
-  const bad = n('fail') + n('cancelled') || (r.status === 0 ? 0 : 1);
+  const bad = n('fail') + n('cancelled') || (status === 0 ? 0 : 1);
   passed += n('pass');
   failed += bad;
   console.log(`${bad ? 'not ok' : 'ok'} ${file.slice(HERE.length + 1)} ${n('pass')} passed${bad ? `, ${bad} failed` : ''}`);
   if (process.env.VERBOSE) console.log(text);
   else if (bad) console.log(text.split(/^(?=# Subtest)/m).filter((x) => /^not ok/m.test(x) || !/^# Subtest/.test(x)).join('').slice(0, 6000));
 }
+
+// Browsers wait more than they work: two files at a time, the largest first.
+// Times are taken alone, and unit tests are over before it matters.
+const side = kind === 'e2e' || kind === 'real' ? Math.min(2, cpus().length) : 1;
+if (side > 1) files.sort((a, b) => statSync(b).size - statSync(a).size);
+await Promise.all(
+  Array.from({ length: side }, async () => {
+    for (let file; (file = files.shift()); ) tell(file, ...(await run(file)));
+  }),
+);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed || !passed ? 1 : 0;

@@ -6,6 +6,7 @@
 // name, … }. What is there for good is sim.faults.always.
 //
 //   slow_first {ms}      the first piece waits          slow_tokens {ms} each does
+//   held {after, go}     after so many pieces the rest waits for the promise go
 //   cut {after}          the connection breaks after so many pieces
 //   half_json            the last event stops in the middle of its JSON, then EOF
 //   half_stream          the stream ends well, but without its end mark
@@ -52,6 +53,11 @@ export class Stream {
     const f = this.fault;
     if (this.gone) return false;
     if (f?.fault === 'slow_tokens') await sleep(f.ms ?? 30);
+    if (f?.fault === 'held' && this.count >= (f.after ?? 4)) {
+      this.held ??= Promise.race([f.go, new Promise((ok) => this.res.on('close', ok))]);
+      await this.held;
+      if (this.gone) return false;
+    }
     if (f?.fault === 'cut' && this.count >= (f.after ?? 2)) {
       await sleep(50); // what was said before is on its way
       this.res.socket?.destroy();

@@ -28,6 +28,8 @@ export const contact = signal<Contact | null>(null);
 export const spoken = signal('');
 
 const lines = new Map<string, Timeline>();
+/** Told while the first page was asked for: its answer may be older. */
+const heard = new Map<string, number>();
 let frame = 0;
 /** Raised when own words were written: the log goes to its end. */
 export const sentTick = signal(0);
@@ -85,12 +87,15 @@ export function open(id: string | null): void {
 
 export async function loadNewest(id: string): Promise<void> {
   failed.value = null;
+  heard.delete(id);
   try {
     const page = await app.rest.get<Page<Message>>(`/conversations/${id}/messages`, { before: 'end', limit: PAGE });
     const l = line(id);
     l.page(page.items, (page.items[0]?.seq ?? 1) > 1, true);
     onPage(id, page.items);
     settleOwn(page.items);
+    if ((heard.get(id) ?? 0) > l.top) void fill(id);
+    heard.delete(id);
   } catch (e) {
     if (openId.value === id) failed.value = e;
   }
@@ -149,6 +154,11 @@ export function refresh(): void {
   else void loadNewest(id);
 }
 
+function take(id: string, l: Timeline, m: Message): void {
+  if (!l.loaded) heard.set(id, Math.max(heard.get(id) ?? 0, m.seq));
+  else if (l.apply(m) === 'gap') void fill(id);
+}
+
 function isMine(m: Message): boolean {
   return m.sender.role === 'agent' && m.sender.id === app.me.value?.id;
 }
@@ -163,9 +173,9 @@ export function onMessage(id: string, m: Message): void {
   app.client?.streams.end(m.stream);
   if (m.sender.role === 'visitor') dropStreams(id);
   const l = lines.get(id);
-  if (!l || !l.loaded) return;
-  if (l.apply(m) === 'gap') void fill(id);
-  if (id === openId.value) {
+  if (!l) return;
+  take(id, l, m);
+  if (l.loaded && id === openId.value) {
     if (!isMine(m)) spoken.value = (m.sender.name ?? '') + ': ' + (m.text ?? m.file?.name ?? '');
     bump();
   }
@@ -323,7 +333,7 @@ app.whenClient(() => {
       reply_to: item.reply_to, sender: { role: 'agent', id: me.id, name: me.name },
     };
     const l = lines.get(ack.conversation);
-    if (l && l.loaded && l.apply(m) === 'gap') void fill(ack.conversation);
+    if (l) take(ack.conversation, l, m);
     const conv = inbox.convs.get(ack.conversation);
     if (conv && ack.seq > conv.last_seq) {
       inbox.put({ ...conv, last_seq: ack.seq, updated_at: ack.at, preview: item.private ? conv.preview : inbox.previewOf({ kind: item.kind, text: item.text, file: item.info }), unread: 0, waiting_since_at: item.private ? conv.waiting_since_at : null, ...afterMessage(conv, m) });

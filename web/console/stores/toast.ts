@@ -12,12 +12,14 @@ export interface ToastItem {
 
 export const toasts = signal<ToastItem[]>([]);
 const STAY_MS = 5_000;
+/** What can still be undone: to be read, found and pressed, by keyboard too. */
+const ACT_MS = 10_000;
 let next = 1;
 
 export function toast(text: string, o: { bad?: boolean; action?: ToastItem['action'] } = {}): void {
   const item: ToastItem = { id: next++, text, ...o };
   toasts.value = toasts.value.slice(-2).concat(item);
-  setTimeout(() => dismiss(item.id), STAY_MS);
+  setTimeout(() => dismiss(item.id), o.action ? ACT_MS : STAY_MS);
 }
 
 export function dismiss(id: number): void {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ACME, assistant, canary, flow, script } from '../fake-house.mjs';
-import { axe, clean, openWidget, page, signIn, useBrowser, write } from './lib.mjs';
+import { axe, axeBoth, clean, openWidget, page, signIn, signInByHand, useBrowser, visit, write } from './lib.mjs';
 
 const h = useBrowser();
 
@@ -19,69 +19,65 @@ function talk(f) {
   return c;
 }
 
-for (const colorScheme of ['light', 'dark']) {
-  for (const locale of ['zh-CN', 'en']) {
-    test(`console, ${colorScheme}, ${locale}`, async () => {
-      const f = await h.fake();
-      const p = await page(h.browser, { colorScheme, locale });
-      await p.goto(f.url + '/console/');
-      await p.waitForSelector('#email');
-      await axe(p, 'login');
-      await signIn(p, f.url);
-      await p.waitForSelector('.empty');
-      await axe(p, 'empty inbox');
-      const c = talk(f);
-      await p.locator('.conv', { hasText: 'Anna' }).click();
-      await p.locator('.msg.bot').waitFor();
-      f.refuse = (x) => (x.type === 'send' ? { code: 'forbidden', message: 'no' } : null);
-      await write(p, 'refused');
-      await p.locator('.msg-failed').waitFor();
-      await axe(p, 'thread');
-      await p.locator('.reply-tabs [data-key=note]').click();
-      await axe(p, 'note');
-      await p.locator('.thread-head .opt').first().click();
-      await p.locator('dialog').waitFor();
-      await p.waitForTimeout(250);
-      await axe(p, 'transfer');
-      await p.keyboard.press('Escape');
-      await p.locator('.rail-me').click();
-      await p.locator('.menu').waitFor();
-      await p.waitForTimeout(100);
-      await axe(p, 'menu');
-      await p.keyboard.press('Escape');
-      await p.locator('body').click({ position: { x: 700, y: 120 } });
-      await p.keyboard.press('Shift+Slash');
-      await p.locator('dialog .keys').waitFor();
-      await p.waitForTimeout(250);
-      await axe(p, 'help');
-      await p.keyboard.press('Escape');
-      f.scripts.push({ name: 'rules/bad.lua', state: 'last_good', kind: 'rule', version: '1', errors: [{ phase: 'load', file: 'rules/bad.lua', line: 7, message: 'no', traceback: 'stack', last_at: Date.now() }] });
-      await p.locator('.rail a[href$=scripts]').click();
-      await p.locator('.script-errors li').waitFor();
-      await axe(p, 'scripts');
-      assert.ok(c);
-      clean(p);
-    });
+for (const locale of ['zh-CN', 'en']) {
+  test(`console, light and dark, ${locale}`, async () => {
+    const f = await h.fake();
+    const p = await page(h.browser, { locale });
+    await p.goto(f.url + '/console/');
+    await p.waitForSelector('#email');
+    await axeBoth(p, p, 'login');
+    await signInByHand(p);
+    await p.waitForSelector('.empty');
+    await axeBoth(p, p, 'empty inbox');
+    const c = talk(f);
+    await p.locator('.conv', { hasText: 'Anna' }).click();
+    await p.locator('.msg.bot').waitFor();
+    f.refuse = (x) => (x.type === 'send' ? { code: 'forbidden', message: 'no' } : null);
+    await write(p, 'refused');
+    await p.locator('.msg-failed').waitFor();
+    await axeBoth(p, p, 'thread');
+    await p.locator('.reply-tabs [data-key=note]').click();
+    await axeBoth(p, p, 'note');
+    await p.locator('.thread-head .opt').first().click();
+    await p.locator('dialog').waitFor();
+    await axeBoth(p, p, 'transfer');
+    await p.keyboard.press('Escape');
+    await p.locator('.rail-me').click();
+    await p.locator('.menu').waitFor();
+    await axeBoth(p, p, 'menu');
+    await p.keyboard.press('Escape');
+    await p.locator('body').click({ position: { x: 700, y: 120 } });
+    await p.keyboard.press('Shift+Slash');
+    await p.locator('dialog .keys').waitFor();
+    await axeBoth(p, p, 'help');
+    await p.keyboard.press('Escape');
+    f.scripts.push({ name: 'rules/bad.lua', state: 'last_good', kind: 'rule', version: '1', errors: [{ phase: 'load', file: 'rules/bad.lua', line: 7, message: 'no', traceback: 'stack', last_at: Date.now() }] });
+    await p.locator('.rail a[href$=scripts]').click();
+    await p.locator('.script-errors li').waitFor();
+    await axeBoth(p, p, 'scripts');
+    assert.ok(c);
+    clean(p);
+  });
 
-    test(`chat and demo, ${colorScheme}, ${locale}`, async () => {
-      const f = await h.fake();
-      const p = await page(h.browser, { colorScheme, locale });
-      const chat = await openWidget(p, f.url);
-      await write(chat, 'hello https://example.com');
-      await chat.locator('.tick-stored').waitFor();
-      const conv = [...f.convs.values()][0];
-      f.answer(conv, '您好');
-      f.answer(conv, '机器人', { bot: true });
-      await chat.locator('.msg.bot').waitFor();
-      await axe(p, 'demo with the widget open');
-      await axe(p.frames().find((x) => x.url().includes('/chat/')), 'chat in the widget');
-      conv.state = 'closed';
-      f.event('conversation.closed', conv.id, conv);
-      await chat.locator('.chat-ended').waitFor();
-      await axe(p.frames().find((x) => x.url().includes('/chat/')), 'ended');
-      clean(p);
-    });
-  }
+  test(`chat and demo, light and dark, ${locale}`, async () => {
+    const f = await h.fake();
+    const p = await page(h.browser, { locale });
+    const chat = await openWidget(p, f.url);
+    const frame = () => p.frames().find((x) => x.url().includes('/chat/'));
+    await write(chat, 'hello https://example.com');
+    await chat.locator('.tick-stored').waitFor();
+    const conv = [...f.convs.values()][0];
+    f.answer(conv, '您好');
+    f.answer(conv, '机器人', { bot: true });
+    await chat.locator('.msg.bot').waitFor();
+    await axeBoth(p, p, 'demo with the widget open');
+    await axeBoth(p, frame(), 'chat in the widget');
+    conv.state = 'closed';
+    f.event('conversation.closed', conv.id, conv);
+    await chat.locator('.chat-ended').waitFor();
+    await axeBoth(p, frame(), 'ended');
+    clean(p);
+  });
 }
 
 for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
@@ -100,7 +96,7 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
     const p = await page(h.browser, { colorScheme, locale });
     await signIn(p, f.url);
     const see = async (path, sign, what) => {
-      await p.goto(f.url + '/console' + path);
+      await visit(p, f.url + '/console' + path);
       await p.locator(sign).first().waitFor();
       await axe(p, what);
     };
@@ -108,7 +104,6 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
     await see('/scripts/rules/20', '.versions li', 'script');
     await p.locator('.trial .btn').first().click();
     await p.locator('.diff').waitFor();
-    await p.waitForTimeout(250);
     await axe(p, 'diff');
     await see('/flows', '.row', 'flows');
     await see('/flows/fl_1', '.saga', 'flow');
@@ -140,12 +135,12 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
     await p.locator('.bot-bar').waitFor();
     f.delta(c, 'tn_1', 0, '您好');
     await p.locator('.left-behind').waitFor();
+    await p.locator('.msg.bot', { hasText: '您好' }).waitFor();
     await axe(p, 'a bot answers');
     f.assign(c, null);
     await see('/c/' + c.id, '.why', 'thread with why');
     await p.locator('.why').first().click({ force: true });
     await p.locator('.why-line .refused').waitFor();
-    await p.waitForTimeout(250);
     await axe(p, 'why');
     clean(p);
   });
@@ -163,7 +158,6 @@ test('console on a phone', async () => {
   await axe(p, 'thread');
   await p.locator('.thread-head .icon-btn').last().tap();
   await p.locator('.details').waitFor();
-  await p.waitForTimeout(250);
   await axe(p, 'details');
   clean(p);
 });

@@ -49,7 +49,7 @@ for (const [colorScheme, locale, viewport] of [
     assert.equal(await bubble.count(), 1);
     assert.equal(await bubble.evaluate((e) => e.mine), true, 'the same element, to the end');
     assert.equal(await chat.locator('.caret, .msg-stop').count(), 0);
-    const said = (await frame.evaluate(() => window.said)).filter(Boolean);
+    const said = await until('it is read out', async () => ((all) => all.length && all)((await frame.evaluate(() => window.said)).filter(Boolean)));
     assert.equal(said.length, 1, 'read out once, at its end');
     assert.doesNotMatch(said[0], /[*`]|https:/, 'as words');
 

@@ -2,7 +2,7 @@
 // Files from the console: chosen, pasted, dropped; told what will not do.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { axe, clean, page, signIn, until, useBrowser, write } from './lib.mjs';
+import { axe, clean, page, signIn, until, useBrowser, visit, write } from './lib.mjs';
 
 const h = useBrowser();
 
@@ -12,7 +12,7 @@ async function talk(o = {}) {
   const p = await page(h.browser, o);
   await signIn(p, f.url);
   const c = f.say('hello', 'Anna');
-  await p.goto(f.url + '/console/c/' + c.id);
+  await visit(p, f.url + '/console/c/' + c.id);
   await p.locator('.attach').waitFor();
   const ours = () => f.messages.get(c.id).filter((m) => m.sender.role === 'agent');
   const choose = async (files) => {
@@ -35,7 +35,7 @@ test('chosen files wait in the tray until they are sent, with the words, as repl
   await write(p, '请看附件');
   await until('all three', () => ours().length === 3);
   assert.deepEqual(ours().map((m) => [m.kind, m.text ?? '', m.file?.name ?? '']), [['text', '请看附件', ''], ['file', '', '合同.pdf'], ['file', '', 'b.txt']]);
-  assert.equal(await p.locator('.tray-row').count(), 0);
+  await until('the tray is empty', async () => (await p.locator('.tray-row').count()) === 0);
   await p.locator('.msg.out .media-card', { hasText: '合同.pdf' }).waitFor();
   await p.locator('.reply-tabs [data-key=note]').click();
   await choose([file('secret.txt', 'text/plain')]);

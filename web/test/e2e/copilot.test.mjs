@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assistant } from '../fake-house.mjs';
-import { clean, page, signIn, until, useBrowser } from './lib.mjs';
+import { clean, opened, page, signIn, toasted, until, useBrowser, visit } from './lib.mjs';
 
 const h = useBrowser();
 
@@ -71,7 +71,7 @@ test('other words and another language are of what is written; the last choice i
   const { f, p, said } = await talk({ locale: 'en' });
   await button(p, 'Rewrite').click();
   await p.locator('.menu-item', { hasText: 'Shorter' }).click();
-  await p.locator('.toast', { hasText: 'Write something first' }).waitFor();
+  await toasted(p, 'Write something first');
   assert.deepEqual(f.orders, []);
   f.copilot = (b) => ({ pieces: [b.task === 'rewrite' ? 'Short.' : '短い。'] });
   await p.locator('.composer-field').fill('A very long sentence.');
@@ -97,7 +97,7 @@ test('a summary goes into the note, and into the conversation it is of', async (
   await until('in the note', async () => (await said()) === '客户问到货。');
   await p.locator('.reply.is-note').waitFor();
   await p.locator('.reply-tabs [data-key=reply]').click();
-  assert.equal(await said(), '回复的草稿');
+  await until('the reply is as it was', async () => (await said()) === '回复的草稿');
   const g = gate();
   f.copilot = () => ({ pieces: ['给 Anna 的'], wait: g.wait });
   await p.locator('.copilot-strip .icon-btn').click();
@@ -108,7 +108,7 @@ test('a summary goes into the note, and into the conversation it is of', async (
   await p.locator('.msg', { hasText: '另一个' }).waitFor();
   await p.locator('.composer-field').fill('给 Bob 的');
   g.open();
-  await p.locator('.toast', { hasText: '已放入 Anna 的草稿' }).waitFor();
+  await toasted(p, '已放入 Anna 的草稿');
   assert.equal(await said(), '给 Bob 的');
   await p.locator('.conv', { hasText: 'Anna' }).click();
   await until('there it is', async () => (await said()) === '给 Anna 的');
@@ -139,7 +139,8 @@ test('cancelled in the middle, nothing is touched; an error is said in words, an
 test('with two assistants the agent chooses; a tab beside this one hears nothing of it', async () => {
   const { f, p } = await talk({ bots: [assistant('presale'), assistant('english')] });
   const q = await p.context().newPage();
-  await q.goto(p.url());
+  await visit(q, p.url());
+  await opened(f, 'agent', 2);
   await q.locator('.msg').first().waitFor();
   await p.bringToFront();
   await button(p, '改写').click();
@@ -148,6 +149,8 @@ test('with two assistants the agent chooses; a tab beside this one hears nothing
   f.copilot = () => ({ pieces: ['hello'], wait: g.wait });
   await button(p, '起草').click();
   await p.locator('.copilot-said p').waitFor();
+  f.say('还在吗', 'Anna'); // on the same sockets, later than the pieces
+  await q.locator('.msg', { hasText: '还在吗' }).waitFor();
   assert.equal(await q.locator('.copilot-said, .msg.bot').count(), 0);
   g.open();
   await p.locator('.copilot-strip', { hasText: 'english 写的' }).waitFor();

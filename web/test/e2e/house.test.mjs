@@ -3,16 +3,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ACME, canary, flow, script } from '../fake-house.mjs';
-import { clean, page, signIn, until, useBrowser } from './lib.mjs';
+import { clean, page, signIn, toasted, until, useBrowser } from './lib.mjs';
 
 const h = useBrowser();
 
 async function at(f, path, o = {}) {
   const p = await page(h.browser, o);
-  await signIn(p, f.url, o.email);
-  await p.goto(f.url + '/console' + path);
-  await p.waitForSelector('.rail-link .dot.ok');
-  return p;
+  return signIn(p, f.url, o.email, undefined, path);
 }
 const yes = (p) => p.locator('dialog .dialog-foot .btn').last().click();
 const ordered = (f, what) => until(what, () => f.orders.includes(what));
@@ -67,7 +64,7 @@ test('a script: errors with traceback, roll back to a version, off and on; a ref
   await ordered(f, 'enable rules/shop/pay');
   f.refuseOrder = 'rules/shop/pay.lua:7: no such field';
   await p.locator('.page-do .btn', { hasText: '重新加载' }).click();
-  await p.locator('.toast.bad', { hasText: 'no such field' }).waitFor();
+  await toasted(p, 'no such field', true);
   clean(p);
 });
 
@@ -107,7 +104,7 @@ test('dead letters: words of the message, run one, run what is picked, delete af
   for (const n of [2, 3]) await p.locator('.letter', { hasText: 'reason ' + n }).locator('input').check();
   await p.locator('.pick-bar .btn').first().click();
   await ordered(f, 'run dl_2');
-  await p.locator('.toast.bad', { hasText: 'does not wait' }).waitFor();
+  await toasted(p, 'does not wait', true);
   assert.ok(!f.orders.includes('run dl_4'), 'only what was picked');
   await p.locator('.letter', { hasText: 'reason 4' }).locator('.btn').last().click();
   await yes(p);
@@ -293,9 +290,16 @@ test('a page whose first answer fails says so and comes back by itself or by a c
   f.restFails = true;
   await p.locator('.rail a[href$=flows]').click();
   await p.locator('.empty[role=alert]').waitFor();
+  await p.evaluate(() => Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true })); // nothing comes by itself
   f.restFails = false;
   f.flows.push(flow(null));
   await p.locator('.empty .btn').click();
+  await p.locator('.row').waitFor();
+  f.restFails = true;
+  await p.locator('.rail a[href$=channels]').click();
+  await p.locator('.empty[role=alert]').waitFor();
+  await p.evaluate(() => delete document.visibilityState);
+  f.restFails = false;
   await p.locator('.row').waitFor();
   clean(p);
 });

@@ -3,7 +3,7 @@
 // its time, and with a reason where the channel cannot.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clean, openWidget, page, signIn, until, useBrowser, write } from './lib.mjs';
+import { clean, openWidget, page, signIn, toasted, until, useBrowser, write } from './lib.mjs';
 
 const h = useBrowser();
 const shot = (p, name) => process.env.SHOTS && p.screenshot({ path: `${process.env.SHOTS}/recall-${name}.png` });
@@ -34,7 +34,7 @@ test('an agent takes their own words back; the visitor sees that, and no words',
   await agent.locator('.msg.out', { hasText: '你撤回了一条消息' }).waitFor();
   await chat.locator('.msg.in', { hasText: '对方撤回了一条消息' }).waitFor();
   assert.equal(await chat.locator('.msg', { hasText: '发错了的话' }).count(), 0);
-  assert.equal(await agent.locator('.thread .recall').count(), 0);
+  await until('it cannot be again', async () => (await agent.locator('.thread .recall').count()) === 0);
   await agent.locator('.conv', { hasText: '[已撤回]' }).waitFor();
   // The visitor takes theirs back by an app of their own.
   const conv = [...f.convs.values()][0];
@@ -73,20 +73,24 @@ test('a channel that cannot says so beside the button, and takes nothing back', 
   await write(agent, '留着');
   const button = agent.locator('.msg.out .recall');
   await button.waitFor();
-  assert.equal(await button.getAttribute('aria-disabled'), 'true');
+  await agent.locator('.msg.out .recall[aria-disabled=true]').waitFor(); // what its channel can is asked for
   assert.match(await button.getAttribute('aria-label'), /不支持撤回/);
   await button.press('Enter');
-  await agent.locator('.toast', { hasText: '不支持撤回' }).waitFor();
+  await toasted(agent, '不支持撤回');
   await shot(agent, 'cannot-zh');
   assert.equal(f.messages.get([...f.convs.keys()][0]).at(-1).text, '留着');
   clean(agent);
 });
 
 test('when its time is over the button goes', async () => {
-  const { agent } = await both({ recall_ms: 3000 });
+  const { agent } = await both({ recall_ms: 600_000 });
   await write(agent, '说出去的话');
   const button = agent.locator('.msg.out .recall');
   await button.waitFor();
+  await agent.evaluate(() => {
+    const real = Date.now; // ten minutes later
+    Date.now = () => real.call(Date) + 600_000;
+  });
   await until('it goes', async () => (await button.count()) === 0);
   clean(agent);
 });

@@ -56,7 +56,7 @@ test('on a foreign site the token lives in the host page and outlives a reload',
   await chat.locator('.msg.in', { hasText: 'an answer' }).waitFor();
   await chat.locator('.msg.out', { hasText: 'hello from a shop' }).waitFor();
   assert.equal(f.contacts.size, 1);
-  assert.equal(await p.locator('#yuelai-widget .b').isVisible(), false);
+  await p.locator('#yuelai-widget .b').waitFor({ state: 'hidden' });
   clean(p);
 });
 
@@ -67,7 +67,7 @@ test('Escape closes from inside and outside, focus returns to the launcher', asy
   await chat.locator('.composer-field').press('Escape');
   const button = p.locator('#yuelai-widget .l');
   await until('closed', async () => (await button.getAttribute('aria-expanded')) === 'false');
-  assert.equal(await p.evaluate(() => document.activeElement.id), 'yuelai-widget');
+  await until('the focus is back', () => p.evaluate(() => document.activeElement.id === 'yuelai-widget'));
   await p.keyboard.press('Enter');
   await until('open', async () => (await button.getAttribute('aria-expanded')) === 'true');
   await p.locator('h1').first().click();
@@ -90,9 +90,9 @@ test('the queue of commands works before and after load', async () => {
   const chat = p.frameLocator('#yuelai-widget iframe');
   await chat.locator('h1', { hasText: 'Shop help' }).waitFor();
   assert.equal(await chat.locator('.composer-field').getAttribute('placeholder'), 'Write a message…');
-  assert.equal(await p.evaluate(() => window.opened), 1);
+  await until('told', () => p.evaluate(() => window.opened === 1));
   await p.evaluate(() => window.yuelai('close'));
-  assert.equal(await p.locator('#yuelai-widget .p').isVisible(), false);
+  await p.locator('#yuelai-widget .p').waitFor({ state: 'hidden' });
   clean(p);
 });
 
@@ -110,8 +110,7 @@ test('a phone: full screen, Enter breaks the line, the button sends, back closes
   await chat.locator('.composer-send').tap();
   await chat.locator('.tick-stored').waitFor();
   assert.ok(Number(await field.evaluate((el) => parseFloat(getComputedStyle(el).fontSize))) >= 16, 'no zoom on focus');
-  const box = await p.locator('#yuelai-widget .p').boundingBox();
-  assert.deepEqual([box.x, box.y, box.width], [0, 0, 390]);
+  await until('the whole screen', async () => ((b) => b && [b.x, b.y, b.width].join() === '0,0,390')(await p.locator('#yuelai-widget .p').boundingBox()));
   await p.goBack();
   await until('closed', async () => !(await p.locator('#yuelai-widget .p').isVisible()));
   assert.equal(new URL(p.url()).pathname, '/');

@@ -34,8 +34,11 @@ test('the agent sees how long and how often answers may go, and what is said cou
 
 test('past the window only a note can be written; drafts stay', async () => {
   const f = await h.fake();
-  const { p, c } = await opened(f, { reply_until_at: Date.now() + 3000 });
+  const { p, c } = await opened(f, {});
   await p.locator('.composer-field').fill('草稿');
+  await p.locator('.reply-room', { hasText: '47 小时' }).waitFor();
+  c.reply_until_at = Date.now() + 2000; // now that it stands there, it may end
+  f.event('conversation.updated', c.id, c);
   await p.locator('.reply-closed', { hasText: '回复窗口已关闭' }).waitFor();
   await p.locator('.reply-closed .btn').click();
   await write(p, '等他再来');

@@ -11,7 +11,6 @@ import { platforms, start } from '../../../tests/sim-platforms/lib/load.mjs';
 import { clean, launch, page, signIn, until, write } from '../e2e/lib.mjs';
 import { EMAIL, PASSWORD, Real } from './server.mjs';
 
-const LOOK_MS = 20_000;
 const sims = [];
 let browser;
 let server;
@@ -30,7 +29,7 @@ before(async () => {
 }
 `);
   house = await new House(server.url).sign_in(EMAIL, PASSWORD);
-  await until('the rule serves', async () => (await house.call('GET', '/api/v1/scripts?limit=100')).items.some((s) => s.name === 'rules/10-by-channel' && s.state !== 'broken'), LOOK_MS);
+  await until('the rule serves', async () => (await house.call('GET', '/api/v1/scripts?limit=100')).items.some((s) => s.name === 'rules/10-by-channel' && s.state !== 'broken'));
   browser = await launch();
   p = await page(browser);
   await signIn(p, server.url, EMAIL, PASSWORD);
@@ -51,15 +50,15 @@ for (const name of platforms()) {
     const question = `这件 ${name} 还有货吗？`;
     const a = await sim.says(undefined, question, '小安');
     assert.ok(a.taken, `${a.status} ${a.body}`);
-    await p.locator('.conv', { hasText: question }).click({ timeout: LOOK_MS });
+    await p.locator('.conv', { hasText: question }).click();
     await p.mouse.move(700, 400); // a list under the pointer stands still
-    await p.locator('.msg.left', { hasText: question }).first().waitFor({ timeout: LOOK_MS });
-    await p.locator('.details, aside', { hasText: `店 ${name}` }).first().waitFor({ timeout: LOOK_MS }); // a channel newer than the page
-    await p.locator('.tag, .chip', { hasText: `from-${name}` }).first().waitFor({ timeout: LOOK_MS });
+    await p.locator('.msg.left', { hasText: question }).first().waitFor();
+    await p.locator('.details, aside', { hasText: `店 ${name}` }).first().waitFor(); // a channel newer than the page
+    await p.locator('.tag, .chip', { hasText: `from-${name}` }).first().waitFor();
     const answer = `有的，${name} 今天发货 <3 & "好"`;
     await write(p, answer);
-    await until('it is on the platform', () => sim.texts().includes(answer), LOOK_MS);
-    await p.locator('.msg.out', { hasText: answer }).locator('.tick-stored, .tick-read, .tick-delivered').first().waitFor({ timeout: LOOK_MS });
+    await until('it is on the platform', () => sim.texts().includes(answer));
+    await p.locator('.msg.out', { hasText: answer }).locator('.tick-stored, .tick-read, .tick-delivered').first().waitFor();
     assert.deepEqual(sim.texts(), [answer]);
     assert.deepEqual([sim.refused, sim.lost], [[], []]);
     const talks = (await house.call('GET', '/api/v1/conversations?limit=100')).items.filter((c) => (c.channel?.id ?? c.channel) === channel.id);
@@ -73,21 +72,20 @@ test('unsent words: shown to agents only where the channel says so, and then the
   const open = await house.call('POST', '/api/v1/channels', { type: 'web', name: 'open', config: { typing_text: true } });
   for (const [channel, shown] of [[open.id, true], ['default', false]]) {
     const v = await page(browser);
-    v.setDefaultTimeout(LOOK_MS);
     await v.goto(`${server.url}/chat/${channel}`);
     await v.locator('.composer-field').waitFor();
     if (shown) await v.locator('.chat-typed').waitFor();
     await write(v, `hello from ${channel}`);
-    await p.locator('.conv', { hasText: `hello from ${channel}` }).click({ timeout: LOOK_MS });
+    await p.locator('.conv', { hasText: `hello from ${channel}` }).click();
     await p.mouse.move(700, 400);
-    await p.locator('.msg.left', { hasText: `hello from ${channel}` }).first().waitFor({ timeout: LOOK_MS });
+    await p.locator('.msg.left', { hasText: `hello from ${channel}` }).first().waitFor();
     await v.locator('.composer-field').fill('half a thought');
     // Said at most every 2.5 s, and shown for 6: a hand that goes on typing.
     const seen = await until('the agent sees that somebody types', async () => {
       await v.locator('.composer-field').press('End');
       await v.locator('.composer-field').pressSequentially('.');
       return (await p.locator('.thread-typing').allTextContents()).join('');
-    }, LOOK_MS);
+    });
     if (process.env.SHOTS) for (const [who, n] of [[v, 'chat'], [p, 'console']]) await who.screenshot({ path: `${process.env.SHOTS}/typing-${n}-${shown}.png` });
     assert.equal(seen.includes('half a thought'), shown, seen);
     assert.equal(await v.locator('.chat-typed').count(), shown ? 1 : 0);

@@ -10,7 +10,6 @@ import { start } from '../../../tests/sim-platforms/lib/load.mjs';
 import { axe, clean, launch, page, signIn, until } from '../e2e/lib.mjs';
 import { EMAIL, PASSWORD, Real } from './server.mjs';
 
-const LOOK_MS = 15_000;
 const SHOTS = process.env.SHOTS;
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 let browser;
@@ -35,7 +34,7 @@ before(async () => {
   sim = await start('openai', { faults: [] });
   house = await new House(server.url).sign_in(EMAIL, PASSWORD);
   await house.call('POST', '/api/v1/assistants', { type: 'openai', name: 'clerk', guard: false, tools: ['payback', 'bigpayback'], config: sim.config });
-  await until('the rule serves', async () => (await house.call('GET', '/api/v1/scripts?limit=100')).items.some((s) => s.name === 'rules/10-bot' && s.state !== 'broken'), LOOK_MS);
+  await until('the rule serves', async () => (await house.call('GET', '/api/v1/scripts?limit=100')).items.some((s) => s.name === 'rules/10-bot' && s.state !== 'broken'));
   browser = await launch();
 });
 
@@ -47,7 +46,6 @@ after(async () => {
 
 async function chat(o) {
   const p = await page(browser, o);
-  p.setDefaultTimeout(LOOK_MS);
   await p.goto(server.url + '/chat/default');
   await p.locator('.composer-field').waitFor();
   return p;
@@ -84,14 +82,14 @@ for (const [locale, colorScheme, phone, yes, no] of [
     await buttons.first().click();
     await p.locator('.msg.out', { hasText: yes }).waitFor();
     await p.locator('.msg.bot', { hasText: 'r-' + a }).waitFor();
-    await until('done', async () => (await of(a)).state === 'done', LOOK_MS);
+    await until('done', async () => (await of(a)).state === 'done');
     assert.equal(await buttons.count(), 0, 'answered');
 
     const b = locale + '2';
     await wish(p, 'payback', b, text);
     await buttons.nth(1).click();
-    await until('denied', async () => (await of(b)).state === 'denied', LOOK_MS);
-    await until('the model knows', () => told().includes('denied'), LOOK_MS);
+    await until('denied', async () => (await of(b)).state === 'denied');
+    await until('the model knows', () => told().includes('denied'));
     assert.ok(!JSON.stringify(sim.calls.map((c) => c.body)).includes('r-' + b), 'it did not run');
     await p.reload();
     await p.locator('.msg.bot', { hasText: words + b }).waitFor();
@@ -106,7 +104,6 @@ test('an agent is asked in the console; the visitor sees no buttons; yes and no,
   await p.locator('.msg.bot', { hasText: '为订单 C1 退款 20.5 元' }).waitFor();
   assert.equal(await p.locator('.choices').count(), 0);
   const agent = await page(browser);
-  agent.setDefaultTimeout(LOOK_MS);
   await signIn(agent, server.url, EMAIL, PASSWORD);
   await agent.goto(server.url + '/console/c/' + (await of('C1')).conversation);
   const card = agent.locator('.confirm');
@@ -117,8 +114,8 @@ test('an agent is asked in the console; the visitor sees no buttons; yes and no,
   if (SHOTS) await agent.screenshot({ path: SHOTS + '/confirm-agent.png' });
   await card.locator('.btn.primary').click();
   await p.locator('.msg.bot', { hasText: 'r-C1' }).waitFor();
-  await until('done', async () => (await of('C1')).state === 'done', LOOK_MS);
-  await until('the card goes', async () => (await card.count()) === 0, LOOK_MS);
+  await until('done', async () => (await of('C1')).state === 'done');
+  await until('the card goes', async () => (await card.count()) === 0);
 
   await wish(p, 'bigpayback', 'C2');
   await p.locator('.msg.bot', { hasText: 'C2' }).waitFor();
@@ -128,8 +125,8 @@ test('an agent is asked in the console; the visitor sees no buttons; yes and no,
   await axe(agent, 'a tool that waits, on a phone');
   if (SHOTS) await agent.screenshot({ path: SHOTS + '/confirm-agent-phone.png' });
   await card.locator('.btn').nth(1).click();
-  await until('denied', async () => (await of('C2')).state === 'denied', LOOK_MS);
-  await until('the model knows', () => told().includes('said no'), LOOK_MS);
+  await until('denied', async () => (await of('C2')).state === 'denied');
+  await until('the model knows', () => told().includes('said no'));
   assert.ok(!JSON.stringify(sim.calls.map((x) => x.body)).includes('r-C2'), 'it did not run');
   assert.equal((await house.call('GET', '/api/v1/conversations/' + (await of('C2')).conversation)).state, 'bot');
   clean(p, agent);
@@ -140,7 +137,6 @@ test('what the visitor was asked is seen in the console, without a button to ans
   await wish(p, 'payback', 'D1');
   await p.locator('.choices button').first().waitFor();
   const agent = await page(browser, { locale: 'en' });
-  agent.setDefaultTimeout(LOOK_MS);
   await signIn(agent, server.url, EMAIL, PASSWORD);
   await agent.goto(server.url + '/console/c/' + (await of('D1')).conversation);
   await agent.locator('.confirm', { hasText: 'D1' }).waitFor();
@@ -149,7 +145,7 @@ test('what the visitor was asked is seen in the console, without a button to ans
   assert.equal(await agent.locator('.choices button').count(), 0);
   if (SHOTS) await agent.screenshot({ path: SHOTS + '/confirm-visitor-en.png' });
   await agent.locator('.bot-bar .btn.primary').click();
-  await until('whoever takes over cancels it', async () => (await of('D1')).state === 'cancelled', LOOK_MS);
+  await until('whoever takes over cancels it', async () => (await of('D1')).state === 'cancelled');
   await agent.locator('.confirm').waitFor({ state: 'detached' });
   clean(p, agent);
 });

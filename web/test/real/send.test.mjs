@@ -11,7 +11,6 @@ import { axe, clean, launch, openWidget, page, signIn, until, write } from '../e
 import { picture } from '../fake-media.mjs';
 import { EMAIL, PASSWORD, Real } from './server.mjs';
 
-const LOOK_MS = 20_000;
 const SHOTS = process.env.SHOTS;
 const PDF = Buffer.from('%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n' + ' '.repeat(1_200_000));
 const PNG = picture('cat.png', 1200, 800).bytes;
@@ -45,7 +44,6 @@ const newest = async () => (await house.call('GET', '/api/v1/conversations?limit
 
 async function open(o = {}, who = [EMAIL, PASSWORD]) {
   const p = await page(browser, o);
-  p.setDefaultTimeout(LOOK_MS);
   await signIn(p, server.url, ...who);
   await p.goto(server.url + '/console/c/' + (await newest()).id);
   await p.locator('.attach[title*="MB"]').waitFor();
@@ -79,16 +77,16 @@ test('a picture by the button, one pasted, a PDF dropped: the visitor has them i
   await give(p, '.thread-log', 'dragover', '发票.pdf', 'application/pdf', PDF);
   await p.locator('.files-drop').waitFor();
   await give(p, '.thread-log', 'drop', '发票.pdf', 'application/pdf', PDF);
-  await until('all are up', async () => (await p.locator('.tray-row', { hasText: '已上传' }).count()) === 3, LOOK_MS);
+  await until('all are up', async () => (await p.locator('.tray-row', { hasText: '已上传' }).count()) === 3);
   assert.equal(await p.locator('.files-drop').count(), 0);
   assert.equal(await chat.locator('.media').count(), 0, 'nothing goes before it is sent');
   await axe(p, 'the tray');
   if (SHOTS) await p.screenshot({ path: SHOTS + '/send-tray.png' });
   await write(p, '都在这里');
   const names = () => chat.locator('.msg .media img, .msg .media-name').evaluateAll((all) => all.map((e) => e.alt || e.textContent));
-  await until('all are there', async () => (await names()).length === 3, LOOK_MS);
+  await until('all are there', async () => (await names()).length === 3);
   assert.deepEqual((await names()).map((n) => n.replace(/-\d+/, '')), ['cat.png', 'image.png', '发票.pdf']);
-  await until('drawn', async () => (await chat.locator('.msg .media img').evaluateAll((x) => x.map((e) => e.naturalWidth))).every((w) => w > 0), LOOK_MS);
+  await until('drawn', async () => (await chat.locator('.msg .media img').evaluateAll((x) => x.map((e) => e.naturalWidth))).every((w) => w > 0));
   const [saved] = await Promise.all([visitor.waitForEvent('download'), chat.locator('a.media-card', { hasText: '发票.pdf' }).click()]);
   assert.equal(saved.suggestedFilename(), '发票.pdf');
   assert.equal(sha(readFileSync(await saved.path())), sha(PDF));
@@ -103,11 +101,11 @@ test('progress is told; given up, the server forgets it and nothing is sent', as
   await p.route('**/files/uploads/*', (r) => (r.request().method() === 'PATCH' && r.request().headers()['upload-offset'] !== '0' ? undefined : r.continue()));
   await choose(p, [{ name: 'big.txt', mimeType: 'text/plain', buffer: Buffer.alloc(1_900_000, 'x') }]);
   const bar = row(p, 'big.txt').locator('[role=progressbar]');
-  await until('half of it', async () => Number(await bar.getAttribute('aria-valuenow')) >= 52, LOOK_MS);
+  await until('half of it', async () => Number(await bar.getAttribute('aria-valuenow')) >= 52);
   assert.match(await says(p, 'big.txt'), /已上传 5\d%/);
   await p.locator('.composer-send').click(); // sent before it is up: it follows, or not
   await row(p, 'big.txt').locator('.icon-btn').click();
-  await until('given up', async () => (await p.locator('.tray-row').count()) === 0 && deleted.length === 1, LOOK_MS);
+  await until('given up', async () => (await p.locator('.tray-row').count()) === 0 && deleted.length === 1);
   assert.deepEqual(deleted, [204]);
   await p.reload();
   await p.locator('.msg.out', { hasText: '都在这里' }).waitFor();
@@ -133,7 +131,7 @@ for (const [locale, colorScheme, viewport] of [
       { name: 'none.txt', mimeType: 'text/plain', buffer: Buffer.alloc(0) },
       { name: 'fake.pdf', mimeType: 'application/pdf', buffer: readFileSync('/bin/true') },
     ]);
-    await until('all are refused', async () => (await p.locator('.tray-row.failed').count()) === 4, LOOK_MS);
+    await until('all are refused', async () => (await p.locator('.tray-row.failed').count()) === 4);
     assert.deepEqual(
       await p.locator('.tray-say').allTextContents(),
       zh

@@ -30,7 +30,7 @@ export class Real {
     });
     let seen = '';
     const ready = new Promise((ok, no) => {
-      const timer = setTimeout(() => no(new Error('no "listening on" line within 10 s:\n' + seen)), 10_000);
+      const timer = setTimeout(() => no(new Error('no "listening on" line:\n' + seen)), 60_000);
       this.proc.stderr.on('data', (d) => {
         seen += d;
         this.log += d;

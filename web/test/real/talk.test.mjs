@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { House } from '../../../tests/sim-platforms/lib/house.mjs';
 import { bubbles, clean, launch, openWidget, page, signIn, until, write } from '../e2e/lib.mjs';
 import { EMAIL, PASSWORD, Real } from './server.mjs';
 
@@ -29,7 +30,7 @@ after(async () => {
 
 const own = async (scope) => (await bubbles(scope)).filter((x) => /^[va]\d+$/.test(x));
 /** Only what people wrote; rules may add words of their own. */
-const sees = (scope, text) => scope.locator('.msg .bubble-text', { hasText: new RegExp(`^${text}$`) }).waitFor({ timeout: 20_000 });
+const sees = (scope, text) => scope.locator('.msg .bubble-text', { hasText: new RegExp(`^${text}$`) }).waitFor();
 
 test('你好 reaches the agent at once, the answer comes back, both are read', async () => {
   await write(chat, '你好');
@@ -61,6 +62,7 @@ test('kill -9 in mid-talk, three times: all back by themselves, nothing missing,
     said.push(...v, ...a);
   }
   await until('all stored', async () => (await chat.locator('.tick-queued, .tick-sending').count()) + (await agent.locator('.tick-queued, .tick-sending').count()) === 0);
+  await until('both sides say the same', async () => (await own(chat)).join() === (await own(agent)).join());
   const [one, two] = [await own(chat), await own(agent)];
   assert.deepEqual(one.slice().sort(), said.slice().sort(), 'the visitor: each once');
   assert.deepEqual(two, one, 'the same order on both sides');
@@ -72,10 +74,10 @@ test('after a reload the stored history says the same', async () => {
   const before = await own(chat);
   await agent.reload();
   await sees(agent, before.at(-1));
-  assert.deepEqual(await own(agent), before);
+  await until('the agent', async () => (await own(agent)).join() === before.join());
   const again = await openWidget(visitor, server.url);
   await sees(again, before.at(-1));
-  assert.deepEqual(await own(again), before);
+  await until('the visitor', async () => (await own(again)).join() === before.join());
   chat = again;
   clean(agent, visitor);
 });
@@ -93,13 +95,13 @@ test('a broken rule shows at file:line and changes nothing; mended, it is gone',
   await agent.locator('.row-item').first().waitFor();
   writeFileSync(file, good + '\nthis is not lua\n');
   const wrong = agent.locator('.script-errors li', { hasText: basename(file) });
-  await wrong.first().waitFor({ timeout: 8_000 });
+  await wrong.first().waitFor();
   assert.match(await wrong.first().textContent(), /\.lua:\d+/);
   await agent.locator('.banner.bad').waitFor();
   await write(chat, 'v90');
   await chat.locator('.msg.out', { hasText: 'v90' }).locator('.tick-stored, .tick-read').waitFor();
   writeFileSync(file, good);
-  await until('mended', async () => (await wrong.count()) === 0, 8_000);
+  await until('mended', async () => (await wrong.count()) === 0);
   await agent.locator('.rail a').first().click();
   await agent.locator('.conv').first().click();
   await sees(agent, 'v90');
@@ -121,7 +123,8 @@ test('a new rule is followed by the next message, and no socket dropped', async 
 }
 `,
   );
-  await new Promise((r) => setTimeout(r, 1_200)); // "within a second"
+  const house = await new House(server.url).sign_in(EMAIL, PASSWORD);
+  await until('it serves', async () => (await house.call('GET', '/api/v1/scripts?limit=100')).items.some((s) => s.name === 'rules/10-e2e' && s.state === 'serving'));
   // Another visitor: in a conversation that an agent holds no rule may speak.
   const other = await page(browser);
   const chat2 = await openWidget(other, server.url);

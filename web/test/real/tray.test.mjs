@@ -9,7 +9,6 @@ import { House } from '../../../tests/sim-platforms/lib/house.mjs';
 import { clean, launch, openWidget, page, signIn, until, write } from '../e2e/lib.mjs';
 import { EMAIL, PASSWORD, Real } from './server.mjs';
 
-const LOOK_MS = 20_000;
 const UPLOADS = /\/files\/uploads\/[^/]+$/;
 let browser;
 let server;
@@ -82,16 +81,16 @@ test('widget: reloaded in mid-upload, the file is there, goes on where it was an
     return r.continue();
   });
   await choose(p, chat.locator('.composer .icon-btn'), [{ name: 'film.bin', mimeType: 'application/octet-stream', buffer: bytes }, small('after.txt')]);
-  await until('one piece is there, its name is kept', async () => patched === 1 && (await kept(chatOf(p))).some((k) => k.upload), LOOK_MS);
-  await until('the second is up, and waits for the first', async () => (await kept(chatOf(p))).some((k) => k.name === 'after.txt' && k.there), LOOK_MS);
+  await until('one piece is there, its name is kept', async () => patched === 1 && (await kept(chatOf(p))).some((k) => k.upload));
+  await until('the second is up, and waits for the first', async () => (await kept(chatOf(p))).some((k) => k.name === 'after.txt' && k.there));
   await p.reload();
   await p.locator('#yuelai-widget .l').click();
-  await chat.locator('.tray-row', { hasText: 'film.bin' }).waitFor({ timeout: LOOK_MS });
+  await chat.locator('.tray-row', { hasText: 'film.bin' }).waitFor();
   await chat.locator('.tray-row', { hasText: 'after.txt' }).waitFor();
   if (process.env.SHOTS) await p.screenshot({ path: process.env.SHOTS + '/kept-widget.png' });
   held = false;
   await p.reload(); // again: what hung is let go
-  await until('both arrived, in order', async () => (await names()).join() === 'film.bin,after.txt', LOOK_MS);
+  await until('both arrived, in order', async () => (await names()).join() === 'film.bin,after.txt');
   assert.equal(began.length, 1, 'the upload of before went on');
   assert.equal(patched, 4, 'no piece twice');
   const id = (await newest()).said.find((m) => m.file?.name === 'film.bin').file.id;
@@ -101,7 +100,7 @@ test('widget: reloaded in mid-upload, the file is there, goes on where it was an
   assert.equal(await p.evaluate(() => localStorage.getItem('yl.default.draft.files')), null);
   await p.reload();
   await p.locator('#yuelai-widget .l').click();
-  await chat.locator('.msg.out').nth(1).waitFor({ timeout: LOOK_MS });
+  await chat.locator('.msg.out').nth(1).waitFor();
   assert.equal(await chat.locator('.tray-row').count(), 0);
   assert.deepEqual(await names(), ['film.bin', 'after.txt']);
   clean(p);
@@ -116,9 +115,9 @@ test('chat: taken out, refused or a day old it does not come back; a tab that li
   const row = (q, name) => q.locator('.tray-row', { hasText: name });
   await choose(p, button, [small('out.txt'), small('none.txt', ''), small('stay.txt')]);
   await row(p, 'out.txt').locator('.icon-btn').click();
-  await until('two are kept no more', async () => (await kept(p)).map((k) => k.name).join() === 'stay.txt', LOOK_MS);
+  await until('two are kept no more', async () => (await kept(p)).map((k) => k.name).join() === 'stay.txt');
   await p.reload();
-  await row(p, 'stay.txt').waitFor({ timeout: LOOK_MS });
+  await row(p, 'stay.txt').waitFor();
   assert.equal(await p.locator('.tray-row').count(), 1);
 
   const q = await p.context().newPage();
@@ -129,17 +128,17 @@ test('chat: taken out, refused or a day old it does not come back; a tab that li
   await until('kept', async () => (await kept(q)).length === 2);
   assert.equal(await q.locator('.tray-row').count(), 1, 'the first tab lives');
   await p.close();
-  await row(q, 'stay.txt').waitFor({ timeout: LOOK_MS });
+  await row(q, 'stay.txt').waitFor();
   assert.deepEqual(await q.locator('.tray-name').allTextContents(), ['stay.txt', 'second.txt']);
   held = false;
   await q.reload();
-  await until('both arrived, in order', async () => (await names()).join() === 'stay.txt,second.txt', LOOK_MS);
+  await until('both arrived, in order', async () => (await names()).join() === 'stay.txt,second.txt');
 
   held = true;
   await choose(q, q.locator('.composer .icon-btn'), [small('old.txt')]);
   await until('kept', async () => (await kept(q, 'old')).length === 1);
   await q.reload();
-  await until('swept', async () => (await kept(q)).length === 0, LOOK_MS);
+  await until('swept', async () => (await kept(q)).length === 0);
   assert.equal(await q.locator('.tray-row').count(), 0);
   clean(p);
 });
@@ -151,30 +150,30 @@ test('console: what waits in the tray is there after a reload, is not uploaded a
   const agent = await page(browser);
   await signIn(agent, server.url, EMAIL, PASSWORD);
   await agent.locator('.conv').first().click();
-  await agent.locator('.msg', { hasText: '文件呢' }).waitFor({ timeout: LOOK_MS });
+  await agent.locator('.msg', { hasText: '文件呢' }).waitFor();
   const button = agent.locator('.attach');
   let uploads = 0;
   agent.on('request', (r) => r.method() === 'POST' && r.url().endsWith('/api/v1/files') && uploads++);
   await choose(agent, button, [small('a.txt'), small('b.txt')]);
-  await until('up', async () => (await agent.locator('.tray-row', { hasText: '已上传' }).count()) === 2, LOOK_MS);
+  await until('up', async () => (await agent.locator('.tray-row', { hasText: '已上传' }).count()) === 2);
   await until('kept', async () => (await kept(agent)).every((k) => k.there && !k.released));
   await agent.reload();
-  await until('there again', async () => (await agent.locator('.tray-row', { hasText: '已上传' }).count()) === 2, LOOK_MS);
+  await until('there again', async () => (await agent.locator('.tray-row', { hasText: '已上传' }).count()) === 2);
   assert.deepEqual([uploads, (await names()).length], [2, 0]);
   await agent.locator('.composer-send').click();
-  for (const name of ['a.txt', 'b.txt']) await chat.locator('.media-card', { hasText: name }).waitFor({ timeout: LOOK_MS });
+  for (const name of ['a.txt', 'b.txt']) await chat.locator('.media-card', { hasText: name }).waitFor();
   await until('nothing is kept', async () => (await kept(agent)).length === 0);
   await agent.reload();
-  await agent.locator('.msg', { hasText: 'b.txt' }).waitFor({ timeout: LOOK_MS });
+  await agent.locator('.msg', { hasText: 'b.txt' }).waitFor();
   assert.equal(await agent.locator('.tray-row').count(), 0);
   assert.deepEqual(await names(), ['a.txt', 'b.txt']);
 
   await choose(agent, button, [small('secret.txt')]);
-  await agent.locator('.tray-row', { hasText: '已上传' }).waitFor({ timeout: LOOK_MS });
+  await agent.locator('.tray-row', { hasText: '已上传' }).waitFor();
   await until('kept', async () => (await kept(agent)).every((k) => k.there));
   await kept(agent, 'whose');
   await agent.reload();
-  await until('ended', async () => (await kept(agent)).length === 0, LOOK_MS);
+  await until('ended', async () => (await kept(agent)).length === 0);
   assert.equal(await agent.locator('.tray-row').count(), 0);
   clean(agent, visitor);
 });

@@ -14,7 +14,6 @@ import { picture } from '../fake-media.mjs';
 import { EMAIL, PASSWORD, Real } from './server.mjs';
 
 const SHOTS = process.env.SHOTS;
-const LOOK_MS = 20_000;
 let browser;
 let server;
 let house;
@@ -34,7 +33,7 @@ before(async () => {
   await house.call('POST', '/api/v1/assistants', { type: 'dify', name: 'shop', config: sim.config });
   const channel = (await house.call('GET', '/api/v1/channels')).items.find((c) => c.type === 'web');
   await house.call('PATCH', '/api/v1/channels/' + channel.id, { config: { file_mb: 5, file_types: '!video/*' } });
-  await until('the rule serves', async () => (await house.call('GET', '/api/v1/scripts?limit=100')).items.some((s) => s.name === 'rules/10-bot' && s.state !== 'broken'), LOOK_MS);
+  await until('the rule serves', async () => (await house.call('GET', '/api/v1/scripts?limit=100')).items.some((s) => s.name === 'rules/10-bot' && s.state !== 'broken'));
   browser = await launch();
 });
 
@@ -49,7 +48,6 @@ const png = picture('cat.png', 1200, 800).bytes;
 
 async function open(o) {
   const p = await page(browser, o);
-  p.setDefaultTimeout(LOOK_MS);
   await p.goto(server.url + '/chat/default');
   await p.locator('.composer-field').waitFor();
   return p;
@@ -64,7 +62,7 @@ async function choose(p, files) {
 /** What a message's file holds, by the link that the page has. */
 async function bytesOf(p, name) {
   const a = p.locator('a.media-card', { hasText: name });
-  await a.waitFor({ timeout: LOOK_MS });
+  await a.waitFor();
   return Buffer.from(await (await fetch(await a.evaluate((e) => e.href))).arrayBuffer());
 }
 
@@ -92,25 +90,25 @@ test('chosen, pasted and dropped: a picture and papers reach the agent, in their
     { name: 'cat.png', mimeType: 'image/png', buffer: png },
     { name: '订单.csv', mimeType: 'text/csv', buffer: Buffer.from('order;price\n1;88\n') },
   ]);
-  await chat.locator('.msg.out').nth(1).locator('.tick-stored, .tick-read, .tick-delivered').waitFor({ timeout: LOOK_MS });
+  await chat.locator('.msg.out').nth(1).locator('.tick-stored, .tick-read, .tick-delivered').waitFor();
   await give(frame, 'paste', [['image.png', 'image/png', png.subarray(0)]]);
-  await until('the pasted one', async () => (await chat.locator('.msg.out').count()) === 3, LOOK_MS);
+  await until('the pasted one', async () => (await chat.locator('.msg.out').count()) === 3);
   await give(frame, 'dragover', [['a.txt', 'text/plain', Buffer.from('x')]]);
   await chat.locator('.files-drop', { hasText: '松开发送' }).waitFor();
   if (SHOTS) await visitor.screenshot({ path: SHOTS + '/drop.png' });
   await give(frame, 'drop', [['说明.txt', 'text/plain', Buffer.from('读我')]]);
-  await until('the dropped one', async () => (await chat.locator('.msg.out').count()) === 4, LOOK_MS);
+  await until('the dropped one', async () => (await chat.locator('.msg.out').count()) === 4);
   assert.equal(await chat.locator('.files-drop').count(), 0);
   assert.equal(await chat.locator('.tray-row').count(), 0);
 
   await agent.locator('.conv').first().click();
   const names = () => agent.locator('.msg .media img, .msg .media-name').evaluateAll((all) => all.map((e) => e.alt || e.textContent));
-  await until('all are there', async () => (await names()).length === 4, LOOK_MS);
+  await until('all are there', async () => (await names()).length === 4);
   assert.deepEqual((await names()).map((n) => n.replace(/-\d+/, '')), ['cat.png', '订单.csv', 'image.png', '说明.txt']);
   await until('drawn on both sides', async () => {
     const all = [...(await agent.locator('.msg .media img').evaluateAll((x) => x.map((e) => e.naturalWidth))), ...(await chat.locator('.msg .media img').evaluateAll((x) => x.map((e) => e.naturalWidth)))];
     return all.length === 4 && all.every((w) => w > 0);
-  }, LOOK_MS);
+  });
   if (SHOTS) await visitor.screenshot({ path: SHOTS + '/files-widget.png' });
   clean(agent, visitor);
 });
@@ -119,10 +117,17 @@ test('a big file over a line that breaks: it goes on, every byte is there', asyn
   const p = await open();
   const big = randomBytes(4_300_000);
   let cut = 0;
-  await p.route('**/files/uploads/*', (r) => (r.request().method() === 'PATCH' && cut++ % 3 === 1 ? r.abort('connectionreset') : r.continue()));
+  let seen;
+  const look = new Promise((ok) => (seen = ok));
+  await p.route('**/files/uploads/*', async (r) => {
+    if (r.request().method() !== 'PATCH') return r.continue();
+    await look;
+    return cut++ % 3 === 1 ? r.abort('connectionreset') : r.continue();
+  });
   await choose(p, [{ name: 'big.bin', mimeType: 'application/octet-stream', buffer: big }]);
   await p.locator('.tray-bar').waitFor();
   assert.equal(await p.locator('[role=progressbar]').getAttribute('aria-label'), 'big.bin 上传进度');
+  seen();
   assert.equal(sha(await bytesOf(p, 'big.bin')), sha(big));
   assert.ok(cut > 5, 'it broke');
   clean(p);
@@ -154,7 +159,7 @@ test('without a network it waits and says so; given up it is gone; a refusal can
     { name: 'none.txt', mimeType: 'text/plain', buffer: Buffer.alloc(0) },
   ]);
   const says = () => p.locator('.tray-say').allTextContents();
-  await until('all are refused', async () => (await p.locator('.tray-row.failed').count()) === 4, LOOK_MS);
+  await until('all are refused', async () => (await p.locator('.tray-row.failed').count()) === 4);
   assert.deepEqual(await says(), ['文件太大，不能超过 5 MB', '这里不收这类文件', '这里不收这类文件', '这是空文件或文件夹']);
   assert.equal(await p.locator('.tray-row .link').count(), 0, 'no use in trying again');
   if (SHOTS) await p.screenshot({ path: SHOTS + '/tray-refused.png' });
@@ -177,7 +182,7 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
     assert.deepEqual(await input.evaluate((e) => [e.accept, e.getAttribute('capture'), e.multiple]), ['image/*', 'environment', false]);
     let slow = true;
     await p.route('**/api/v1/files', async (r) => {
-      await until('seen', () => !slow, LOOK_MS);
+      await until('seen', () => !slow);
       await r.continue();
     });
     await camera.setFiles([{ name: 'IMG_1.png', mimeType: 'image/png', buffer: png }]);
@@ -185,8 +190,8 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
     if (SHOTS) await p.screenshot({ path: `${SHOTS}/tray-${colorScheme}.png` });
     await axe(p.mainFrame(), 'the tray');
     slow = false;
-    await p.locator('.msg.out img').waitFor({ timeout: LOOK_MS });
-    await until('drawn', () => p.locator('.msg.out img').evaluate((e) => e.naturalWidth > 0), LOOK_MS);
+    await p.locator('.msg.out img').waitFor();
+    await until('drawn', () => p.locator('.msg.out img').evaluate((e) => e.naturalWidth > 0));
     if (SHOTS) await p.screenshot({ path: `${SHOTS}/phone-${colorScheme}.png` });
     clean(p);
   });
@@ -194,32 +199,34 @@ for (const [colorScheme, locale] of [['light', 'zh-CN'], ['dark', 'en']]) {
 
 test('a model’s answer grows, in markdown, with its sources; the next is stopped', async () => {
   const p = await open();
-  const long = '第**一**点。第二点。第三点。' + '还有很多话要说。'.repeat(200);
-  sim.faults.push({ fault: 'slow_tokens', ms: 60 }, { fault: 'slow_tokens', ms: 60 });
+  const long = '第**一**点。第二点。第三点。' + '还有很多话要说。'.repeat(500);
+  let go; // after its sentence: the guard lets whole ones out
+  sim.faults.push({ fault: 'held', after: 13, go: new Promise((ok) => (go = ok)) }, { fault: 'slow_tokens', ms: 60 });
   sim.answers.push({ text: '可以**退货**：\n\n- 七天内\n- [细则](https://example.com/t)。<b>x</b>', sources: [{ title: '退货政策.md', text: '七天无理由' }] }, long);
   await write(p, 'bot, 能退货吗？');
-  await p.locator('.msg.bot .caret').waitFor({ timeout: LOOK_MS });
-  await p.locator('.sources').waitFor({ timeout: LOOK_MS });
+  await p.locator('.msg.bot .caret').waitFor();
+  go();
+  await p.locator('.sources').waitFor();
   assert.equal(await p.locator('.msg.bot').count(), 1);
   assert.equal(await p.locator('.msg.bot .md').evaluate((e) => e.textContent), '可以退货：七天内细则。<b>x</b>');
   assert.equal(await p.locator('.sources li').textContent(), '退货政策.md七天无理由');
 
   await write(p, 'bot, 说长一点');
   const growing = p.locator('.msg.bot', { has: p.locator('.caret') });
-  await growing.locator('.md', { hasText: '第二点' }).waitFor({ timeout: LOOK_MS });
+  await growing.locator('.md', { hasText: '第二点' }).waitFor();
   if (SHOTS) await p.screenshot({ path: SHOTS + '/real-grow.png' });
   await p.reload(); // who comes in the middle sees what was said
-  await growing.locator('.md', { hasText: '第一点。第二点。第三点' }).waitFor({ timeout: LOOK_MS });
+  await growing.locator('.md', { hasText: '第一点。第二点。第三点' }).waitFor();
   const shown = (await growing.locator('.md').textContent()).trim();
   await p.locator('.msg-stop').click();
-  await p.locator('.msg-cut', { hasText: '已停止回答' }).waitFor({ timeout: LOOK_MS });
+  await p.locator('.msg-cut', { hasText: '已停止回答' }).waitFor();
   const kept = (await p.locator('.msg.bot .md').last().textContent()).trim();
   assert.ok(kept.startsWith(shown) && kept.length < long.length / 2, kept);
   assert.equal(await p.locator('.msg.bot').count(), 2);
   assert.equal(await p.locator('.caret').count(), 0);
-  await until('the provider is not asked any more', () => sim.open === 0, LOOK_MS);
+  await until('the provider is not asked any more', () => sim.open === 0);
   await p.reload();
-  await p.locator('.msg-cut').waitFor({ timeout: LOOK_MS });
+  await p.locator('.msg-cut').waitFor();
   assert.equal((await p.locator('.msg.bot .md').last().textContent()).trim(), kept);
   if (SHOTS) await p.screenshot({ path: SHOTS + '/real-stopped.png' });
   clean(p);
@@ -237,7 +244,7 @@ for (const [locale, words] of [['zh-CN', '转人工'], ['en', 'Talk to a human']
     if (SHOTS) await p.screenshot({ path: `${SHOTS}/person-${locale}.png` });
     await way.click();
     await p.locator('.msg.out', { hasText: words }).waitFor();
-    await until('no bot has it any more', async () => (await house.call('GET', '/api/v1/conversations?limit=1')).items[0].state !== 'bot', LOOK_MS);
+    await until('no bot has it any more', async () => (await house.call('GET', '/api/v1/conversations?limit=1')).items[0].state !== 'bot');
     await way.waitFor({ state: 'detached' });
     clean(p);
   });

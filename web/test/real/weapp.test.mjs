@@ -76,7 +76,7 @@ function say(page, text) {
 }
 
 async function until(what, fn) {
-  for (const end = Date.now() + 20_000; Date.now() < end; await new Promise((r) => setTimeout(r, 20))) if (await fn()) return;
+  for (const end = Date.now() + 45_000; Date.now() < end; await new Promise((r) => setTimeout(r, 20))) if (await fn()) return;
   assert.fail('in vain: ' + what);
 }
 const texts = (page) => page.data.rows.map((r) => r.text);
