@@ -66,10 +66,11 @@ describe("channel telegram, files", { only = "none" }, function()
       has(nil, { ok = false, error_code = 502, description = "Bad Gateway" })
       assert.equal(200, push { photo = { { file_id = "a" } } })
       assert.same({}, delivered)
+      assert.equal(1, desk.polls_wanted)
       has "x/y.jpg"
       desk.files = { { FILE } }
       assert.same({ again = 2 }, adapter.poll(ctx))
-      adapter.poll(ctx)
+      assert.same({ again = 30 }, adapter.poll(ctx)) -- none waits any more
       assert.equal(1, #delivered)
       assert.equal(FILE, delivered[1].file)
     end)

@@ -9,6 +9,7 @@ local t = require "test"
 ---@field delivered table[] what it delivered
 ---@field echoes table[] what staff said there, as it handed it over
 ---@field asked table[] the files it asked for
+---@field polls_wanted integer how often it asked for poll()
 ---@field receipts table[] what it said became of messages
 ---@field files table[] the answers to that, one after the other: { file }, or { nil, code, detail }
 ---@field anew fun(self: TestDesk): table[] a new list of what is delivered
@@ -23,7 +24,7 @@ local M = {}
 ---@return TestDesk
 function M.of(channel, config, options)
   local desk = { adapter = t.load("channels/" .. channel.type), delivered = {}, asked = {}, files = {},
-    receipts = {}, echoes = {} }
+    receipts = {}, echoes = {}, polls_wanted = 0 }
   local own = options or {}
   local function asked(what, x)
     if own[what] then return own[what](x) end
@@ -48,6 +49,10 @@ function M.of(channel, config, options)
       local got, code, detail = asked("echo", message)
       if got ~= nil or code then return got, code, detail end
       return { id = "m_2", conversation = "cv_1", seq = 2, duplicate = false }
+    end,
+    poll_soon = function()
+      desk.polls_wanted = desk.polls_wanted + 1
+      return true
     end,
     receipt = function(receipt)
       desk.receipts[#desk.receipts + 1] = receipt

@@ -71,6 +71,7 @@ function M.receive(req, ctx)
   if not x then return refuse(400, "what was encrypted is neither XML nor JSON") end
   if x.Event == "kf_msg_or_event" and news.is_ours(config, x.OpenKfId) then
     if not news.ask_soon(ctx, x.OpenKfId, { token = x.Token, at = time.now() }) then return 503, "" end
+    ctx.poll_soon()
   end
   return 200, "success"
 end

@@ -83,7 +83,8 @@ describe("channel wecom", { only = "none" }, function()
     it("are fetched after a callback, with its token, and once", function()
       rings()
       news { said("m1", "text", { content = "在吗" }), said("m2", "text", { content = "typed in WeCom" }, 5) }
-      assert.same({ again = 0.3 }, adapter.poll(ctx))
+      assert.equal(1, desk.polls_wanted)
+      assert.same({ again = 30 }, adapter.poll(ctx))
       assert.same({ { dedupe = "m1", from = "wmB@wkA", kind = "text", text = "在吗" } }, delivered)
       local ask = calls_of("sync_msg")[1].json
       assert.equal("ENC1", ask.token)
@@ -188,7 +189,7 @@ describe("channel wecom", { only = "none" }, function()
       list[#list + 1] = said("last", "text", { content = "here" })
       rings()
       news(list)
-      assert.same({ again = 0.3 }, adapter.poll(ctx))
+      assert.same({ again = 30 }, adapter.poll(ctx))
       assert.equal("here", delivered[#delivered].text)
     end)
 

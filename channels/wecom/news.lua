@@ -3,12 +3,12 @@ local kv, time, log = require "kv", require "time", require "log"
 local api, messages = require "channels.wecom.api", require "channels.wecom.messages"
 local shared, media = require "lib.channels", require "lib.media"
 
-local LOOK_S = 0.3         -- how often poll() looks whether a callback came
+local SOON_S = 0.3         -- until poll() goes on with what it could not end
 local SWEEP_MS = 300000    -- asks without a callback, in case one was missed
 local TOKEN_MS = 9 * 60000 -- how long a callback's token is used (10 min)
 local PULL_MS = 15000      -- of one poll; the rest is for the next
 local WELCOME_S = 18       -- a welcome_code lives 20 s
-local FILE_TIME, LATE_MS = "8s", 2000 -- for a file; how often files that were not there are asked for
+local FILE_TIME = "8s"
 
 local M = {}
 
@@ -117,7 +117,6 @@ local function pull(ctx, kfid, token)
   return ok, why
 end
 
-local looked = {} -- channel -> when it was looked for late files
 local swept = {} -- channel -> when all its accounts were asked last
 
 local function accounts(ctx, prefix)
@@ -150,15 +149,12 @@ end
 
 function M.poll(ctx)
   if not ctx.config.secret then return { again = 60 } end
-  local again = LOOK_S
-  if time.now() - (looked[ctx.channel.id] or 0) >= LATE_MS then
-    looked[ctx.channel.id] = time.now()
-    media.late(ctx, api.fetch)
-  end
+  local again = media.late(ctx, api.fetch).again
   for kfid, note in pairs(due(ctx)) do
     local ok, why = pull(ctx, kfid, time.now() - note.at < TOKEN_MS and note.token or nil)
     if not ok then
       M.ask_soon(ctx, kfid, note)
+      again = math.min(again, SOON_S)
       if why then
         log.warn("wecom: an account could not be asked", { why = why, open_kfid = kfid })
         again = 10

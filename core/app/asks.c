@@ -105,6 +105,11 @@ void asks_on_ask(void *arg, struct script_ask *ask)
     case ASK_ECHO:
         echo_ask(s, ask);
         break;
+    case ASK_POLL_SOON:
+        polls_soon(s, (uint64_t)ask->number);
+        ask->data = SLICE("true");
+        asks_answer(s, ask);
+        break;
     case ASK_RECALLED:
         recalled_ask(s, ask);
         break;

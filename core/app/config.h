@@ -44,6 +44,7 @@ struct config {
     int64_t plain_keys;
     char file_types[CONFIG_TEXT];
     int64_t file_pixels, file_days, link_minutes, uploads_per_min;
+    int64_t held_answers;
     int64_t refs, ref_hours, trace_days, readers, drain_ms;
     int64_t script_threads, script_cpu_ms, script_memory_bytes;
     int64_t script_failures, script_tests, routing_ms, canary_conversations;

@@ -69,6 +69,8 @@ const struct setting settings[] = {
         "an image with more pixels is refused; 0 = any up to 250 million"),
     INT(file_days, "0", 0, DAY_MAX, 0,
         "files are kept after their last use; 0 = for ever"),
+    INT(held_answers, "1000", 0, 1000000, LIVE,
+        "webhooks that wait for a message as their answer"),
     INT(link_minutes, "60", 1, 10080, LIVE,
         "how long a signed link to a file is good"),
     INT(uploads_per_min, "120", 1, 1000000, LIVE,

@@ -80,6 +80,7 @@ enum ask_kind {
     ASK_DELIVER,     /* number = channel, data = message -> data = {"id",
                     "conversation","seq","duplicate"}: on disk then */
     ASK_ECHO,      /* number = channel, data = staff's message -> as DELIVER */
+    ASK_POLL_SOON, /* number = channel */
     ASK_RECALLED,  /* number = channel, data = {"from","dedupe"} or {"sent"} */
     ASK_RECEIPT,   /* number = channel, data = {"sent","status","why"} */
     ASK_AI,        /* name = assistant, data = turn -> data = answer;

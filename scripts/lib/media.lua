@@ -7,7 +7,7 @@ local shared = require "lib.channels"
 local given, words, LATER = shared.given, shared.words, shared.LATER
 
 local SOON, SLOW = "2s", "8s"              -- in a push, from poll()
-local LOOK_S, POLL_MS = 2, 10000           -- how often and for how long poll() looks
+local LOOK_S, IDLE_S, POLL_MS = 2, 30, 10000 -- how often poll() looks, with and without any; for how long
 local IN_HAND_MS = 6000                    -- longer than a push may take: then poll() has it
 local KEPT_BYTES = 60000                   -- of a message that waits
 local WAITS_S = { 3, 10, 30, 60 }          -- between tries; then it is a text
@@ -64,6 +64,7 @@ function M.take(ctx, m, fetch, timeout)
   local file, code, why = fetch(ctx, m.media, timeout or SOON)
   if not file and LATER[code] and small then
     kv.set(key, { m = m, tries = 0, at = 0 }, "1d")
+    ctx.poll_soon()
     return true
   end
   local taken = deliver(ctx, m, file, code, why)
@@ -85,10 +86,11 @@ end
 -- For poll(): what could not be fetched while its push waited.
 function M.late(ctx, fetch)
   local till = time.now() + POLL_MS
-  for _, key in ipairs(kv.keys(("late:%s:"):format(ctx.channel.id), 20) or {}) do
+  local keys = kv.keys(("late:%s:"):format(ctx.channel.id), 20) or {}
+  for _, key in ipairs(keys) do
     if time.now() < till then try_again(ctx, key, fetch) end
   end
-  return { again = LOOK_S }
+  return { again = #keys > 0 and LOOK_S or IDLE_S }
 end
 
 -- --- out -------------------------------------------------------------------

@@ -26,6 +26,13 @@ function Context.deliver(message) end
 function Context.echo(message) end
 
 ---Waits.
+---poll() of this channel is wanted now, whatever it said of `again`; once more if it is under way. Not sooner than 0.2 s after the last one, and not while it waits because it has failed.
+---
+---kv.set("news", token) ctx.poll_soon()
+---@return true|nil, string?, string?
+function Context.poll_soon() end
+
+---Waits.
 ---Tells what became of a message sent: `sent` is what send() returned as sent. nil, "not_found" if none was.
 ---
 ---ctx.receipt{ sent = body.id, status = "delivered" }

@@ -60,6 +60,8 @@ void choices_find(struct server *s, struct arena *a, uint64_t contact,
 /* polls.c: looks at the channels and adapters there are; again whenever either
  * changes, and once a second. */
 void polls_look(struct server *s);
+/* This channel's poll() is wanted now, or once more if it is under way. */
+void polls_soon(struct server *s, uint64_t channel);
 void polls_free(struct server *s);
 
 /* call.c: what the adapter wants remembered, with what else is to be stored;

@@ -175,7 +175,7 @@ void held_begin(struct server *s, uint64_t hook, uint64_t channel,
     if (!h || h->held || !can_answer(s, channel)) {
         return;
     }
-    if (s->hooks_held >= LIMIT_HELD_ANSWERS) {
+    if ((int64_t)s->hooks_held >= s->conf.held_answers) {
         meter_add(&m_full, 1);
         return;
     }

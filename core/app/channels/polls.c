@@ -3,7 +3,8 @@
  *
  * Happy path: each enabled channel whose adapter has poll() is asked, one call
  * at a time; what it remembers (its cursor) is committed before the next. It
- * says itself how soon: {again = seconds}. Failure: longer and longer waits,
+ * says itself how soon: {again = seconds}; sooner when its receive() wants so
+ * (ctx.poll_soon), or its settings were changed. Failure: longer and longer waits,
  * up to five minutes; a channel that is gone is asked no more.
  */
 #include "app/channels/channels.h"
@@ -27,6 +28,9 @@ struct poll {
     struct timer timer;
     struct job *job; /* under way, NULL = waits */
     int64_t wait_ms; /* the last wait after a failure, 0 = it went well */
+    int64_t changed; /* its channel's updated_at, as seen last */
+    int64_t rests_till;
+    bool soon; /* once more when this one has ended */
     bool gone;
 };
 
@@ -40,6 +44,7 @@ static void wait(struct poll *p, int64_t ms)
 {
     struct loop *l = p->server->loop;
     timer_start(loop_wheel(l), &p->timer, loop_now(l) + ms);
+    p->rests_till = loop_now(l) + (ms < LEAST_MS ? ms : LEAST_MS);
 }
 
 static void failed(struct poll *p, struct slice why)
@@ -87,8 +92,10 @@ static void on_kept(void *arg, int result)
     } else if (result) {
         failed(p, SLICE("its cursor could not be stored"));
     } else {
+        int64_t ms = again_ms(p, job);
         p->wait_ms = 0;
-        wait(p, again_ms(p, job));
+        wait(p, p->soon ? LEAST_MS : ms);
+        p->soon = false;
     }
     job_free(job);
 }
@@ -128,6 +135,7 @@ static void on_timer(struct timer *t)
         return;
     }
     meter_add(&m_polls, 1);
+    p->soon = false;
     p->job = job;
     script_run(s->script, job);
 }
@@ -138,6 +146,28 @@ static bool is_asked(const struct server *s, const struct channel *ch)
     return ch->enabled && k && k->polls;
 }
 
+/* What waits is only brought forward, so that many wishes are one; after a
+ * failure it waits as long as it has to. */
+static void hasten(struct poll *p)
+{
+    struct loop *l = p->server->loop;
+    if (p->job) {
+        p->soon = true;
+    } else if (!p->wait_ms && p->timer.due_ms > p->rests_till) {
+        int64_t ms = p->rests_till - loop_now(l);
+        timer_stop(loop_wheel(l), &p->timer);
+        wait(p, ms > 0 ? ms : 0);
+    }
+}
+
+void polls_soon(struct server *s, uint64_t channel)
+{
+    struct poll *p = map_get(&s->polled, channel);
+    if (p) {
+        hasten(p);
+    }
+}
+
 void polls_look(struct server *s)
 {
     const struct channel *ch;
@@ -145,7 +175,8 @@ void polls_look(struct server *s)
     for (size_t i = 0; (ch = desk_next_channel(s->desk, &i)) != NULL;) {
         if (is_asked(s, ch) && !map_get(&s->polled, ch->id)) {
             p = mem_alloc(sizeof *p);
-            *p = (struct poll){.server = s, .channel = ch->id};
+            *p = (struct poll){
+                .server = s, .channel = ch->id, .changed = ch->updated_at};
             timer_init(&p->timer, on_timer);
             map_put(&s->polled, ch->id, p);
             wait(p, LEAST_MS);
@@ -154,6 +185,11 @@ void polls_look(struct server *s)
     for (size_t i = 0; (p = map_next(&s->polled, &i)) != NULL;) {
         ch = desk_channel(s->desk, p->channel);
         if (ch && is_asked(s, ch)) {
+            if (p->changed != ch->updated_at) {
+                p->changed = ch->updated_at;
+                p->wait_ms = 0; /* perhaps that was what was wrong */
+                hasten(p);
+            }
             continue;
         }
         map_take(&s->polled, p->channel);

@@ -373,6 +373,18 @@ static int deliver_start(lua_State *L)
     return ask_start(L, ASK_DELIVER, "ctx.deliver");
 }
 
+static int poll_soon_start(lua_State *L)
+{
+    struct task *t = bind_task(L, "ctx.poll_soon");
+    if (!t->job->call)
+        bind_raise(L, "ctx.poll_soon: this is no call of an adapter");
+    struct script_ask *ask = task_ask(t, ASK_POLL_SOON);
+    ask->number = (int64_t)t->job->call->channel;
+    int got = task_wait_ask(t);
+    lua_pushboolean(L, got == 0);
+    return got == 0 ? 1 : 1 + bind_trouble_of(L, got, "");
+}
+
 static int echo_start(lua_State *L)
 {
     return ask_start(L, ASK_ECHO, "ctx.echo");
@@ -431,6 +443,13 @@ static const struct api_call context_calls[] = {
      "detail if it is no message; \"unavailable\" is worth another push.\n\n"
      "ctx.echo{ dedupe = x.msg_id, to = x.customer, name = x.staff, text = "
      "x.text }",
+     "1"},
+    {"poll_soon", NULL, COMES_IN, API_LUA | API_WAITS,
+     "(): true|nil, string?, string?",
+     "poll() of this channel is wanted now, whatever it said of `again`; once "
+     "more if it is under way. Not sooner than 0.2 s after the last one, and "
+     "not while it waits because it has failed.\n\n"
+     "kv.set(\"news\", token) ctx.poll_soon()",
      "1"},
     {"receipt", NULL, COMES_IN, API_LUA | API_WAITS,
      "(receipt: { sent: string, status: \"delivered\"|\"read\"|\"failed\", "
@@ -497,6 +516,7 @@ static void fill_context(lua_State *L)
     const struct api_module *m = &context_module;
     api_waits(L, m, "deliver", deliver_start, ask_finish);
     api_waits(L, m, "echo", echo_start, ask_finish);
+    api_waits(L, m, "poll_soon", poll_soon_start, ask_finish);
     api_waits(L, m, "receipt", receipt_start, ask_finish);
     api_waits(L, m, "recalled", recalled_start, ask_finish);
     api_waits(L, m, "file", file_start, file_finish);

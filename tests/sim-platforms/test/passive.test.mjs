@@ -158,6 +158,48 @@ test('killed while pushes wait: the push comes again, its word is there once, th
   assert.deepEqual([seen(s, 'oA'), await words(id)], [[['after it', true]], ['before the end']]);
 });
 
+// Holds as long as a webhook can, so that the count does not hang on the machine's pace.
+const HOLDS = `local json = require "json"
+return { api = 1, schema = {},
+  receive = function(req, ctx)
+    local m = json.decode(req.body)
+    ctx.deliver { from = m.from, dedupe = m.from, kind = "text", text = m.from, hold = "15s" }
+    return 200, "nothing yet"
+  end,
+  passive = function(item) return { body = item.text } end,
+  send = function(item) return { sent = item.id } end,
+}
+`;
+
+test('more pushes than may wait: those beyond are answered at once, none is lost, and a place that is free is taken', async () => {
+  await server.kill();
+  writeFileSync(join(server.home, 'channels', 'holds.lua'), HOLDS);
+  process.env.YUELAI_HELD_ANSWERS = '2';
+  try {
+    await server.up();
+  } finally {
+    delete process.env.YUELAI_HELD_ANSWERS;
+  }
+  const channel = await until('the type is there', () => house.call('POST', '/api/v1/channels', { type: 'holds', name: 'Holds' }).catch(() => null));
+  const post = (from) => fetch(`${server.url}/hooks/${channel.id}`, { method: 'POST', body: JSON.stringify({ from }) }).then((r) => r.text());
+  const of = (from) => talk_of({ channel }, from);
+  const first = [post('h1'), post('h2')];
+  await is_held(2);
+  const beyond = await house.metric('yuelai_hooks_not_held_total');
+  assert.equal(await post('h3'), 'nothing yet');
+  assert.equal(await house.metric('yuelai_hooks_not_held_total'), beyond + 1);
+  assert.equal(await held(), 2);
+  assert.deepEqual(await words(await of('h3')), ['h3']); // it is here all the same
+  await answers(await of('h1'), 'one');
+  assert.equal(await first[0], 'one');
+  await is_held(1);
+  const next = post('h4');
+  await is_held(2);
+  await answers(await of('h4'), 'four');
+  await answers(await of('h2'), 'two');
+  assert.deepEqual([await next, await first[1]], ['four', 'two']);
+});
+
 test('a stop answers the pushes that wait at once', async () => {
   const s = await account({});
   const pushed = s.says('oA', 'goodbye');
