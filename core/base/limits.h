@@ -43,7 +43,7 @@
 #define LIMIT_SCRIPT_LOAD_MS 500
 #define LIMIT_SCRIPT_WALL_MS 30000
 #define LIMIT_WEBHOOK_WALL_MS 4000
-#define LIMIT_HELD_MS 15000     /* each of them, from its coming */
+#define LIMIT_HELD_MS 15000 /* each of them, from its coming */
 #define LIMIT_SCRIPT_MEMORY (32 * 1024 * 1024) /* (setting) */
 #define LIMIT_CONNECTOR_TIMES 4 /* of that: 8 kB for each answer that grows */
 #define LIMIT_SCRIPT_HTTP 50    /* calls of one event */
