@@ -144,6 +144,19 @@ class Douyin extends Platform {
     return m ? { status: 200, headers: { 'content-type': m.type }, body: m.data } : { status: 404, known: true };
   }
 
+  // --- what the account does in Douyin's app -------------------------------------
+  #own(event, user, id, more) {
+    const content = { conversation_short_id: `@conv-${user}==`, server_message_id: id, conversation_type: 1, create_time: this.now(), user_infos: [{ open_id: user, nick_name: 'C', avatar: '' }, { open_id: this.settings.open_id, nick_name: 'shop', avatar: '' }], ...more };
+    return this.#post({ event, client_key: this.settings.client_key, from_user_id: this.settings.open_id, to_user_id: user, log_id: hex(8), content: JSON.stringify(content) }, 'e' + id);
+  }
+  /** `source` is the app that said it: '' = Douyin's own. */
+  async staff(text, source = '', user = this.settings.customer, id = `@${hex(12)}==`) {
+    return { ...(await this.#own('im_send_msg', user, id, { message_type: 'text', text, source })), id };
+  }
+  staff_recalls(id) {
+    return this.#own('im_recall_msg', this.settings.customer, id, { message_type: 'text' });
+  }
+
   // --- what customers do --------------------------------------------------------
   #event(event, user, content, id) {
     const body = { event, client_key: this.settings.client_key, from_user_id: user, to_user_id: this.settings.open_id, log_id: hex(8), content: JSON.stringify(content) };

@@ -218,6 +218,13 @@ class WeCom extends Platform {
     if (!body) throw new Error(`wecom: nobody can send ${m.type}`);
     return this.#tell({ external_userid: user, origin: 3, msgtype: m.type, [m.type]: body() });
   }
+  /** A member of the enterprise answers in the WeCom app, and takes it back. */
+  staff(text, who = 'zhangsan', user = this.settings.customer) {
+    return this.#tell({ external_userid: user, origin: 5, servicer_userid: who, msgtype: 'text', text: { content: text } });
+  }
+  staff_recalls(msgid) {
+    return this.#tell({ origin: 4, msgtype: 'event', event: { event_type: 'servicer_recall_msg', open_kfid: this.settings.open_kfid, external_userid: this.settings.customer, recall_msgid: msgid, servicer_userid: 'zhangsan' } });
+  }
   /** A message that was taken does not arrive after all. */
   fails(msgid, type = 10) {
     return this.#tell({ origin: 4, msgtype: 'event', event: { event_type: 'msg_send_fail', open_kfid: this.settings.open_kfid, fail_msgid: msgid, fail_type: type } });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Taken back through the adapters, on the real program: what an agent takes back
 // is gone on the platform, also in all its pieces and after the platform was
-// down; what a customer takes back there is gone here.
+// down; what a customer takes back there is gone here. And what staff says in the
+// platform's own app stands here, once, until it is taken back there.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { EMAIL, PASSWORD, Real } from '../../../web/test/real/server.mjs';
@@ -83,5 +84,29 @@ test('what a customer takes back there is gone here', async () => {
     const m = await until(`${name}: it is gone`, async () => (await page(one)).find((x) => x.sender.role === 'visitor' && x.recalled));
     assert.equal(m.text, undefined, name);
     assert.equal(m.recalled_by.role, 'visitor', name);
+  });
+});
+
+test("what staff says in the platform's app stands here once, is not sent, and is gone when it is taken back there", async () => {
+  await each(async (one, name) => {
+    if (!one.sim.staff) return;
+    const before = one.sim.shown.length;
+    const said = await one.sim.staff('by phone');
+    assert.ok(said.taken, name);
+    const m = await until(`${name}: it is here`, async () => (await page(one)).find((x) => x.text === 'by phone'));
+    assert.deepEqual([m.sender.role, m.sender.id, m.outside], ['agent', null, true], name);
+    assert.ok(m.sender.name, name);
+    // What is said from here comes back as an echo: by the mark of our app, or by its id alone.
+    const ours = await answer(one, 'from here');
+    await sent(one, name, ours);
+    if (name === 'douyin') {
+      const id = one.sim.shown.at(-1).id;
+      for (const source of [one.sim.settings.client_key, '']) assert.ok((await one.sim.staff('from here', source, undefined, id)).taken);
+    }
+    assert.ok((await one.sim.staff_recalls(said.id)).taken, name);
+    const gone = await until(`${name}: it is gone`, async () => (await page(one)).find((x) => x.id === m.id && x.recalled));
+    assert.equal(gone.text, undefined, name);
+    assert.equal((await page(one)).filter((x) => x.text === 'from here').length, 1, name);
+    assert.deepEqual(one.sim.shown.slice(before).map((x) => x.text), ['from here'], name);
   });
 });
