@@ -78,7 +78,7 @@ export function buildRows(i: RowsInput): Row[] {
   const bubble = (row: BubbleRow) => {
     const p = prev;
     const same =
-      p && p.m.sender.role === row.m.sender.role && (p.m.sender.id ?? p.m.sender.name) === (row.m.sender.id ?? row.m.sender.name) && (!AGENTS || !p.m.private === !row.m.private) && row.m.at - p.m.at < GROUP_MS;
+      p && p.m.sender.role === row.m.sender.role && p.m.sender.id === row.m.sender.id && (!AGENTS || (!p.m.private === !row.m.private && p.m.sender.name === row.m.sender.name)) && row.m.at - p.m.at < GROUP_MS;
     row.head = !same;
     if (p && same) p.tail = false;
     rows.push(row);
