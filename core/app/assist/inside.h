@@ -281,6 +281,8 @@ void purse_read(struct desk_of_bot *b);
 const char *purse_empty(struct desk_of_bot *b, const struct memo *m);
 struct purse purse_of(const struct bot *bot, const struct json *usage);
 void purse_add(struct purse *to, const struct purse *more);
+/* What the provider counts in; "" changes nothing. */
+void purse_currency(struct desk_of_bot *b, struct slice told);
 
 /* write.c */
 void asking_text(struct asking *k, struct script_ask *ask); /* takes */

@@ -261,6 +261,14 @@ static struct slice day_key(struct arena *a, const struct desk_of_bot *b,
     return slice_dup(a, (struct slice){key, (size_t)n});
 }
 
+void purse_currency(struct desk_of_bot *b, struct slice told)
+{
+    if (told.len && told.len < sizeof b->currency) {
+        memcpy(b->currency, told.at, told.len);
+        b->currency[told.len] = '\0';
+    }
+}
+
 /* A new day begins with an empty purse. */
 static void turn_day(struct desk_of_bot *b)
 {
@@ -279,6 +287,7 @@ static void on_day(struct query *q)
     if (b) {
         if (q->result == 0 && json_parse(q->arena, q->text, NULL, &j) == 0) {
             read_purse(j, &b->purse);
+            purse_currency(b, json_text(j, "currency"));
         }
         b->purse_known = true;
         bot_pump(b);
@@ -344,7 +353,7 @@ size_t purse_rows(struct assist *as, struct memo *m, struct desk_of_bot *b,
         buf_init(&text, 512);
         struct jsonw w = jsonw_on(&text);
         turn_day(b);
-        purse_write(&w, &b->purse, SLICE(""));
+        purse_write(&w, &b->purse, slice_of(b->currency));
         must(w.failed == 0);
         out[n++] = (struct kv){.space = SLICE(ASSIST_SPACE),
                                .key = day_key(a, b, b->day),

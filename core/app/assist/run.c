@@ -161,10 +161,7 @@ static void count(struct run *r, const struct json *usage)
         purse_add(&r->memo->purse, &p);
     }
     struct slice currency = json_text(usage, "currency");
-    if (currency.len && currency.len < sizeof b->currency) {
-        memcpy(b->currency, currency.at, currency.len);
-        b->currency[currency.len] = '\0';
-    }
+    purse_currency(b, currency);
     if (r->asking) {
         purse_add(&r->asking->spent, &p);
         r->asking->currency = slice_dup(

@@ -258,3 +258,26 @@ for (const name of ['openai', 'anthropic', 'coze']) {
     assert.match(sim.calls[sim.calls.length - 1].text, /not set up/);
   });
 }
+
+test('hundreds who wait for a provider that says nothing: it gets as many calls as it has places, they get people, others are answered', async () => {
+  const COUNT = 200;
+  const sim = await start('openai');
+  sim.faults.always = 'silent';
+  const made = await assistant('mute', 'openai', sim.config, { timeout: { first: '5s', total: '20s' }, limits: { at_once: 5, patience: '5m' } });
+  const queued = async () => (await house.call('GET', '/api/v1/conversations?state=queued&limit=1')).total;
+  const now = () => house.call('GET', '/api/v1/assistants/' + made.id);
+  const before_ = await queued();
+  const texts = Array.from({ length: COUNT }, (_, n) => `use mute 在吗 ${n}`);
+  while (texts.length) await Promise.all(texts.splice(0, 20).map((text) => says(someone(), text)));
+  const user = someone();
+  sims.openai.answers.splice(0, Infinity, '我在。');
+  await says(user, 'use openai 在吗');
+  assert.equal(await hears(user), '我在。');
+  await until('all of them are with people', async () => (await queued()) - before_ === COUNT, 90_000);
+  const last = await talk_of(`use mute 在吗 ${COUNT - 1}`);
+  assert.ok(last.messages.some((m) => m.private && /left alone for a while|no word of an answer/.test(m.text)), JSON.stringify(last.messages));
+  const { waiting, under_way } = await now();
+  assert.deepEqual([waiting, under_way], [0, 0]);
+  assert.ok(sim.count <= 15, `${sim.count} calls`); // five places, a second try, a probe
+  await sim.close();
+});
