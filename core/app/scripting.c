@@ -138,6 +138,27 @@ static void print_error(const struct json *e, const char *indent)
            (long long)json_int(e, "count", 0));
 }
 
+/* What was under way, and the last of what the script had logged. */
+static void print_cause(const struct json *e)
+{
+    struct slice hook = json_text(e, "hook"), event = json_text(e, "event");
+    struct slice conv = json_text(e, "conversation");
+    const struct json *log = json_get(e, "log");
+    if (!hook.len) {
+        return;
+    }
+    printf("    in %.*s", SLICE_FMT(hook));
+    if (event.len) {
+        printf(" (yuelai trace %.*s)", SLICE_FMT(event));
+    } else if (conv.len) {
+        printf(" of %.*s", SLICE_FMT(conv));
+    }
+    putchar('\n');
+    for (const struct json *l = log ? log->first : NULL; l; l = l->next) {
+        printf("    log: %.*s\n", SLICE_FMT(l->text));
+    }
+}
+
 static void print_line(const struct json *u)
 {
     const struct json *canary = json_get(u, "canary");
@@ -234,6 +255,7 @@ static int show(struct talk_to *t, const char *name)
     const struct json *errors = json_get(t->answer, "errors");
     for (const struct json *e = errors ? errors->first : NULL; e; e = e->next) {
         print_error(e, "  ");
+        print_cause(e);
     }
     (void)path_of(name, "versions", path);
     if (ask(t, "GET", path, "")) {

@@ -129,12 +129,21 @@ struct slice bind_slice(lua_State *L, int arg)
 
 struct slice bind_text(lua_State *L, int arg, size_t max, const char *what)
 {
+    if (!lua_isstring(L, arg))
+        bind_raise(L, "%s must be a text, not %s", what, luaL_typename(L, arg));
     struct slice s = bind_slice(L, arg);
     if (s.len == 0 || s.len > max)
         bind_raise(L, "%s must have 1 to %d bytes", what, (int)max);
     if (!slice_is_utf8(s))
         bind_raise(L, "%s must be UTF-8 text", what);
     return s;
+}
+
+void bind_table(lua_State *L, int arg, const char *call, const char *wanted)
+{
+    if (!lua_istable(L, arg))
+        bind_raise(L, "%s wants %s, not %s", call, wanted,
+                   luaL_typename(L, arg));
 }
 
 bool duration_read(struct slice text, int64_t *ms)

@@ -43,6 +43,9 @@ struct buf *bind_buf(lua_State *L, size_t max);
 struct slice bind_slice(lua_State *L, int arg);
 /* A text of at most max bytes of UTF-8, not empty. */
 struct slice bind_text(lua_State *L, int arg, size_t max, const char *what);
+/* Raises "http wants a url or a table, not nil" unless it is a table. (What
+ * waits is called by Lua of the house: luaL_check* would name that.) */
+void bind_table(lua_State *L, int arg, const char *call, const char *wanted);
 /* "500ms" "30s" "10m" "2h" "7d" -> ms; raises for anything else. */
 int64_t bind_duration(lua_State *L, int arg, const char *what);
 bool duration_read(struct slice text, int64_t *ms);

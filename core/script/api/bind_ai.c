@@ -30,7 +30,7 @@ static int ask_start(lua_State *L)
         lua_insert(L, 1);
         lua_setfield(L, 1, "prompt");
     }
-    luaL_checktype(L, 1, LUA_TTABLE);
+    bind_table(L, 1, "ai.ask", "a text or a table");
     bool messages = option_push(L, 1, "messages");
     if (messages && !lua_istable(L, -1))
         bind_raise(L, "ai.ask: messages must be a list");
@@ -50,7 +50,7 @@ static int embed_start(lua_State *L)
 {
     struct task *t = bind_task(L, "ai.embed");
     lua_settop(L, 2);
-    luaL_checktype(L, 1, LUA_TTABLE);
+    bind_table(L, 1, "ai.embed", "a list of texts");
     size_t n = lua_objlen(L, 1);
     if (n == 0 || n > LIMIT_LIST)
         bind_raise(L, "ai.embed: a list of 1 to %d texts is needed",
@@ -76,7 +76,7 @@ static int embed_start(lua_State *L)
 static int forget_start(lua_State *L)
 {
     struct task *t = bind_task(L, "ai.forget");
-    luaL_checktype(L, 1, LUA_TTABLE);
+    bind_table(L, 1, "ai.forget", "a table");
     struct slice name = option_text(L, 1, "assistant");
     struct slice question = option_text(L, 1, "question");
     struct slice tag = option_text(L, 1, "tag");

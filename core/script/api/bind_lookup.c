@@ -75,7 +75,7 @@ static int put_fields(lua_State *L, int arg, struct jsonw *w,
                       const char *const *names, const char *what)
 {
     int n = 0;
-    luaL_checktype(L, arg, LUA_TTABLE);
+    bind_table(L, arg, what, "a table");
     for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) {
         const char *name =
             lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";

@@ -26,7 +26,7 @@
 static void check_fields(lua_State *L, const char *what,
                          const char *const *known)
 {
-    luaL_checktype(L, 1, LUA_TTABLE);
+    bind_table(L, 1, what, "a table");
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         const char *name =
             lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";

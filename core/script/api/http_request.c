@@ -509,7 +509,7 @@ void http_read_request(lua_State *L, struct script_ask *ask)
         lua_insert(L, 1);
         lua_rawseti(L, 1, 1);
     }
-    luaL_checktype(L, 1, LUA_TTABLE);
+    bind_table(L, 1, "http", "a url or a table");
     check_fields(L);
     read_url(L, ask);
     read_headers(L, ask);

@@ -344,6 +344,18 @@ TEST("a call in the wrong hook is refused with the right ones")
          "on_send)");
 }
 
+TEST("what waits names the author's line when its argument is none")
+{
+    says(HOOK_MESSAGE, "http.get(nil)",
+         "10-a.lua:2: http wants a url or a table, not nil");
+    says(HOOK_MESSAGE, "ai.ask(nil)",
+         "10-a.lua:2: ai.ask wants a text or a table, not nil");
+    says(HOOK_MESSAGE, "contacts.find 'anna'",
+         "10-a.lua:2: contacts.find wants a table, not string");
+    says(HOOK_MESSAGE, "kv.get(nil)", "10-a.lua:2: ");
+    says(HOOK_MESSAGE, "kv.get(nil)", "must be a text, not nil");
+}
+
 TEST("a call that waits is refused while the file is loaded")
 {
     struct world w;

@@ -130,7 +130,7 @@ TEST("what makes no sense is raised, naming the field, and nothing is asked")
     raises("post { 'http://a', multipart = { { data = 'x' } } }", "a name");
     raises("post { 'http://a', multipart = { { name = 'a\"', data = 'x' } } }",
            "quotes");
-    raises("get()", "table expected");
+    raises("get()", "10-a.lua:3: http wants a url or a table, not nil");
 }
 
 TEST("the limits of a call go with it")
