@@ -246,7 +246,7 @@ function onMessage(id: string, m: Message): void {
     c.waiting_since_at ??= m.at;
   } else if (m.sender.role === 'agent' && !m.private) {
     c.waiting_since_at = null;
-    if (m.sender.id === app.me.value?.id) c.unread = 0; // replying reads
+    if (m.outside || m.sender.id === app.me.value?.id) c.unread = 0; // replying reads
   }
 }
 

@@ -25,6 +25,27 @@ test('a visitor writes in the widget, the agent answers, both see ticks', async 
   clean(agent, visitor);
 });
 
+test('what staff says on the platform itself stands there under their names, and counts as an answer', async () => {
+  const f = await h.fake();
+  const agent = await page(h.browser);
+  await signIn(agent, f.url);
+  const conv = f.say('在吗');
+  const row = agent.locator('.conv', { hasText: '在吗' });
+  await row.locator('.badge').waitFor();
+  const staff = (name, text) => f.store({ role: 'agent', id: null, name }, conv, { kind: 'text', text, more: { outside: true } });
+  staff('zhangsan', '我在手机上回');
+  await agent.locator('.conv', { hasText: '我在手机上回' }).waitFor();
+  await until('nothing is unread', async () => (await agent.locator('.conv .badge').count()) === 0);
+  await agent.locator('.conv').first().click();
+  staff('zhangsan', '再说一句');
+  staff('lisi', '换我来');
+  const last = agent.locator('.msg.in', { hasText: '换我来' });
+  await last.locator('.msg-name', { hasText: 'lisi' }).waitFor();
+  await last.locator('.bubble-meta', { hasText: '在平台上回复' }).waitFor();
+  assert.equal(await agent.locator('.msg-name', { hasText: 'zhangsan' }).count(), 1);
+  clean(agent);
+});
+
 test('kill and restart in mid-talk: both come back by themselves, all there once', async () => {
   const f = await h.fake();
   const agent = await page(h.browser);
