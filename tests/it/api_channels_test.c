@@ -245,7 +245,8 @@ TEST("SIGHUP reads the schemas again")
     CHECK(house_write(&r.t, SLICE("channels/owl/schema.lua"),
                       SLICE("return { schema = {} }\n")) == 0);
     REQUIRE(kill(r.t.pid, SIGHUP) == 0);
-    for (int64_t until = clock_ms() + 10000; !t && clock_ms() < until;) {
+    for (int64_t until = clock_ms() + test_patience(0);
+         !t && clock_ms() < until;) {
         t = type_of(&r, "owl");
     }
     REQUIRE(t != NULL);

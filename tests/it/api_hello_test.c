@@ -11,10 +11,10 @@ static const struct json *hello(struct roof *r, const char *frame,
     struct slice text;
     struct json *j = NULL;
     enum client_opcode op;
-    int64_t until = test_now_ms() + 10000;
+    int64_t until = test_now_ms() + test_patience(0);
     test_note("%s", frame);
     *code = 0;
-    if (client_open(r->t.port, headers, 10000, &e, &c)) {
+    if (client_open(r->t.port, headers, TALK_CALL_MS, &e, &c)) {
         FAIL("%s", e.text);
         return NULL;
     }
@@ -204,14 +204,14 @@ static bool says(struct roof *r, const char *token, const char *channel)
     struct slice text;
     enum client_opcode op;
     bool got = false;
-    int64_t until = test_now_ms() + 10000;
+    int64_t until = test_now_ms() + test_patience(0);
     struct slice hi = talk_fmt(&r->t,
                                "{\"type\":\"hello\",\"channel\":\"%s\","
                                "\"token\":\"%s\"}",
                                channel, token);
     static const char frame[] = "{\"type\":\"send\",\"ref\":\"1\","
                                 "\"kind\":\"text\",\"text\":\"hi\"}";
-    if (client_open(r->t.port, "", 10000, &e, &c)) {
+    if (client_open(r->t.port, "", TALK_CALL_MS, &e, &c)) {
         FAIL("%s", e.text);
         return false;
     }
@@ -372,7 +372,7 @@ TEST("two sockets of one new person at once are one contact")
     const char *frame =
         signed_hello(&r, ch, secret, "Anna", clock_ms() + 60000);
     for (size_t i = 0; i < 8; i++) {
-        REQUIRE(client_open(r.t.port, "", 10000, &e, &c[i]) == 0);
+        REQUIRE(client_open(r.t.port, "", TALK_CALL_MS, &e, &c[i]) == 0);
     }
     for (size_t i = 0; i < 8; i++) {
         CHECK(client_send(c[i], CLIENT_TEXT, slice_of(frame)) == 0);

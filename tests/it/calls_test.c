@@ -19,7 +19,7 @@ static void answer(struct peer_line *l, const char *body)
 
 static bool wait_gate(struct peer_line *l, int at)
 {
-    int64_t end = test_now_ms() + 20000;
+    int64_t end = test_now_ms() + test_patience(0);
     while (atomic_load(&l->peer->gate) < at && test_now_ms() < end)
         test_tick();
     return atomic_load(&l->peer->gate) >= at;

@@ -220,7 +220,7 @@ TEST("a saved config takes effect while running, a broken one changes nothing")
                       SLICE("return { file_bytes = 2000000 }")) == 0);
     REQUIRE(roof_start(&r));
     r.as = "";
-    CHECK_EQ_INT(client_open(r.t.port, "", 5000, &e, &c), 0);
+    CHECK_EQ_INT(client_open(r.t.port, "", TALK_CALL_MS, &e, &c), 0);
     CHECK_EQ_INT(get(&r, "/chat/default/config"), 200);
     CHECK_EQ_INT(json_int(r.j, "file_bytes", 0), 2000000);
     CHECK(house_write(&r.t, SLICE("config.lua"),

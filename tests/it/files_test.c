@@ -42,7 +42,7 @@ static int put(struct roof *r, struct slice bytes, const char *name,
     r->j = NULL;
     r->a = (struct client_answer){0};
     if (client_call(r->t.port, "POST", "/api/v1/files", heads.at,
-                    buf_slice(&body), 20000, r->t.arena, &e, &r->a))
+                    buf_slice(&body), TALK_CALL_MS, r->t.arena, &e, &r->a))
         FAIL("no answer: %s", e.text);
     buf_fini(&body);
     if (r->a.body.len && json_parse(r->t.arena, r->a.body, NULL, &r->j))
@@ -205,7 +205,7 @@ static int chunk(struct roof *r, const char *path, const char *from,
                                   roof_bearer(r, r->t.admin), from);
     r->a = (struct client_answer){0};
     r->j = NULL;
-    if (client_call(r->t.port, "PATCH", path, heads.at, bytes, 20000,
+    if (client_call(r->t.port, "PATCH", path, heads.at, bytes, TALK_CALL_MS,
                     r->t.arena, &e, &r->a))
         FAIL("no answer: %s", e.text);
     if (r->a.body.len && json_parse(r->t.arena, r->a.body, NULL, &r->j))

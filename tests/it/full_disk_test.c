@@ -78,7 +78,7 @@ static int unsent(const struct spine *s)
  * still be acked, and must then be kept. */
 static bool send_until_refused(struct spine *s)
 {
-    int64_t until = talk_now_ms() + 30000;
+    int64_t until = talk_now_ms() + 60000;
     for (int i = 0; i < 4000 && talk_now_ms() < until; i++) {
         spine_say(s, 1000);
         do {
@@ -93,7 +93,7 @@ static bool send_until_refused(struct spine *s)
 /* As a client does: says again what was refused, a few at a time. */
 static bool say_again(struct spine *s)
 {
-    int64_t until = talk_now_ms() + 15000;
+    int64_t until = talk_now_ms() + 60000;
     while (s->anna->unsent && talk_now_ms() < until) {
         int n = 0;
         for (struct unsent *u = s->anna->unsent; u && n < 30; u = u->next, n++)
@@ -107,7 +107,7 @@ static void story(struct spine *s)
 {
     for (int i = 0; i < 50; i++)
         spine_say(s, 100);
-    REQUIRE(spine_all_acked(s, 10000));
+    REQUIRE(spine_all_acked(s, 60000));
     fill_disk(s);
     if (!CHECK(send_until_refused(s))) {
         spine_fail(s, "full disk");
@@ -162,7 +162,8 @@ static int upload(struct spine *s, size_t n)
                  SLICE_FMT(s->t.admin));
     s->t.answer = (struct client_answer){0};
     if (client_call(s->t.port, "POST", "/api/v1/files", heads.at,
-                    buf_slice(&body), 20000, s->t.arena, &e, &s->t.answer))
+                    buf_slice(&body), TALK_CALL_MS, s->t.arena, &e,
+                    &s->t.answer))
         FAIL("no answer: %s", e.text);
     buf_fini(&body);
     mem_free(bytes);
@@ -195,7 +196,7 @@ static void upload_story(struct spine *s)
     free_disk(s);
     CHECK_EQ_INT(upload(s, 1 << 20), 201);
     spine_say(s, 100);
-    CHECK(spine_all_acked(s, 10000));
+    CHECK(spine_all_acked(s, 60000));
     CHECK(house_stop(&s->t) == 0);
     spine_verify(s);
 }

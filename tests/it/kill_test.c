@@ -43,7 +43,7 @@ TEST("kill -9 at any moment loses nothing acked and shows nothing twice")
             spine_fail(&s, "start");
             break;
         }
-        if (!spine_come_back(&s) || !spine_all_acked(&s, 20000))
+        if (!spine_come_back(&s) || !spine_all_acked(&s, 60000))
             break;
         if (round == 0 && !spine_play(&s, "bo sees text ~ \"m-1 \""))
             break;

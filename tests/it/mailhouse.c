@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_MS 20000
+#define START_MS 90000
 #define MAIL_BYTES (32 * 1024 * 1024)
 
 static const char dovecot_conf[] =

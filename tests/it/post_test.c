@@ -254,15 +254,15 @@ TEST("who waits is told of a new mail at once (IDLE), on a kept session")
             struct order o = {0};
             c = look_call(&w, w.imaps);
             c.after = (uint32_t)i;
-            c.wait_ms = 20000;
-            c.total_ms = 30000;
+            c.wait_ms = 90000;
+            c.total_ms = 120000;
             c.owner = &o;
             o.imap = &c;
             order(&w, &o);
             mailhouse_put(&w.m, "help@shop.test", slice_of(hello));
             int64_t began = clock_mono_us();
             WAIT_UNTIL(atomic_load(&o.done), WAIT_MS);
-            CHECK((clock_mono_us() - began) / 1000 < 15000);
+            CHECK((clock_mono_us() - began) / 1000 < 60000);
             CHECK_EQ_INT(c.result, 0);
             CHECK_EQ_INT(c.count, 1);
             arena_free(c.arena);

@@ -108,7 +108,8 @@ UNUSED static int roof_call(struct roof *r, const char *method,
     r->a = (struct client_answer){0};
     test_note("%s %s %s", method, path, body ? body : "");
     if (client_call(r->t.port, method, path, heads.at,
-                    slice_of(body ? body : ""), 20000, r->t.arena, &e, &r->a)) {
+                    slice_of(body ? body : ""), TALK_CALL_MS, r->t.arena, &e,
+                    &r->a)) {
         FAIL("no answer: %s", e.text);
         return 0;
     }

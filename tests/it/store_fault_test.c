@@ -68,7 +68,7 @@ static void give_all(struct attempt *a)
 /* The same refs until everyone has a success: what a client does. */
 static void give_again(struct attempt *a)
 {
-    int64_t end = test_now_ms() + 20000;
+    int64_t end = test_now_ms() + test_patience(0);
     for (uint64_t n = 0; n < GIVEN; n++) {
         while (!a->stored[n] && test_now_ms() < end) {
             give(a, n);

@@ -201,9 +201,16 @@ void test_tick(void)
     poll(NULL, 0, 1);
 }
 
+#define PATIENCE_MS 60000
+
+int64_t test_patience(int64_t ms)
+{
+    return ms > PATIENCE_MS ? ms : PATIENCE_MS;
+}
+
 bool test_wait(bool (*cond)(void *arg), void *arg, int64_t ms)
 {
-    int64_t end = test_now_ms() + ms;
+    int64_t end = test_now_ms() + test_patience(ms);
     while (!cond(arg)) {
         if (test_now_ms() >= end)
             return cond(arg);

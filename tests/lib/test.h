@@ -78,12 +78,14 @@ char *test_read_file(const char *path);
 /* The value of --name N on the command line, or fallback. */
 int64_t test_option(const char *name, int64_t fallback);
 
-int64_t test_now_ms(void); /* monotonic */
-void test_tick(void);      /* a millisecond's rest between two looks */
-/* Waits for a condition, at most ms; a failure says which. */
+int64_t test_now_ms(void);         /* monotonic */
+void test_tick(void);              /* a millisecond's rest between two looks */
+int64_t test_patience(int64_t ms); /* no less than a busy machine needs */
+/* Waits for a condition that is to come; ms: when it should have come. Who
+ * waits that long and longer fails, and is told which it was. */
 #define WAIT_UNTIL(cond, ms)                                                   \
     do {                                                                       \
-        int64_t wait_end_ = test_now_ms() + (ms);                              \
+        int64_t wait_end_ = test_now_ms() + test_patience(ms);                 \
         while (!(cond) && test_now_ms() < wait_end_)                           \
             test_tick();                                                       \
         test_check(!!(cond), "within " #ms " ms: " #cond, __FILE__, __LINE__); \

@@ -20,8 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_MS 30000 /* sanitizers are slow */
-#define STOP_MS 30000
+#define START_MS 120000 /* sanitizers are slow, and machines busy */
+#define STOP_MS 120000
 
 extern char **environ;
 
@@ -133,6 +133,7 @@ static void set_environment(const struct talk *t)
     setenv("YUELAI_LOGINS_PER_MIN", "10000", 1);
     /* A busy machine under sanitizers is no reason for another story. */
     setenv("YUELAI_ROUTING_MS", "5000", 1);
+    setenv("YUELAI_SCRIPT_CPU_MS", "1000", 1);
     if (t->clock[0])
         setenv("YUELAI_CLOCK", t->clock, 1);
     for (size_t i = 0; i < t->env_count; i++)
@@ -208,8 +209,8 @@ static int sign_admin_in(struct talk *t)
 static bool is_ready(struct talk *t)
 {
     struct client_answer a;
-    return client_call(t->port, "GET", "/readyz", "", SLICE(""), 2000, t->arena,
-                       NULL, &a) == 0 &&
+    return client_call(t->port, "GET", "/readyz", "", SLICE(""), 10000,
+                       t->arena, NULL, &a) == 0 &&
            a.status == 200;
 }
 
@@ -344,8 +345,8 @@ int house_call(struct talk *t, const char *method, struct slice path,
                  SLICE_FMT(token), token.len ? "\r\n" : "",
                  body.len ? "Content-Type: application/json\r\n" : "");
     t->answer_json = NULL;
-    if (client_call(t->port, method, where.at, heads.at, body, 15000, t->arena,
-                    &e, &t->answer))
+    if (client_call(t->port, method, where.at, heads.at, body, TALK_CALL_MS,
+                    t->arena, &e, &t->answer))
         return talk_fail(t, "%s", e.text);
     if (t->answer.body.len)
         json_parse(t->arena, t->answer.body, NULL, &t->answer_json);

@@ -133,7 +133,7 @@ static int posts(struct talk *t, struct slice *args, int is_signed)
         talk_fmt(t, "Content-Type: application/json\r\n%.*s", SLICE_FMT(head));
     t->answer_json = NULL;
     if (client_call(t->port, "POST", talk_fmt(t, "%.*s", SLICE_FMT(path)).at,
-                    head.at, body, 15000, t->arena, &e, &t->answer))
+                    head.at, body, TALK_CALL_MS, t->arena, &e, &t->answer))
         return talk_fail(t, "%s", e.text);
     if (t->answer.body.len)
         json_parse(t->arena, t->answer.body, NULL, &t->answer_json);

@@ -19,7 +19,8 @@
 #include "net/client.h"
 #include <sys/types.h>
 
-#define TALK_WAIT_MS 10000 /* how long a sentence waits without "within" */
+#define TALK_WAIT_MS 30000 /* how long a sentence waits without "within" */
+#define TALK_CALL_MS 60000 /* for the answer to a call */
 #define TALK_ARGS 6
 #define TALK_NAME 32
 

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 
 #define NAP_MS 1
+/* A busy machine under sanitizers is no reason for another story. */
+#define STAGE_CPU_MS 1000
 
 /* --- waiting -------------------------------------------------------------- */
 
@@ -288,6 +290,7 @@ static int open_scripts(struct stage *st, struct err *e)
     const struct script_conf conf = {.home = st->dir,
                                      .home_loop = st->loop,
                                      .threads = 1,
+                                     .cpu_ms = STAGE_CPU_MS,
                                      .secrets = st->secrets,
                                      .on_ask = stage_on_ask,
                                      .on_change = on_change,

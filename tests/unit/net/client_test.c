@@ -71,8 +71,8 @@ TEST("frames are taken whole, pings answered, a close ends it with its code")
     enum client_opcode op;
     struct slice s;
     peer_start(&p);
-    REQUIRE(client_open(p.port, "", 5000, &e, &c) == 0);
-    int64_t until = test_now_ms() + 5000;
+    REQUIRE(client_open(p.port, "", 60000, &e, &c) == 0);
+    int64_t until = test_now_ms() + test_patience(0);
     size_t lengths[4] = {0}, n = 0;
     while (!c->ended && test_now_ms() < until) {
         while (n < 4 && client_next(c, a, &op, &s))
@@ -101,8 +101,8 @@ TEST("what came before a bare drop is still taken; then the code is 1006")
     enum client_opcode op;
     struct slice s = SLICE("");
     peer_start(&p);
-    REQUIRE(client_open(p.port, "", 5000, &e, &c) == 0);
-    int64_t until = test_now_ms() + 5000;
+    REQUIRE(client_open(p.port, "", 60000, &e, &c) == 0);
+    int64_t until = test_now_ms() + test_patience(0);
     bool got = false;
     while (!c->ended && test_now_ms() < until) {
         while (client_next(c, a, &op, &s))
@@ -125,7 +125,7 @@ TEST("a refused upgrade is an error, not a client")
     struct client *c;
     struct err e = {0};
     peer_start(&p);
-    CHECK(client_open(p.port, "", 5000, &e, &c) == ERR_FORBIDDEN);
+    CHECK(client_open(p.port, "", 60000, &e, &c) == ERR_FORBIDDEN);
     CHECK(c == NULL);
     CHECK(strstr(e.text, "429") != NULL);
     peer_stop(&p);
@@ -141,7 +141,7 @@ TEST("an answer in chunks is put together")
     struct err e = {0};
     struct arena *a = arena_new();
     peer_start(&p);
-    CHECK(client_call(p.port, "GET", "/x", "", SLICE(""), 5000, a, &e, &out) ==
+    CHECK(client_call(p.port, "GET", "/x", "", SLICE(""), 60000, a, &e, &out) ==
           0);
     CHECK_EQ_INT(out.status, 200);
     CHECK_SLICE(out.body, "abcde");

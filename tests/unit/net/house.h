@@ -39,7 +39,7 @@ void house_run(struct house *h, void (*fn)(struct house *h, void *arg),
 void house_release(struct house *h); /* answers what is held */
 
 /* --- the client --- */
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 int dial(int port);
 bool say(int fd, const void *p, size_t n);
 bool say_text(int fd, const char *text);

@@ -80,12 +80,12 @@ TEST("a path too long for a socket is a warning, the house is open")
     log_setup(LOG_ERROR, LOG_TEXT);
     struct house h = {.conf.local_socket = path};
     REQUIRE(house_start(&h));
-    CHECK_EQ_INT(client_call(h.port, "GET", "/api/v1/echo", "", SLICE(""), 5000,
-                             a, &e, &answer),
+    CHECK_EQ_INT(client_call(h.port, "GET", "/api/v1/echo", "", SLICE(""),
+                             60000, a, &e, &answer),
                  0);
     CHECK_EQ_INT(answer.status, 200);
-    CHECK_EQ_INT(client_call_local(path, "GET", "/", "", SLICE(""), 5000, a, &e,
-                                   &answer),
+    CHECK_EQ_INT(client_call_local(path, "GET", "/", "", SLICE(""), 60000, a,
+                                   &e, &answer),
                  ERR_TOOBIG);
     house_stop(&h);
     arena_free(a);
@@ -97,7 +97,7 @@ TEST("where nobody listens it is said at once")
     struct client_answer answer;
     struct arena *a = arena_new();
     CHECK_EQ_INT(client_call_local(path_in(test_dir()), "GET", "/", "",
-                                   SLICE(""), 5000, a, &e, &answer),
+                                   SLICE(""), 60000, a, &e, &answer),
                  ERR_NOT_FOUND);
     CHECK(strstr(e.text, "house.sock") != NULL);
     arena_free(a);
