@@ -11,7 +11,7 @@ import { platforms, start } from './load.mjs';
 
 export const CONTROL_PORT = 8190;
 const EMAIL = 'demo@example.com';
-const READY_MS = 30_000;
+const READY_MS = 90_000;
 
 /** Made at the first start, kept beside the data, for this machine's user only. */
 function password_of(data) {

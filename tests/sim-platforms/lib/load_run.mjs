@@ -7,7 +7,7 @@ import net from 'node:net';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 
 const WebSocket = createRequire(new URL('../../../web/package.json', import.meta.url))('ws');
-const FRAME_MS = 30_000;
+const FRAME_MS = 90_000;
 
 /** An agent in the console: on_message(data, at_ms) for each message.created. */
 export async function agent_socket(server, token, on_message) {
@@ -106,7 +106,7 @@ export async function open_loop(rate, count, each) {
   return from;
 }
 
-export async function wait_for(what, look, ms = 30_000) {
+export async function wait_for(what, look, ms = 90_000) {
   const till = performance.now() + ms;
   while (!(await look())) {
     if (performance.now() > till) throw new Error(`not within ${ms / 1000} s: ${what}`);

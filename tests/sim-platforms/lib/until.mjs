@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** log(): what the server wrote; its end is told with a failure. */
 export function waits(log, usual_ms = 30_000) {
-  return async function until(what, look, ms = usual_ms) {
+  return async function until(what, look, usual = usual_ms) {
+    const ms = Math.max(usual, 60_000); // a busy machine is no fault
     const till = Date.now() + ms;
     for (;;) {
       const seen = await look();

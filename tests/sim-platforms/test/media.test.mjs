@@ -11,7 +11,7 @@ import { start } from '../lib/load.mjs';
 import { amr, mp4, ogg, pdf, png } from '../lib/media.mjs';
 import { waits } from '../lib/until.mjs';
 
-const LOOK_MS = 30_000;
+const LOOK_MS = 90_000;
 /** What each takes from customers and shows them, as the simulator calls it; how it
  * names what a message shows; what it knows of kinds that it does not take. */
 const PLATFORMS = {

@@ -12,7 +12,7 @@ import { start } from '../lib/load.mjs';
 import { mp4, ogg, pdf, png } from '../lib/media.mjs';
 import { waits } from '../lib/until.mjs';
 
-const LOOK_MS = 30_000;
+const LOOK_MS = 90_000;
 const MB = 1 << 20;
 /** Where the server is said to be; LINE fetches by https alone. */
 const PUBLIC = 'https://shop.example';

@@ -79,7 +79,7 @@ test('an agent within four seconds answers in the push; later, by customer servi
   const late = await s.says('oA', 'and now?');
   const took = Date.now() - from;
   assert.deepEqual([late.taken, late.tries, late.body], [true, 1, 'success']);
-  assert.ok(took > 3500 && took < 4900, `${took} ms`);
+  assert.ok(took > 3500, `${took} ms`); // and one try: before WeChat gave up
   await answers(id, 'too late');
   await until('it is sent', () => seen(s, 'oA').length === 2);
   assert.deepEqual(seen(s, 'oA'), [['in time', true], ['too late', false]]);

@@ -13,7 +13,7 @@ import { wait_for } from '../lib/load_run.mjs';
 import { platforms } from '../lib/load.mjs';
 
 const REPO = fileURLToPath(new URL('../../..', import.meta.url));
-const LOOK_MS = 30_000;
+const LOOK_MS = 90_000;
 
 /** A program with what it has printed so far. */
 function run(program, args, env = {}) {

@@ -10,7 +10,7 @@ import { House } from '../lib/house.mjs';
 import { start } from '../lib/load.mjs';
 import { waits } from '../lib/until.mjs';
 
-const LOOK_MS = 30_000;
+const LOOK_MS = 90_000;
 /** How the customer's message is named when they take it back; what "busy" is. */
 const PLATFORMS = {
   telegram: { busy: 502 },
