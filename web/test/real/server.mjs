@@ -56,6 +56,7 @@ export class Real {
 
   async end() {
     if (this.proc && this.proc.exitCode === null && this.proc.signalCode === null) await this.kill();
+    if (process.env.VERBOSE) console.error(this.log);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
