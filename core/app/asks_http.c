@@ -107,6 +107,8 @@ void http_ask(struct server *s, struct script_ask *ask)
 
 /* --- streams -------------------------------------------------------------- */
 
+#define HEAD_BYTES 256 /* of an answer's head, for most */
+
 struct stream {
     struct httpc_call call;
     struct server *server;
@@ -250,6 +252,15 @@ static void copy_request(struct stream *st)
     c->arena = a;
 }
 
+static size_t request_bytes(const struct http_call *h)
+{
+    size_t n = h->method.len + 2 * h->url.len + h->body.len + HEAD_BYTES;
+    for (size_t i = 0; i < 2 * h->header_count; i++) {
+        n += sizeof(struct slice) + h->headers[i].len + 1;
+    }
+    return n;
+}
+
 void stream_ask(struct server *s, struct script_ask *ask)
 {
     struct asks *asks = asks_of(s);
@@ -258,7 +269,8 @@ void stream_ask(struct server *s, struct script_ask *ask)
         asks_refuse(s, ask, ERR_CONFLICT, "there is such a stream");
         return;
     }
-    struct arena *a = arena_new();
+    struct arena *a =
+        arena_new_for(sizeof(struct stream) + request_bytes(ask->http));
     struct stream *st = arena_one(a, struct stream);
     st->server = s;
     st->arena = a;

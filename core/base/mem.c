@@ -5,7 +5,9 @@
  * struct lies at its head, allocations move a pointer, arena_free gives the
  * chunks back to the cache of the thread that frees. When a chunk is full the
  * next one is twice as big (up to CHUNK_MOST); a request that would waste most
- * of a chunk gets one of its own, and the current one stays in use.
+ * of a chunk gets one of its own, and the current one stays in use. An arena
+ * for something that waits (arena_new_for) has a first chunk of that size and
+ * goes on with small ones.
  *
  * Failure modes: no memory left aborts with a line on stderr. An arena freed
  * on another thread moves its chunks to that thread; each cache is bounded, so
@@ -46,6 +48,7 @@
 
 #define ARENA_MAGIC 0xA2E4A001u
 #define CHUNK_LEAST 2048u
+#define CHUNK_SMALL 512u /* the second of an arena for something that waits */
 #define CHUNK_MOST (64u * 1024)
 #define CLASSES 3 /* cached sizes: 2, 4 and 8 KB */
 
@@ -192,22 +195,34 @@ static void chunk_free(struct chunk *k)
 
 /* -- arenas ------------------------------------------------------------- */
 
-struct arena *arena_new(void)
+static struct arena *begin(size_t size, unsigned grow)
 {
-    struct chunk *k = chunk_new(CHUNK_LEAST);
+    struct chunk *k = chunk_new(size);
     struct arena *a = (struct arena *)(k + 1);
     k->next = NULL;
     *a = (struct arena){
         .magic = ARENA_MAGIC,
-        .grow = CHUNK_LEAST * 2,
+        .grow = grow,
         .chunks = k,
         .at = (char *)a + ((sizeof *a + 15) & ~(size_t)15),
-        .end = (char *)k + CHUNK_LEAST,
-        .bytes = CHUNK_LEAST,
+        .end = (char *)k + size,
+        .bytes = size,
     };
     poison(a->at, (size_t)(a->end - a->at));
     atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
     return a;
+}
+
+struct arena *arena_new(void)
+{
+    return begin(CHUNK_LEAST, CHUNK_LEAST * 2);
+}
+
+struct arena *arena_new_for(size_t bytes)
+{
+    must(bytes < SIZE_MAX / 2);
+    size_t heads = sizeof(struct chunk) + sizeof(struct arena) + GAP;
+    return begin((heads + bytes + 31) & ~(size_t)15, CHUNK_SMALL);
 }
 
 void arena_free(struct arena *a)

@@ -6,7 +6,8 @@
  *
  * An arena belongs to one envelope: everything of one event lives in it and is
  * freed at once. It is used by one thread at a time, whoever owns the
- * envelope. Chunks come from a bounded per-thread cache.
+ * envelope. Chunks come from a bounded per-thread cache. What waits for seconds,
+ * thousands at a time, is made with arena_new_for: as big as it is.
  */
 #pragma once
 #include <stddef.h>
@@ -21,6 +22,8 @@ void mem_trim(void); /* what is free in the heap goes back to the system; ms */
 
 struct arena;
 struct arena *arena_new(void);
+/* With room for one allocation of so many bytes; not cached, grows by little. */
+struct arena *arena_new_for(size_t bytes);
 void arena_free(struct arena *a);             /* NULL is fine */
 void *arena_alloc(struct arena *a, size_t n); /* zeroed, 16-aligned */
 /* Not zeroed, 1-aligned: for text. */

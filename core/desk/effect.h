@@ -124,9 +124,13 @@ struct adapter_call {
     struct slice shown, choices;
     struct slice more; /* ASK, TOOL: JSON object, what ctx has beside; an ASK
                           reads it again at its end (lua/assist.lua) */
-    uint64_t number;   /* ASK: whose pieces (ASK_WRITE) they are; RECEIVE,
+    /* Of what is below ai/: config, secrets and item lie in it. The handler has
+     * copies, so it is freed when that begins; else with the job. NULL: they
+     * lie in the job's. */
+    struct arena *given;
+    uint64_t number; /* ASK: whose pieces (ASK_WRITE) they are; RECEIVE,
                           PASSIVE: which webhook */
-    int64_t wall_ms;   /* ASK, EMBED, TOOL, PASSIVE: at most so long; 0 = the
+    int64_t wall_ms; /* ASK, EMBED, TOOL, PASSIVE: at most so long; 0 = the
                           script's */
     /* answer */
     int status;                  /* RECEIVE: HTTP; 0 = none was given */
@@ -183,6 +187,9 @@ struct job {
     void *task;
 };
 struct job *job_new(enum hook hook, void (*done)(struct job *), void *owner);
+/* The same in an arena of its own, which it takes. */
+struct job *job_new_in(struct arena *a, enum hook hook,
+                       void (*done)(struct job *), void *owner);
 void job_free(struct job *job);
 void effect_put_kv(const struct effect *e, struct tx *tx); /* of these */
 /* What its scripts want remembered (KV_SET, KV_DEL), into the tx. */

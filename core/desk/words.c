@@ -265,7 +265,12 @@ struct put *tx_put(struct tx *tx, enum put_kind kind)
 
 struct job *job_new(enum hook hook, void (*done)(struct job *), void *owner)
 {
-    struct arena *a = arena_new();
+    return job_new_in(arena_new(), hook, done, owner);
+}
+
+struct job *job_new_in(struct arena *a, enum hook hook,
+                       void (*done)(struct job *), void *owner)
+{
     struct job *job = arena_one(a, struct job);
     job->arena = a;
     job->hook = hook;
@@ -279,6 +284,8 @@ void job_free(struct job *job)
     if (!job || job->stuck)
         return;
     roster_free(job->roster);
+    if (job->call)
+        arena_free(job->call->given);
     arena_free(job->arena);
 }
 

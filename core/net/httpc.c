@@ -277,9 +277,9 @@ struct slice httpc_read(struct net *n, struct httpc_call *c)
 static struct host *admit(struct httpc *h, struct httpc_call *c)
 {
     char key[HOST_TEXT], why[HTTPC_WHY];
+    c->url = slice_dup(c->arena, c->url); /* ends with NUL from here on */
     if (!c->url.len || memchr(c->url.at, '\0', c->url.len) ||
-        c->method.len > 16 ||
-        !httpc_host_of(slice_dup(c->arena, c->url).at, c->line != NULL, key)) {
+        c->method.len > 16 || !httpc_host_of(c->url.at, c->line != NULL, key)) {
         fail(h, c, ERR_BAD_REQUEST,
              c->line ? "This is no mail server's address."
                      : "This is no http or https address.");

@@ -23,7 +23,8 @@
 #define HTTPC_BODY_BYTES LIMIT_HTTP_BODY
 #define HTTPC_HEADER_BYTES (32 * 1024)
 #define HTTPC_STREAM_BYTES (64 * 1024)
-#define HTTPC_STREAM_PIECE 4096 /* read at once */
+#define HTTPC_STREAM_PIECE 1024 /* read at once; the least curl takes */
+#define HTTPC_STREAM_SENT 16384 /* written at once by TLS; likewise */
 #define HTTPC_FOLLOW_MOST 5
 #define HTTPC_HOSTS 1000 /* remembered */
 #define HTTPC_SERIES 100 /* hosts with series of their own */

@@ -215,12 +215,12 @@ static void set_times(struct task *t)
                     net_now(t->h->net) + c->first_ms);
 }
 
-static void set_rules(struct task *t, struct slice url)
+static void set_rules(struct task *t)
 {
     int follow = t->call->follow;
     if (follow > HTTPC_FOLLOW_MOST)
         follow = HTTPC_FOLLOW_MOST;
-    OPT(URL, url.at);
+    OPT(URL, t->call->url.at); /* curl copies it */
     OPT(NOSIGNAL, 1L);
     OPT(PROTOCOLS_STR, "http,https");
     OPT(REDIR_PROTOCOLS_STR,
@@ -238,7 +238,9 @@ static void set_rules(struct task *t, struct slice url)
         OPT(CAPATH, NULL);
     if (t->call->stream) {
         OPT(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-        OPT(BUFFERSIZE, (long)HTTPC_STREAM_PIECE); /* each has one of its own */
+        /* Each has buffers of its own, as long as it lasts. */
+        OPT(BUFFERSIZE, (long)HTTPC_STREAM_PIECE);
+        OPT(UPLOAD_BUFFERSIZE, (long)HTTPC_STREAM_SENT);
     } else {
         OPT(ACCEPT_ENCODING, "");
     }
@@ -255,7 +257,7 @@ void httpc_begin(struct task *t)
 {
     t->easy = curl.easy_init();
     must(t->easy != NULL);
-    set_rules(t, slice_dup(t->call->arena, t->call->url));
+    set_rules(t);
     set_times(t);
     if (t->call->line)
         httpc_line_options(t);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A visitor's socket reads slowly, or not at all, while an answer grows: that
  * one does without pieces, the house keeps little for it, nobody else notices,
- * and it has the whole answer in the end.
+ * and it has the whole answer in the end. Nor does it keep more than it must of
+ * an answer whose next word it waits for.
  */
 #include "roof.h"
 
@@ -14,6 +15,9 @@ static const char connector[] =
     "  timeout = { first = \"60s\", total = \"120s\" },\n"
     "  ask = function(turn, ctx)\n"
     "    local last = turn.messages[#turn.messages].text\n"
+    "    if last == \"wait\" then\n"
+    "      return ctx.write(\"w0001 \") and sleep(\"50s\")\n"
+    "    end\n"
     "    local calm = last == \"long\" and 2400 or 1600\n"
     "    for n = 1, 2400 do\n"
     "      local ok, why = ctx.write((\"w%04d \"):format(n))\n"
@@ -225,6 +229,23 @@ TEST("a socket that reads up in the middle has all at once, and goes on")
         CHECK(check_pieces(&s, s.slow, true) >= 1);
         CHECK_EQ_INT(check_pieces(&s, s.phone, false), 0);
         CHECK(deltas(s.slow) < PIECES);
+    }
+    end(&s);
+}
+
+TEST("while a connector waits there are the asking and its job, and no more")
+{
+    struct scene s;
+    if (begin(&s)) {
+        int64_t before = figure(&s, "yuelai_live_arenas"), now = INT64_MAX;
+        CHECK(play(&s.r, "anna says \"wait\""));
+        CHECK(hear(&s, 1));
+        int64_t until = talk_now_ms() + 30000;
+        while (now > before + 2 && talk_now_ms() < until) {
+            now = figure(&s, "yuelai_live_arenas");
+        }
+        test_note("%lld arenas more", (long long)(now - before));
+        CHECK(now <= before + 2);
     }
     end(&s);
 }

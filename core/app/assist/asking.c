@@ -23,6 +23,7 @@
 #define PUMP_MOST 16
 #define PUMP_MS 10
 #define ASKED_BYTES 4096
+#define WORDS_BYTES 192 /* of a short question, with its assistant's name */
 
 METER(m_over, METER_COUNTER, "yuelai_assistant_failovers_total",
       "Questions that went on to the next assistant");
@@ -31,7 +32,7 @@ static void on_timer(struct timer *t);
 
 struct asking *asking_new(struct assist *as, enum asking_kind kind, uint64_t id)
 {
-    struct arena *a = arena_new();
+    struct arena *a = arena_new_for(sizeof(struct asking) + WORDS_BYTES);
     struct asking *k = arena_one(a, struct asking);
     k->arena = a;
     k->as = as;

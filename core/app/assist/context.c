@@ -58,11 +58,10 @@ static void put_file(struct jsonw *w, struct server *s, struct arena *a,
     jsonw_close(w, ']');
 }
 
-static struct slice message_of(struct asking *k, const struct event *ev,
-                               const char *role, struct slice *said,
-                               bool *plain)
+static struct slice message_of(struct asking *k, struct arena *a,
+                               const struct event *ev, const char *role,
+                               struct slice *said, bool *plain)
 {
-    struct arena *a = k->arena;
     struct json *body = NULL;
     struct buf out;
     *said = SLICE("");
@@ -92,10 +91,11 @@ static struct slice message_of(struct asking *k, const struct event *ev,
     return s;
 }
 
-/* The newest that fit, oldest first; JSON without the brackets. */
+/* The newest that fit, oldest first; JSON without the brackets. What is read
+ * goes with the query: the asking waits long. */
 static void build(struct asking *k, struct query *q)
 {
-    struct slice all[CONTEXT_MOST * 2];
+    struct slice all[CONTEXT_MOST * 2], question = {0};
     size_t n = 0, bytes = 0, from;
     for (const struct event *ev = q->events; ev; ev = ev->next) {
         const char *role = role_of(ev);
@@ -107,7 +107,7 @@ static void build(struct asking *k, struct query *q)
         if (n == CONTEXT_MOST * 2) {
             memmove(all, all + 1, --n * sizeof all[0]);
         }
-        all[n] = message_of(k, ev, role, &said, &plain);
+        all[n] = message_of(k, q->arena, ev, role, &said, &plain);
         if (!all[n].len) {
             continue;
         }
@@ -116,7 +116,7 @@ static void build(struct asking *k, struct query *q)
             confirm_listen(k, ev, said);
         }
         if (ev->role == ROLE_VISITOR) {
-            k->question = said;
+            question = said;
             k->plain = plain;
             k->question_id = ev->pos;
             k->question_seq = ev->seq;
@@ -127,6 +127,9 @@ static void build(struct asking *k, struct query *q)
         if (bytes > CONTEXT_BYTES) {
             break;
         }
+    }
+    if (question.at) {
+        k->question = slice_dup(k->arena, question);
     }
     size_t len = 0, room = 1;
     for (size_t i = from; i < n; i++) {

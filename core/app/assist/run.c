@@ -15,19 +15,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#define JOB_BYTES 288 /* beside them: names, what the script's side notes */
+
 METER_US(run_time, "yuelai_assistant_seconds",
          "Time of a connector's call, from its place to its end");
 
 struct job *run_job(struct assist *as, enum hook h, const struct bot *bot,
                     void (*done)(struct job *), void *owner)
 {
-    struct job *job = job_new(h, done, owner);
+    struct arena *a = arena_new_for(sizeof(struct job) +
+                                    sizeof(struct adapter_call) + JOB_BYTES);
+    struct job *job = job_new_in(a, h, done, owner);
     struct adapter_call *call = arena_one(job->arena, struct adapter_call);
     char unit[80];
     call->channel = bot->rec.id;
     call->type = slice_dup(job->arena, bot->rec.type);
     call->name = slice_dup(job->arena, bot->rec.name);
-    call_settings(call, job->arena, bot->rec.config, bot->rec.secrets);
+    call->given = arena_new();
+    call_settings(call, call->given, bot->rec.config, bot->rec.secrets);
     job->call = call;
     job->at = clock_ms();
     snprintf(unit, sizeof unit, "ai/%.*s", SLICE_FMT(bot->rec.type));
@@ -313,8 +318,9 @@ void run_go(struct asking *k)
     total = total ? total : json_int(face, "total_ms", TOTAL_MS);
     job->call->wall_ms = (total > 0 ? total : TOTAL_MS) + 1000;
     job->call->number = r->number;
-    job->call->item = embed ? slice_dup(job->arena, k->wishes)
-                            : context_turn(k, bot, job->arena);
+    struct arena *given = job->call->given;
+    job->call->item =
+        embed ? slice_dup(given, k->wishes) : context_turn(k, bot, given);
     job->call->more = context_more(k, bot, job->arena);
     if (k->memo) {
         r->memo = memo_get(as, k->conv);

@@ -207,7 +207,7 @@ struct job *tools_job(struct asking *k, struct slice bot,
     struct jsonw w = jsonw_on(&out);
     jsonw_value(&w, json_get(call, "arguments"));
     job->call->item =
-        w.failed ? SLICE("{}") : slice_dup(job->arena, buf_slice(&out));
+        w.failed ? SLICE("{}") : slice_dup(job->call->given, buf_slice(&out));
     buf_fini(&out);
     job->call->config = job->call->secrets = SLICE("");
     job->call->more = ctx_of(k, call, key, job->arena);

@@ -55,15 +55,25 @@ static void push_context(lua_State *L, const struct job *job)
     lua_pop(L, 1);
 }
 
+/* A conversation is not kept here as long as the answer to it grows. */
+static void forget_given(struct adapter_call *c)
+{
+    arena_free(c->given);
+    c->given = NULL;
+    c->config = c->secrets = c->item = SLICE("");
+}
+
 int connector_args(struct task *t)
 {
-    const struct job *job = t->job;
+    struct job *job = t->job;
     lua_State *co = t->co;
     if (job->hook == HOOK_CHECK)
         adapter_push_config(co, job->call);
     else
         push_json(co, job->call->item);
     push_context(co, job);
+    if (job->call->given)
+        forget_given(job->call);
     return 2;
 }
 

@@ -24,6 +24,7 @@
 #define POOL 64 /* idle coroutines of a version */
 #define KILLS 5 /* in KILL_MS: quarantine */
 #define KILL_MS 60000
+#define ASK_BYTES 128 /* beside itself: the unit's name, a short answer */
 #define LOST_WHY "killed: a call did not come back; its thread was replaced"
 
 METER_US(
@@ -436,6 +437,7 @@ void task_given(struct task *t)
 static enum outcome wait(struct task *t)
 {
     struct worker *w = t->worker;
+    free_ask(&t->answer); /* it was looked at */
     meter_add(&waiting_now, 1);
     touch(t);
     if (!t->generation)
@@ -667,7 +669,7 @@ enum outcome task_lose(struct task *t)
 
 struct script_ask *task_note(struct task *t, enum ask_kind kind)
 {
-    struct arena *a = arena_new();
+    struct arena *a = arena_new_for(sizeof(struct posted_ask) + ASK_BYTES);
     struct posted_ask *p = arena_one(a, struct posted_ask);
     p->worker = t->worker;
     p->script = t->worker->conf.script;

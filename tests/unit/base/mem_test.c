@@ -50,6 +50,26 @@ TEST("an arena of many small things takes about what they need")
     arena_free(a);
 }
 
+TEST("an arena for something that waits is about as big as what it has")
+{
+    enum { WAITS = 700 };
+    struct arena *a = arena_new_for(WAITS);
+    memset(arena_alloc(a, WAITS), 1, WAITS);
+    CHECK(arena_bytes(a) < WAITS + 100);
+    size_t has = WAITS;
+    for (int i = 0; i < 300; i++) {
+        memset(arena_text(a, 50), 2, 50);
+        has += 50;
+        CHECK(arena_bytes(a) >= has);
+        CHECK(arena_bytes(a) < 3 * has);
+    }
+    arena_free(a);
+    a = arena_new_for(0);
+    memset(arena_alloc(a, 5000), 1, 5000);
+    CHECK(arena_bytes(a) < 5300);
+    arena_free(a);
+}
+
 TEST("living arenas are counted")
 {
     int64_t before = arena_live();

@@ -438,6 +438,46 @@ TEST("a stream is read as it comes")
     peer_stop(&p);
 }
 
+#define LONG_LINE (8 * HTTPC_STREAM_PIECE + 7)
+
+static char long_line(int i)
+{
+    return (char)('a' + i % 23);
+}
+
+static void serve_long_lines(struct peer_line *l)
+{
+    static char line[LONG_LINE];
+    for (int i = 0; i < LONG_LINE; i++)
+        line[i] = long_line(i);
+    line_say(l, "HTTP/1.1 200 OK\r\nConnection: close\r\nX-Long: ");
+    line_write(l, line, LONG_LINE);
+    line_say(l, "\r\n\r\n");
+    line_write(l, line, LONG_LINE);
+}
+
+TEST("lines longer than what is read at once come whole")
+{
+    struct house h = {0};
+    struct peer p = {0};
+    struct shot s;
+    REQUIRE(house_start(&h) && peer_start(&p, serve_long_lines));
+    shot_init(&s, &h, p.port, "/");
+    s.call.stream = true;
+    atomic_store(&s.reads, true);
+    shoot(&s);
+    CHECK_EQ_INT(s.call.result, 0);
+    const char *at = strstr(s.call.answer_headers.at, "x-long: ");
+    REQUIRE(at && s.got.len == LONG_LINE);
+    for (int i = 0; i < LONG_LINE; i++)
+        if (!CHECK(at[8 + i] == long_line(i) && s.got.data[i] == at[8 + i]))
+            break;
+    CHECK_EQ_INT(at[8 + LONG_LINE], '\n');
+    shot_fini(&s);
+    house_stop(&h);
+    peer_stop(&p);
+}
+
 #define FLOOD (32 << 20)
 
 static void serve_flood(struct peer_line *l)
