@@ -243,10 +243,10 @@ export class Platform extends EventEmitter {
   /**
    * make(forged) -> {method, query, headers, body}, anew for each try; takes(answer)
    * says whether the platform is content; tries: waits in ms between tries.
-   * Resolves with what came of it: {status, body, tries, taken}.
+   * Resolves with what came of it: {status, body, tries, taken}, as read(it) sees it.
    */
   async push(what, make, how = {}) {
-    const { takes = (a) => a.status >= 200 && a.status < 300, tries = [], deadline_ms = 5000, path = '' } = how;
+    const { takes = (a) => a.status >= 200 && a.status < 300, tries = [], deadline_ms = 5000, path = '', read = (a) => a } = how;
     const f = this.faults;
     const forged = f.forge > 0 && f.forge--;
     const job = async () => {
@@ -280,7 +280,7 @@ export class Platform extends EventEmitter {
     }
     const first = await job();
     for (let n = 0; n < f.repeat; n++) await job();
-    return first;
+    return read(first);
   }
 
   /** The same callback once more, as when the first answer was lost. */

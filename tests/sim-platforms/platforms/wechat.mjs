@@ -262,8 +262,8 @@ export class WeChat extends Platform {
       }
       return { query, body, headers: { 'content-type': s.format === 'json' ? 'application/json' : 'text/xml', 'user-agent': 'Mozilla/4.0' } };
     };
-    const push = this.push(fields.MsgId ?? fields.Event, make, { takes: (a) => a.status === 200, tries: [5000, 5000] });
-    return push.then((a) => ({ ...a, id: fields.MsgId === undefined ? undefined : String(fields.MsgId), reply: this.#passive(user, a, mode) }));
+    const read = (a) => ({ ...a, id: fields.MsgId === undefined ? undefined : String(fields.MsgId), reply: this.#passive(user, a, mode) });
+    return this.push(fields.MsgId ?? fields.Event, make, { takes: (a) => a.status === 200, tries: [5000, 5000], read });
   }
   /** What was answered in the push; garbage makes WeChat excuse us to the customer. */
   #passive(user, a, mode) {
