@@ -349,7 +349,7 @@ TEST("misuse raises a sentence with the line")
         const char *code, *says;
     } cases[] = {
         {"conv.reply('x')", "colon"},
-        {"conv:reply()", "kind|string expected"},
+        {"conv:reply()", "the text must be a text, not no value"},
         {"conv:reply(('x'):rep(20000))", "1 to 16384"},
         {"conv:reply('\\255')", "UTF-8"},
         {"conv:reply{ kind = 'poem' }", "kind must be"},
@@ -390,11 +390,7 @@ TEST("misuse raises a sentence with the line")
         world_with(&w, rule);
         job_free(world_say(&w, "x"));
         struct slice said = world_error(&w, a, "rules/10-a");
-        char first[64] = "", *bar;
-        snprintf(first, sizeof first, "%s", cases[i].says);
-        if ((bar = strchr(first, '|')) != NULL)
-            *bar = '\0';
-        if (!contains(said, first) && !(bar && contains(said, bar + 1)))
+        if (!contains(said, cases[i].says))
             FAIL("%s said: %.*s", cases[i].code, SLICE_FMT(said));
         world_close(&w);
         arena_free(a);
