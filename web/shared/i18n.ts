@@ -26,15 +26,16 @@ type Books = Record<Lang, Words | (() => Promise<Words>)>;
 /** A book may be a function that fetches it when somebody wants it. */
 export function setLang(l: Lang): void {
   const book = books[l];
+  // At once: who says hello meanwhile tells the house which language it is.
+  if (typeof document !== 'undefined') document.documentElement.lang = l;
   if (typeof book === 'function') {
     void book().then((words) => {
       books[l] = words;
-      setLang(l);
+      if (document.documentElement.lang === l) setLang(l);
     });
     return;
   }
   lang.value = l;
-  if (typeof document !== 'undefined') document.documentElement.lang = l;
 }
 
 export function t(key: string, params?: Params): string {
@@ -73,7 +74,7 @@ function dayOf(at: number, now: number): string {
   if (days === 1) return t('time.yesterday');
   const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
   return new Intl.DateTimeFormat(lang.value, {
-    month: lang.value === 'en' ? 'short' : 'long',
+    month: 'short',
     day: 'numeric',
     year: sameYear ? undefined : 'numeric',
   }).format(at);

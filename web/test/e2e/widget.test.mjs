@@ -153,3 +153,27 @@ test('older messages come by pages and keep the place', async () => {
   assert.ok(Math.abs((await y()) - before) < 40, 'jumped');
   clean(p);
 });
+
+test("the channel's language stays, though the browser's own comes later", async () => {
+  const f = await h.fake();
+  f.channel.config = { ...f.channel.config, locale: 'zh-CN' };
+  const p = await page(h.browser, { locale: 'en' });
+  let go;
+  const held = new Promise((yes) => (go = yes));
+  let asked = false;
+  await p.route(/chat\.en-\w+\.js$/, async (r) => {
+    asked = true;
+    await held;
+    await r.continue();
+  });
+  await p.goto(f.url + '/chat/' + f.channel.id);
+  await until('the English words are fetched', () => asked);
+  await until('the settings are there', async () => (await p.locator('html').getAttribute('lang')) === 'zh-CN');
+  const came = p.waitForResponse(/chat\.en-\w+\.js$/);
+  go();
+  await p.evaluate((url) => import(url), (await came).url()); // it has come to the page, too
+  await p.locator('.composer-field').waitFor();
+  assert.equal(await p.locator('html').getAttribute('lang'), 'zh-CN');
+  assert.match(await p.locator('.composer-field').getAttribute('placeholder'), /[\u4e00-\u9fff]/);
+  clean(p);
+});
